@@ -1,0 +1,130 @@
+//! What a user declared, already validated. Parsing and its problems live beside the wire (`arena_proto::packet`).
+
+mod budget;
+mod competitor;
+mod engine;
+mod gate;
+mod kpi;
+mod sandbox;
+mod scope;
+mod scoring;
+
+pub use budget::Budget;
+pub use competitor::{Competitor, Verbosity};
+pub use engine::Engine;
+pub use gate::{Gate, GateKind};
+pub use kpi::{Better, Harness, Kpi, KpiSource};
+pub use sandbox::{History, Sandbox};
+pub use scope::{DEFAULT_FORBIDDEN, OnViolation, Scope};
+pub use scoring::{Criteria, Scoring, Select};
+
+use std::collections::BTreeMap;
+
+/// Most competitors that one packet may expand to.
+pub const MAX_COMPETITORS: usize = 64;
+/// Largest packet file, in bytes.
+pub const MAX_PACKET_BYTES: usize = 256 * 1024;
+/// A session with more competitors than this asks before it starts (`--yes` takes all).
+pub const ASK_ABOVE_COMPETITORS: usize = 8;
+
+/// A whole packet. Every list is in the order of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Packet {
+    pub title: String,
+    pub goal: String,
+    /// A path or a URL; `.` is where the packet lies.
+    pub repository: String,
+    /// Branch, tag or commit; `None` means HEAD.
+    pub base: Option<String>,
+    pub paradigm: Paradigm,
+    pub mode: Mode,
+    /// Competitors at a time.
+    pub parallel: u32,
+    /// Free label for calibration.
+    pub kind: String,
+    pub brief: BriefSection,
+    pub scope: Scope,
+    pub competitors: Vec<Competitor>,
+    pub engines: BTreeMap<String, Engine>,
+    pub gates: Vec<Gate>,
+    pub harness: Option<Harness>,
+    pub kpis: Vec<Kpi>,
+    pub scoring: Scoring,
+    pub budget: Budget,
+    pub sandbox: Sandbox,
+    pub language: Language,
+    /// Paths of the fields whose value is the string `unknown`.
+    pub unknown: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paradigm {
+    Compete,
+    Collaborate,
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Solo,
+    Team,
+    Quick,
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Japanese,
+}
+
+/// What every competitor is told alike.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BriefSection {
+    pub specification: String,
+    pub acceptance: Vec<String>,
+    pub constraints: Vec<String>,
+    pub optimize_for: Vec<String>,
+    pub targets: Vec<String>,
+    pub context: Vec<String>,
+}
+
+impl Packet {
+    /// The primary KPI: the first one declared.
+    pub fn primary_kpi(&self) -> Option<&Kpi> {
+        self.kpis.first()
+    }
+
+    pub fn competitor(&self, name: &crate::id::CompetitorName) -> Option<&Competitor> {
+        self.competitors.iter().find(|one| &one.name == name)
+    }
+
+    /// How many competitors run at the same time: one in `solo` mode, else as declared.
+    pub fn at_a_time(&self) -> u32 {
+        match self.mode {
+            Mode::Solo => 1,
+            Mode::Team | Mode::Quick | Mode::Auto => self.parallel.max(1),
+        }
+    }
+}
+
+impl Paradigm {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compete => "compete",
+            Self::Collaborate => "collaborate",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Solo => "solo",
+            Self::Team => "team",
+            Self::Quick => "quick",
+            Self::Auto => "auto",
+        }
+    }
+}
