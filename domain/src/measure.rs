@@ -44,3 +44,13 @@ pub fn estimate(series: &[&Series], kpi: &Kpi, scoring: &Scoring) -> Option<Esti
     let _ = (series, kpi, scoring);
     None
 }
+
+pub fn suspicions(estimate: &Estimate, holdout: Option<&Estimate>, kpi: &Kpi, scoring: &Scoring) -> Vec<crate::outcome::Flag> {
+    let _ = (estimate, holdout, kpi, scoring);
+    Vec::new()
+}
+
+pub fn guard_broken(estimate: &Estimate, kpi: &Kpi) -> Option<(String, f64)> {
+    let _ = (estimate, kpi);
+    None
+}

@@ -1,6 +1,9 @@
 //! The ranked result of a session with its evidence. "No winner" and "inconclusive" are legal standings.
 
 mod place;
+mod score;
+
+pub(crate) use place::place;
 
 use crate::id::{Commit, CompetitorName};
 use crate::measure::Verdict;

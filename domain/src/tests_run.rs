@@ -5,3 +5,8 @@ pub fn passed(output: &str) -> Option<u64> {
     let _ = output;
     None
 }
+
+pub fn fewer_than_base(base: Option<u64>, candidate: Option<u64>) -> Option<String> {
+    let _ = (base, candidate);
+    None
+}

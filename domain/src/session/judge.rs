@@ -1,0 +1,137 @@
+//! One round's tree against the base: may it win, did it gain, is it kept?
+
+use crate::measure::{Estimate, Verdict, estimate, guard_broken, suspicions};
+use crate::outcome::{Evaluated, Flag, FlagKind, Implemented, Series};
+use crate::packet::{Better, OnViolation, Packet};
+use crate::tests_run::fewer_than_base;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruling {
+    pub disqualified_for: Vec<String>,
+    pub flags: Vec<Flag>,
+    /// One for each KPI that was measured, in the order of the packet.
+    pub estimates: Vec<(String, Estimate)>,
+    /// Weighted mean of the log gains; positive is better than the base. `None` without KPIs.
+    pub gain: Option<f64>,
+    /// The best so far.
+    pub kept: bool,
+    /// Kept, and better than what stood before by what counts as a gain.
+    pub gained: bool,
+    pub target_reached: bool,
+    /// Primary KPI, candidate over base.
+    pub ratio: Option<f64>,
+    pub reason: String,
+}
+
+/// `best` is the gain of the best round before this one.
+pub fn judge(
+    packet: &Packet,
+    implemented: &Implemented,
+    evaluated: &Evaluated,
+    base: &Evaluated,
+    best: Option<f64>,
+) -> Ruling {
+    let estimates = estimates(packet, evaluated, false);
+    let mut flags: Vec<Flag> = implemented.flags.iter().chain(&evaluated.flags).cloned().collect();
+    flags.extend(tests_not_run(evaluated, base));
+    if let Some((primary, kpi)) = estimates.first().zip(packet.primary_kpi()) {
+        flags.extend(suspicions(&primary.1, None, kpi, &packet.scoring));
+    }
+    flags.sort();
+    flags.dedup();
+    let disqualified_for = disqualifications(packet, implemented, evaluated, &estimates, &flags);
+    let gain = composite(packet, &estimates);
+    let floor = best.unwrap_or(0.0);
+    let enough = packet.scoring.min_effect.ln_1p();
+    let qualified = disqualified_for.is_empty();
+    let kept = qualified && gain.is_none_or(|gain| best.is_none() || gain > floor);
+    let clearly = estimates.iter().any(|(_, one)| one.verdict == Verdict::Better);
+    let gained = kept && gain.is_none_or(|gain| gain >= floor.max(0.0) + enough && clearly);
+    let primary = estimates.first().map(|(_, one)| one);
+    let target_reached = kept
+        && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
+    let reason = reason(kept, gained, &disqualified_for, primary);
+    let ratio = primary.map(|one| one.ratio);
+    Ruling { disqualified_for, flags, estimates, gain, kept, gained, target_reached, ratio, reason }
+}
+
+/// Every KPI of the packet over the shown or the holdout scenarios.
+pub(crate) fn estimates(packet: &Packet, evaluated: &Evaluated, holdout: bool) -> Vec<(String, Estimate)> {
+    let of = |name: &str| -> Vec<&Series> {
+        evaluated.series.iter().filter(|one| one.kpi == name && one.holdout == holdout).collect()
+    };
+    let one = |kpi: &crate::packet::Kpi| {
+        estimate(&of(&kpi.name), kpi, &packet.scoring).map(|estimate| (kpi.name.clone(), estimate))
+    };
+    packet.kpis.iter().filter_map(one).collect()
+}
+
+/// Weighted mean of log gains.
+fn composite(packet: &Packet, estimates: &[(String, Estimate)]) -> Option<f64> {
+    let weighted = |(name, estimate): &(String, Estimate)| {
+        let kpi = packet.kpis.iter().find(|kpi| &kpi.name == name)?;
+        let log = estimate.ratio.max(f64::MIN_POSITIVE).ln();
+        Some((kpi.weight, if kpi.better == Better::Lower { -log } else { log }))
+    };
+    let parts: Vec<(f64, f64)> = estimates.iter().filter_map(weighted).collect();
+    let weight: f64 = parts.iter().map(|(weight, _)| weight).sum();
+    (weight > 0.0).then(|| parts.iter().map(|(weight, gain)| weight * gain).sum::<f64>() / weight)
+}
+
+/// A test gate that passes while fewer tests ran than on the base proves nothing.
+fn tests_not_run(evaluated: &Evaluated, base: &Evaluated) -> Vec<Flag> {
+    let check = |gate: &crate::outcome::GateResult| {
+        let before = base.gates.iter().find(|one| one.name == gate.name)?;
+        let why = fewer_than_base(before.tests, gate.tests)?;
+        gate.passed().then(|| Flag {
+            kind: FlagKind::TestsNotRun,
+            path: None,
+            detail: format!("{}: {why}", gate.name),
+        })
+    };
+    evaluated.gates.iter().filter_map(check).collect()
+}
+
+fn disqualifications(
+    packet: &Packet,
+    implemented: &Implemented,
+    evaluated: &Evaluated,
+    estimates: &[(String, Estimate)],
+    flags: &[Flag],
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for gate in evaluated.gates.iter().filter(|gate| gate.required && !gate.passed()) {
+        reasons.push(format!("gate {} failed: {}", gate.name, gate.exit.describe()));
+    }
+    for flag in flags.iter().filter(|flag| flag.kind.disqualifies()) {
+        let path = flag.path.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
+        reasons.push(format!("{}{path}: {}", flag.kind.as_str(), flag.detail));
+    }
+    if packet.scope.on_violation == OnViolation::Disqualify && !implemented.reverted.is_empty() {
+        reasons.push(format!("scope_violation: {}", implemented.reverted.join(", ")));
+    }
+    if let Some(why) = &evaluated.incomplete {
+        reasons.push(format!("not measured whole: {why}"));
+    }
+    for kpi in &packet.kpis {
+        let broken = estimates.iter().find(|(name, _)| name == &kpi.name).and_then(|(_, one)| guard_broken(one, kpi));
+        if let Some((scenario, ratio)) = broken {
+            reasons.push(format!("guard of {}: scenario '{scenario}' is at {ratio:.3} of the base", kpi.name));
+        }
+    }
+    reasons
+}
+
+fn reason(kept: bool, gained: bool, disqualified: &[String], primary: Option<&Estimate>) -> String {
+    let figure = primary.map(|one| {
+        let interval = one.ci.map(|(low, high)| format!(" ({low:.3} to {high:.3})")).unwrap_or_default();
+        format!("{:.3} of the base{interval}, {}", one.ratio, one.verdict.as_str())
+    });
+    match (kept, gained, disqualified.first(), figure) {
+        (_, _, Some(first), _) => format!("reverted: {first}"),
+        (true, true, None, Some(figure)) => format!("kept: {figure}"),
+        (true, false, None, Some(figure)) => format!("no gain: {figure}"),
+        (false, _, None, Some(figure)) => format!("reverted, not better than the best so far: {figure}"),
+        (_, _, None, None) => "kept: every required gate passes".to_owned(),
+    }
+}

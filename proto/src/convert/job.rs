@@ -1,0 +1,70 @@
+//! Jobs.
+
+use super::{Malformed, Wire};
+use crate::v1;
+use arena_domain::job::{Job, Tree, Work};
+
+impl Wire for Tree {
+    type Message = v1::Tree;
+    fn to_wire(&self) -> v1::Tree {
+        let Tree { commit, bundle } = self;
+        v1::Tree { commit: commit.to_wire(), bundle: bundle.to_wire() }
+    }
+    fn from_wire(message: v1::Tree) -> Result<Self, Malformed> {
+        Ok(Self { commit: Wire::from_wire(message.commit)?, bundle: message.bundle })
+    }
+}
+
+impl Wire for Work {
+    type Message = v1::job::Work;
+    fn to_wire(&self) -> v1::job::Work {
+        match self {
+            Work::Implement { brief, parent } => {
+                v1::job::Work::Implement(v1::Implement { brief: brief.to_wire(), parent: parent.to_wire() })
+            }
+            Work::Evaluate { tree, holdout } => {
+                v1::job::Work::Evaluate(v1::Evaluate { tree: tree.to_wire(), holdout: *holdout })
+            }
+        }
+    }
+    fn from_wire(message: v1::job::Work) -> Result<Self, Malformed> {
+        Ok(match message {
+            v1::job::Work::Implement(v1::Implement { brief, parent }) => {
+                Work::Implement { brief, parent: Wire::from_wire(parent)? }
+            }
+            v1::job::Work::Evaluate(v1::Evaluate { tree, holdout }) => {
+                Work::Evaluate { tree: Wire::from_wire(tree)?, holdout }
+            }
+        })
+    }
+}
+
+impl Wire for Job {
+    type Message = v1::Job;
+    fn to_wire(&self) -> v1::Job {
+        let Job { id, session, tenant, competitor, round, work, session_limit, engine } = self;
+        v1::Job {
+            id: id.to_wire(),
+            session: session.to_wire(),
+            tenant: tenant.to_wire(),
+            competitor: competitor.to_wire(),
+            round: *round,
+            session_limit: *session_limit,
+            engine: engine.to_wire(),
+            work: Some(work.to_wire()),
+        }
+    }
+    fn from_wire(message: v1::Job) -> Result<Self, Malformed> {
+        let v1::Job { id, session, tenant, competitor, round, session_limit, engine, work } = message;
+        Ok(Self {
+            id: Wire::from_wire(id)?,
+            session: Wire::from_wire(session)?,
+            tenant: Wire::from_wire(tenant)?,
+            competitor: Wire::from_wire(competitor)?,
+            round,
+            work: super::required("Job", "work", work)?,
+            session_limit,
+            engine,
+        })
+    }
+}
