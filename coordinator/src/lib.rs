@@ -1,1 +1,10 @@
-//! placeholder
+//! Decides with the domain, makes decisions durable, hands jobs to workers. Never imports the worker.
+
+pub mod api;
+pub mod blobs;
+mod dispatch;
+mod sessions;
+pub mod store;
+
+pub use dispatch::Coordinator;
+pub use sessions::{SessionError, load, replay};

@@ -89,11 +89,17 @@ impl Queue {
         Self { limits, ..Self::default() }
     }
 
-    /// Puts back what a store has kept. `served` order is rebuilt from arrivals.
-    pub fn restore(limits: Limits, places: impl IntoIterator<Item = Place>) -> Self {
+    /// Puts back what a store has kept; `served` is the last claim number by `t/<tenant>` and `s/<session>`.
+    pub fn restore(
+        limits: Limits,
+        places: impl IntoIterator<Item = Place>,
+        served: impl IntoIterator<Item = (String, u64)>,
+    ) -> Self {
         let places: BTreeMap<JobId, Place> = places.into_iter().map(|place| (place.job.id.clone(), place)).collect();
         let arrivals = places.values().map(|place| place.arrived + 1).max().unwrap_or(0);
-        Self { places, limits, arrivals, served: BTreeMap::new(), claims: 0 }
+        let served: BTreeMap<String, u64> = served.into_iter().collect();
+        let claims = served.values().copied().max().unwrap_or(0);
+        Self { places, limits, arrivals, served, claims }
     }
 
     pub fn place(&self, id: &JobId) -> Option<&Place> {

@@ -1,7 +1,7 @@
 //! The wire: generated messages, their conversions to the domain, and the packet's text form.
 
 pub mod convert;
-//pub mod packet;
+pub mod packet;
 
 /// Generated from `arena/v1/*.proto`.
 #[allow(clippy::all, unreachable_pub)]

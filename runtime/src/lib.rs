@@ -1,1 +1,9 @@
-//! placeholder
+//! Plumbing without arena words: clock, tasks, files, digests, configuration, logs.
+
+pub mod clock;
+
+pub mod digest;
+pub mod files;
+pub mod logs;
+pub mod tasks;
+pub mod token;

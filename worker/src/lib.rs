@@ -1,1 +1,17 @@
-//! placeholder
+//! Carries out jobs in sandboxes: repository, workspace, engine, collect, gates, KPIs. Never imports the coordinator.
+
+pub mod boot;
+pub mod collect;
+mod engine;
+mod git;
+mod holders;
+mod layers;
+pub mod link;
+mod mounts;
+mod outbox;
+pub mod repository;
+pub mod run;
+pub mod sandbox;
+mod setup;
+pub mod space;
+pub mod workspace;

@@ -1,0 +1,124 @@
+//! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker.
+
+mod attached;
+
+use crate::blobs::Blobs;
+use crate::sessions::{self, SessionError, Stepped};
+use crate::store::Store;
+use arena_domain::id::{Fence, JobId, SessionId};
+use arena_domain::job::{Millis, backoff};
+use arena_domain::outcome::{Failure, Outcome};
+use arena_domain::schedule::Settled;
+use arena_domain::session::Event;
+use arena_runtime::{clock, token};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+pub(crate) use attached::attach;
+
+/// The coordinator of one state directory. Clones are the same one.
+#[derive(Clone)]
+pub struct Coordinator {
+    pub store: Store,
+    pub blobs: Blobs,
+    /// Jobs whose workers must stop.
+    stops: broadcast::Sender<JobId>,
+    /// Something changed: look for jobs, look at feeds.
+    changes: broadcast::Sender<()>,
+    /// When the wall time of each session that was moved here is used up.
+    walls: Arc<Mutex<BTreeMap<SessionId, Millis>>>,
+}
+
+impl Coordinator {
+    pub fn new(store: Store, blobs: Blobs) -> Self {
+        let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
+        Self { store, blobs, stops, changes, walls: Arc::default() }
+    }
+
+    /// Applies an event that no job brought.
+    pub async fn happen(&self, id: &SessionId, event: Event) -> Result<(), SessionError> {
+        match sessions::step(&self.store, id, None, event).await? {
+            Stepped::Done { session, stop } => self.moved(&session, stop),
+            Stepped::Repeated | Stepped::Stale => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a session up again after a restart: its leases belong to nobody any more.
+    pub async fn take_up(&self, id: &SessionId) -> Result<Vec<JobId>, SessionError> {
+        let back = self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
+        let (_, session) = sessions::load(&self.store, id).await?;
+        self.moved(&session, Vec::new());
+        Ok(back)
+    }
+
+    /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
+    /// and was accepted, now or before.
+    pub(crate) async fn settle(
+        &self,
+        job: JobId,
+        fence: Fence,
+        attempt: u32,
+        outcome: Outcome,
+    ) -> Result<bool, SessionError> {
+        let now = clock::now_millis();
+        if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
+            && attempt < arena_domain::job::MAX_ATTEMPTS
+        {
+            let due = now + backoff(attempt, token::chance()).as_millis() as Millis;
+            return Ok(self.store.give_back(job, fence, due).await? == Settled::Accepted);
+        }
+        let Some(session) = session_of(&job) else { return Ok(false) };
+        let event = Event::Settled { at: now, job: job.clone(), outcome };
+        match sessions::step(&self.store, &session, Some((job, fence)), event).await? {
+            Stepped::Done { session, stop } => {
+                self.moved(&session, stop);
+                Ok(true)
+            }
+            Stepped::Repeated => Ok(true),
+            Stepped::Stale => Ok(false),
+        }
+    }
+
+    fn moved(&self, session: &arena_domain::session::Session, stop: Vec<JobId>) {
+        let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
+        match session.wall_ends() {
+            Some(ends) => drop(walls.insert(session.id.clone(), ends)),
+            None => drop(walls.remove(&session.id)),
+        }
+        drop(walls);
+        for job in stop {
+            // Nobody attached: nobody runs it.
+            let _ = self.stops.send(job);
+        }
+        self.changed();
+    }
+
+    pub(crate) fn changed(&self) {
+        let _ = self.changes.send(());
+    }
+
+    pub(crate) fn changes(&self) -> broadcast::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Ends the rounds of sessions whose wall time is used up.
+    async fn check_walls(&self) {
+        let now = clock::now_millis();
+        let passed: Vec<SessionId> = {
+            let walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
+            walls.iter().filter(|(_, ends)| **ends <= now).map(|(id, _)| id.clone()).collect()
+        };
+        for id in passed {
+            self.walls.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            if let Err(error) = self.happen(&id, Event::WallPassed { at: now }).await {
+                tracing::warn!(session = %id, %error, "the wall time passed and could not be recorded");
+            }
+        }
+    }
+}
+
+fn session_of(job: &JobId) -> Option<SessionId> {
+    job.as_str().split_once('/').map(|(session, _)| SessionId::new(session))
+}

@@ -1,0 +1,114 @@
+//! Loads a session, applies an event, commits the transition. Whoever holds the record can carry the session on.
+
+use crate::store::{Cancel, Committed, Record, Store, StoreError, Transition};
+use arena_domain::id::{Commit, Fence, JobId, SessionId, Tenant};
+use arena_domain::session::{Effect, Event, IllegalTransition, Phase, Session};
+use arena_proto::convert::{Malformed, Wire, feed_item};
+use arena_proto::packet;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    #[error("the stored packet does not parse any more: {0}")]
+    Packet(String),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// What a step did.
+#[derive(Debug)]
+pub(crate) enum Stepped {
+    Done {
+        session: Box<Session>,
+        stop: Vec<JobId>,
+    },
+    /// The report came before, or under a fence that holds no lease any more; nothing was changed.
+    Repeated,
+    Stale,
+}
+
+/// The session as its record tells it.
+pub async fn load(store: &Store, id: &SessionId) -> Result<(Record, Session), SessionError> {
+    let record = store.record(id).await?;
+    let session = replay(&record)?;
+    Ok((record, session))
+}
+
+/// Folds a record; also for clients that were sent one.
+pub fn replay(record: &Record) -> Result<Session, SessionError> {
+    let head = &record.head;
+    let parsed = packet::parse(&head.packet).map_err(|problems| {
+        SessionError::Packet(problems.first().map(ToString::to_string).unwrap_or_default())
+    })?;
+    let fresh = Session::new(
+        SessionId::new(&head.id),
+        Tenant::new(&head.tenant),
+        parsed.packet,
+        Commit::new(&head.base),
+    );
+    let events = record.events.iter().cloned().map(Event::from_wire).collect::<Result<Vec<_>, _>>()?;
+    Ok(fresh.replay(events)?)
+}
+
+/// Applies one event and commits what follows; decides again when somebody else moved the session meanwhile.
+pub(crate) async fn step(
+    store: &Store,
+    id: &SessionId,
+    settle: Option<(JobId, Fence)>,
+    event: Event,
+) -> Result<Stepped, SessionError> {
+    loop {
+        let (record, before) = load(store, id).await?;
+        let applied = before.apply(event.clone());
+        let (session, effects) = match (applied, &settle) {
+            (Ok(applied), _) => applied,
+            // A result that nobody waits for any more: its fence tells why.
+            (Err(_), Some(_)) => return Ok(Stepped::Stale),
+            (Err(illegal), None) => return Err(illegal.into()),
+        };
+        let transition = transition(&session, record.version, settle.clone(), &event, effects);
+        match store.commit(transition).await? {
+            Committed::Done { stop } => return Ok(Stepped::Done { session: Box::new(session), stop }),
+            Committed::Conflict => {}
+            Committed::Stale => return Ok(Stepped::Stale),
+            Committed::Repeated => return Ok(Stepped::Repeated),
+        }
+    }
+}
+
+fn transition(
+    session: &Session,
+    version: u64,
+    settle: Option<(JobId, Fence)>,
+    event: &Event,
+    effects: Vec<Effect>,
+) -> Transition {
+    let winner = match &session.phase {
+        Phase::Ended(standing) => standing.winner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        Phase::New | Phase::Asking(_) | Phase::Running => String::new(),
+    };
+    let mut transition = Transition {
+        session: session.id.clone(),
+        version,
+        settle,
+        event: event.to_wire(),
+        enqueue: Vec::new(),
+        cancel: None,
+        feed: Vec::new(),
+        status: session.status().to_owned(),
+        winner,
+        now: event.at(),
+    };
+    for effect in effects {
+        match effect {
+            Effect::Enqueue(job) => transition.enqueue.push(job),
+            Effect::Cancel { engines_only } => transition.cancel = Some(Cancel { engines_only }),
+            Effect::Notice(notice) => transition.feed.push(feed_item(&notice, event.at())),
+            Effect::Ended => {}
+        }
+    }
+    transition
+}

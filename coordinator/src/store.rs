@@ -1,0 +1,204 @@
+//! The embedded store: sessions, queue, leases and feed in SQLite. The reference scheduler of the domain is its logic.
+//!
+//! Law: one transition is one transaction. The events, the jobs they enqueue, the job they settle and what watchers are
+//! told become durable together or not at all. Several processes may share one store; every write takes the write lock
+//! first, so they share the limits too.
+
+mod queue;
+mod schema;
+mod transition;
+
+pub use transition::{Cancel, Committed, Transition};
+
+use arena_domain::id::SessionId;
+use arena_domain::schedule::Limits;
+use arena_proto::convert::Malformed;
+use arena_proto::v1;
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no session '{0}'")]
+    NotFound(String),
+    #[error("'{0}' is the beginning of several sessions: {1}")]
+    Ambiguous(String, String),
+    #[error("the disk of the state directory is full")]
+    Full,
+    #[error("the state directory cannot be written: {0}")]
+    ReadOnly(String),
+    #[error("the store: {0}")]
+    Sql(rusqlite::Error),
+    #[error("the store's record: {0}")]
+    Record(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            Some(
+                rusqlite::ErrorCode::ReadOnly
+                | rusqlite::ErrorCode::CannotOpen
+                | rusqlite::ErrorCode::PermissionDenied,
+            ) => Self::ReadOnly(error.to_string()),
+            Some(_) | None => Self::Sql(error),
+        }
+    }
+}
+
+impl From<Malformed> for StoreError {
+    fn from(error: Malformed) -> Self {
+        Self::Record(error.to_string())
+    }
+}
+
+impl From<prost::DecodeError> for StoreError {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::Record(error.to_string())
+    }
+}
+
+/// One open store. Clones share the connection.
+#[derive(Clone)]
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+    limits: Limits,
+}
+
+/// A session's record: its head, and its events so far.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub head: v1::SessionHead,
+    /// Grows by one with each transition.
+    pub version: u64,
+    pub events: Vec<v1::SessionEvent>,
+}
+
+impl Store {
+    pub fn open(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
+        let connection = Arc::new(Mutex::new(schema::open(folder)?));
+        Ok(Self { connection, limits })
+    }
+
+    /// Runs one transaction that holds the write lock from its beginning.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &Limits) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let limits = self.limits.clone();
+        self.call(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction, &limits)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection.clone();
+        let call = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = tokio::task::spawn_blocking(call).await;
+        done.map_err(|error| StoreError::Record(format!("the store's thread ended: {error}")))?
+    }
+
+    /// A new session before its first event; the same id twice is refused by the key.
+    pub async fn create(&self, head: v1::SessionHead, title: String) -> Result<(), StoreError> {
+        self.write(move |transaction, _| {
+            transaction.execute(
+                "INSERT INTO sessions (id, version, created, status, winner, title, repository, head)
+                 VALUES (?1, 0, ?2, 'new', '', ?3, ?4, ?5)",
+                (&head.id, head.created as i64, title, &head.repository, head.encode_to_vec()),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn record(&self, id: &SessionId) -> Result<Record, StoreError> {
+        let id = id.to_string();
+        self.call(move |connection| {
+            let row = connection
+                .query_row("SELECT version, head FROM sessions WHERE id = ?1", [&id], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+                })
+                .optional()?;
+            let Some((version, head)) = row else { return Err(StoreError::NotFound(id)) };
+            let mut query = connection.prepare_cached("SELECT body FROM events WHERE session = ?1 ORDER BY n")?;
+            let bodies = query.query_map([&id], |row| row.get::<_, Vec<u8>>(0))?;
+            let events = bodies
+                .map(|body| Ok(v1::SessionEvent::decode(body?.as_slice())?))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            Ok(Record { head: v1::SessionHead::decode(head.as_slice())?, version: version as u64, events })
+        })
+        .await
+    }
+
+    /// The whole id for the beginning of one.
+    pub async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError> {
+        let prefix = prefix.to_owned();
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY created DESC")?;
+            let ids: Vec<String> = query.query_map([&prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            match ids.as_slice() {
+                [one] if !prefix.is_empty() => Ok(SessionId::new(one)),
+                many if many.contains(&prefix) => Ok(SessionId::new(prefix)),
+                [] => Err(StoreError::NotFound(prefix)),
+                many => Err(StoreError::Ambiguous(prefix, many.join(", "))),
+            }
+        })
+        .await
+    }
+
+    /// Newest first.
+    pub async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
+        self.call(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT id, title, status, winner, created, repository FROM sessions ORDER BY created DESC, id",
+            )?;
+            let rows = query.query_map([], |row| {
+                Ok(v1::Summary {
+                    id: row.get(0)?,
+                    title: row.get(1)?,
+                    status: row.get(2)?,
+                    winner: row.get(3)?,
+                    created: row.get::<_, i64>(4)? as u64,
+                    repository: row.get(5)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Adds to what watchers see, outside of any transition: progress of a job.
+    pub async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
+        let id = id.to_string();
+        self.write(move |transaction, _| transition::publish(transaction, &id, &item)).await
+    }
+
+    /// At most `most` items after `after`.
+    pub async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError> {
+        let id = id.to_string();
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT seq, body FROM feed WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")?;
+            let rows = query.query_map((&id, after as i64, most), |row| {
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Vec<u8>>(1)?))
+            })?;
+            rows.map(|row| {
+                let (seq, body) = row?;
+                Ok(v1::FeedItem { seq, ..v1::FeedItem::decode(body.as_slice())? })
+            })
+            .collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,52 @@
+//! Opening the store: tables, durability, and one process at a time while it is made.
+
+use super::StoreError;
+use rusqlite::Connection;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS sessions (
+  id TEXT PRIMARY KEY, version INTEGER NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL, winner TEXT NOT NULL,
+  title TEXT NOT NULL, repository TEXT NOT NULL, head BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS events (
+  session TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (session, n)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY, session TEXT NOT NULL, tenant TEXT NOT NULL, body BLOB NOT NULL, state TEXT NOT NULL,
+  worker TEXT NOT NULL, fence TEXT NOT NULL, time INTEGER NOT NULL, attempt INTEGER NOT NULL, arrived INTEGER NOT NULL,
+  claimed INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS live ON jobs (state) WHERE state IN ('queued', 'leased');
+CREATE INDEX IF NOT EXISTS by_session ON jobs (session);
+CREATE TABLE IF NOT EXISTS feed (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
+";
+
+pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
+    fs::create_dir_all(folder).map_err(refused)?;
+    // Turning a new file to WAL needs it alone: two first openings at the same time would fail one of them.
+    let gate = OpenOptions::new().create(true).append(true).open(folder.join("store.lock")).map_err(refused)?;
+    flock(&gate, FlockOperation::LockExclusive).map_err(|error| refused(error.into()))?;
+    let connection = Connection::open(folder.join("arena.db"))?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > VERSION {
+        return Err(StoreError::Record(format!(
+            "the state directory was written by a newer arena (schema {version}, known {VERSION}); update arena"
+        )));
+    }
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "user_version", VERSION)?;
+    Ok(connection)
+}
+
+fn refused(error: io::Error) -> StoreError {
+    if arena_runtime::files::is_full(&error) { StoreError::Full } else { StoreError::ReadOnly(error.to_string()) }
+}

@@ -1,0 +1,100 @@
+//! One boot of a worker: a folder with a lock that the kernel frees when the process ends, however it ends.
+//!
+//! What a dead boot has left (containers, mounts, disks) is taken away by the next one: by its lock, never by its age.
+
+use crate::mounts;
+use crate::sandbox::{Docker, Error};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Label of every container: which state directory it belongs to.
+pub const LABEL_STATE: &str = "arena.state";
+pub const LABEL_BOOT: &str = "arena.boot";
+
+#[derive(Debug)]
+pub struct Boot {
+    pub id: String,
+    pub folder: PathBuf,
+    _lock: File,
+}
+
+impl Boot {
+    /// `root` is the worker's folder in the state directory.
+    pub fn start(root: &Path) -> io::Result<Self> {
+        let id = arena_runtime::token::hex(12);
+        let folder = root.join("run").join(&id);
+        std::fs::create_dir_all(root)?;
+        let _gate = gate(root)?;
+        std::fs::create_dir_all(&folder)?;
+        let lock = lock_file(&folder)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { id, folder, _lock: lock })
+    }
+
+    /// Unmounts all of this boot and removes its folder.
+    pub fn end(&self) {
+        if let Err(error) = clear(&self.folder) {
+            tracing::warn!(%error, "the folder of this boot could not be removed");
+        }
+    }
+}
+
+/// What every container of this state directory is labelled with.
+pub fn state_label(root: &Path) -> String {
+    arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16].to_owned()
+}
+
+/// Takes away what dead boots have left; the number of containers that were removed.
+pub async fn reap(root: &Path, docker: &Docker) -> Result<usize, Error> {
+    let dead = dead_boots(root);
+    let mut removed = 0;
+    for found in docker.list(&format!("{LABEL_STATE}={}", state_label(root))).await? {
+        let boot = found.labels.get(LABEL_BOOT).cloned().unwrap_or_default();
+        let alive = root.join("run").join(&boot).is_dir() && !dead.iter().any(|(id, _)| id == &boot);
+        if !alive {
+            docker.remove(&found.id).await?;
+            removed += 1;
+        }
+    }
+    for (id, _lock) in &dead {
+        if let Err(error) = clear(&root.join("run").join(id)) {
+            tracing::warn!(boot = %id, %error, "what a dead boot left could not be removed");
+        }
+    }
+    Ok(removed)
+}
+
+/// Boots whose lock is free, with the lock held from now on.
+fn dead_boots(root: &Path) -> Vec<(String, File)> {
+    let Ok(_gate) = gate(root) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(root.join("run")) else { return Vec::new() };
+    let dead = |entry: std::fs::DirEntry| {
+        let lock = lock_file(&entry.path()).ok()?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), lock))
+    };
+    entries.flatten().filter(|entry| entry.path().is_dir()).filter_map(dead).collect()
+}
+
+/// One process at a time makes or judges a boot: a folder that is not locked yet is no dead one.
+fn gate(root: &Path) -> io::Result<File> {
+    let gate = OpenOptions::new().create(true).append(true).open(root.join("run.lock"))?;
+    flock(&gate, FlockOperation::LockExclusive)?;
+    Ok(gate)
+}
+
+fn lock_file(folder: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(folder.join("lock"))
+}
+
+fn clear(folder: &Path) -> io::Result<()> {
+    for point in mounts::below(folder)? {
+        mounts::detach(&point)?;
+    }
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,125 @@
+//! What differs between two trees, as git's plumbing says it.
+
+use super::{Repository, RepositoryError};
+use arena_domain::id::Commit;
+use arena_domain::outcome::{Change, ChangeKind};
+use std::collections::BTreeMap;
+
+/// One path that differs. The bytes are the name; `shown` is its readable form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawChange {
+    pub path: Vec<u8>,
+    pub shown: String,
+    pub before: Option<Side>,
+    pub after: Option<Side>,
+    pub added_lines: u32,
+    pub removed_lines: u32,
+    pub binary: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// As git writes it: 100644, 100755, 120000 or 160000.
+    pub mode: String,
+    pub blob: String,
+}
+
+impl RawChange {
+    pub fn to_domain(&self) -> Change {
+        let kind = match (&self.before, &self.after) {
+            (None, _) => ChangeKind::Added,
+            (Some(_), None) => ChangeKind::Deleted,
+            (Some(_), Some(_)) => ChangeKind::Modified,
+        };
+        Change {
+            path: self.shown.clone(),
+            kind,
+            added_lines: self.added_lines,
+            removed_lines: self.removed_lines,
+            binary: self.binary,
+        }
+    }
+}
+
+impl Repository {
+    /// Every path that differs, with its lines.
+    pub fn diff(&self, base: &Commit, commit: &Commit) -> Result<Vec<RawChange>, RepositoryError> {
+        let args = ["diff-tree", "-r", "-z", "--raw", "--numstat", "--no-renames", "--no-abbrev", "--no-ext-diff"];
+        let args: Vec<&str> = args.into_iter().chain(["--no-textconv", base.as_str(), commit.as_str()]).collect();
+        Ok(parse(&self.git.run(&self.mirror, &args)?))
+    }
+
+    pub fn blob(&self, id: &str) -> Result<Vec<u8>, RepositoryError> {
+        Ok(self.git.run(&self.mirror, &["cat-file", "blob", id])?)
+    }
+}
+
+/// The raw part, then the numbers part, both ended by zero bytes.
+fn parse(output: &[u8]) -> Vec<RawChange> {
+    let mut fields = output.split(|byte| *byte == 0).peekable();
+    let mut changes = Vec::new();
+    let mut places: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    while let Some(field) = fields.next() {
+        if field.first() == Some(&b':') {
+            let words: Vec<String> =
+                String::from_utf8_lossy(&field[1..]).split(' ').map(str::to_owned).collect();
+            let (Some(path), [old_mode, new_mode, old, new, _]) = (fields.next(), words.as_slice()) else { continue };
+            let side = |mode: &String, blob: &String| {
+                (mode != "000000").then(|| Side { mode: mode.clone(), blob: blob.clone() })
+            };
+            places.insert(path.to_vec(), changes.len());
+            changes.push(RawChange {
+                path: path.to_vec(),
+                shown: shown(path),
+                before: side(old_mode, old),
+                after: side(new_mode, new),
+                added_lines: 0,
+                removed_lines: 0,
+                binary: false,
+            });
+        } else {
+            let mut parts = field.splitn(3, |byte| *byte == b'\t');
+            let (Some(added), Some(removed), Some(path)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let Some(change) = places.get(path).map(|index| &mut changes[*index]) else { continue };
+            let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            change.binary = added == b"-";
+            change.added_lines = number(added).unwrap_or(0);
+            change.removed_lines = number(removed).unwrap_or(0);
+        }
+    }
+    changes
+}
+
+/// A name as text: bytes that are no UTF-8 are written `\xNN`, so that two names never look alike.
+pub(super) fn shown(path: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in path.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_names_keep_their_lines() {
+        let zero = "0".repeat(40);
+        let blob = "a".repeat(40);
+        let output = [
+            format!(":000000 100644 {zero} {blob} A\0new\nline\0:100644 000000 {blob} {zero} D\0").into_bytes(),
+            b"odd\xff\0".to_vec(),
+            b"3\t0\tnew\nline\0-\t-\todd\xff\0".to_vec(),
+        ]
+        .concat();
+        let changes = parse(&output);
+        assert_eq!(changes.len(), 2);
+        assert_eq!((changes[0].shown.as_str(), changes[0].added_lines), ("new\nline", 3));
+        assert_eq!((changes[1].shown.as_str(), changes[1].binary), ("odd\\xff", true));
+        assert_eq!(changes[1].to_domain().kind, ChangeKind::Deleted);
+    }
+}
