@@ -1,0 +1,276 @@
+//! One job from top to bottom.
+
+mod evaluate;
+mod gates;
+mod implement;
+mod measure;
+
+use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
+use crate::collect::CollectError;
+use crate::holders::Holders;
+use crate::layers::Trees;
+use crate::link::Blobs;
+use crate::outbox::Outbox;
+use crate::repository::{ImportError, Repository, RepositoryError};
+use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Source, Spec};
+use crate::workspace::Disks;
+use arena_domain::id::{Commit, Fence};
+use arena_domain::job::{Job, Work};
+use arena_domain::outcome::{Failure, Outcome};
+use arena_domain::packet::Packet;
+use arena_proto::v1::SessionHead;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// What one worker is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The worker's folder; nothing outside it is written.
+    pub root: PathBuf,
+    /// The static relay on this host.
+    pub relay: PathBuf,
+    pub slots: u32,
+    /// One measuring slot for each, a cpuset; empty: one slot on shared cores.
+    pub measure_cores: Vec<String>,
+    pub runtime: Option<String>,
+    /// Empty: any session.
+    pub only_session: String,
+    pub docker_host: Option<String>,
+}
+
+/// Why a worker cannot go on; its sessions can, later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    Docker(String),
+    Space,
+}
+
+/// What all jobs of one worker share.
+pub struct Context {
+    pub settings: Settings,
+    pub docker: Docker,
+    pub boot: Boot,
+    pub(crate) disks: Disks,
+    pub(crate) holders: Holders,
+    pub(crate) outbox: Outbox,
+    pub(crate) blobs: Blobs,
+    pub(crate) trees: Trees,
+    /// Measuring slots: the cpusets that are free.
+    pub(crate) cores: Cores,
+    pub(crate) lost: watch::Sender<Option<Lost>>,
+}
+
+/// Measuring slots, each with cores of its own where there are any.
+pub(crate) struct Cores {
+    slots: Semaphore,
+    free: std::sync::Mutex<Vec<Option<String>>>,
+}
+
+impl Cores {
+    pub(crate) fn new(sets: &[String]) -> Self {
+        let free: Vec<Option<String>> =
+            if sets.is_empty() { vec![None] } else { sets.iter().cloned().map(Some).collect() };
+        Self { slots: Semaphore::new(free.len()), free: std::sync::Mutex::new(free) }
+    }
+
+    /// Runs `work` on a measuring slot.
+    pub(crate) async fn with<T>(&self, work: impl AsyncFnOnce(Option<String>) -> T) -> T {
+        let _permit = self.slots.acquire().await;
+        let set = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop().flatten();
+        let done = work(set.clone()).await;
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(set);
+        done
+    }
+}
+
+/// One job with what it needs to know.
+pub(crate) struct Task {
+    pub job: Job,
+    pub fence: Fence,
+    pub head: SessionHead,
+    pub packet: Packet,
+    pub base: Commit,
+    pub cancel: CancellationToken,
+    pub progress: mpsc::Sender<(String, String)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error("the state directory: {0}")]
+    Io(#[from] io::Error),
+    #[error("blobs: {0}")]
+    Blobs(#[from] tonic::Status),
+    #[error("{reason}")]
+    Setup { reason: String, mend: String },
+    #[error("cancelled")]
+    Cancelled,
+    #[error("a task of the worker ended: {0}")]
+    Join(#[from] tokio::task::JoinError),
+}
+
+impl Task {
+    pub(crate) async fn phase(&self, phase: &str, text: impl Into<String>) {
+        // Nobody listening is no reason to stop.
+        let _ = self.progress.send((phase.to_owned(), text.into())).await;
+    }
+}
+
+/// Carries one job out. Every error becomes an outcome here, and nowhere else.
+pub(crate) async fn run(context: &Arc<Context>, task: &Task) -> Outcome {
+    if let Some(outcome) = context.outbox.held(&task.job.id) {
+        return outcome;
+    }
+    let done = match &task.job.work {
+        Work::Implement { brief, parent } => {
+            implement::implement(context, task, brief, parent.as_ref()).await.map(Outcome::Implemented)
+        }
+        Work::Evaluate { tree, holdout } => {
+            evaluate::evaluate(context, task, tree.as_ref(), *holdout).await.map(Outcome::Evaluated)
+        }
+    };
+    match done {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Failed(context.failure(task, error).await),
+    }
+}
+
+impl Context {
+    async fn failure(&self, task: &Task, error: RunError) -> Failure {
+        if task.cancel.is_cancelled() {
+            return Failure::Cancelled;
+        }
+        match error {
+            RunError::Cancelled => Failure::Cancelled,
+            RunError::Setup { reason, mend } => Failure::Setup { reason, mend },
+            RunError::Sandbox(error) if error.is_transient() => {
+                if self.docker.ping().await.is_err() {
+                    self.lose(Lost::Docker(error.to_string()));
+                }
+                Failure::Infrastructure(error.to_string())
+            }
+            RunError::Sandbox(error) => {
+                Failure::Setup { reason: error.to_string(), mend: self.mend(&error) }
+            }
+            RunError::Repository(RepositoryError::Import(ImportError::Collect(error @ CollectError::Io(_)))) => {
+                self.infrastructure(error.to_string())
+            }
+            RunError::Repository(RepositoryError::Import(ImportError::Collect(error))) => {
+                Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
+            }
+            other @ (RunError::Repository(_) | RunError::Io(_) | RunError::Blobs(_) | RunError::Join(_)) => {
+                self.infrastructure(other.to_string())
+            }
+        }
+    }
+
+    fn infrastructure(&self, reason: String) -> Failure {
+        if crate::space::is_low(&self.settings.root) {
+            self.lose(Lost::Space);
+        }
+        Failure::Infrastructure(reason)
+    }
+
+    fn mend(&self, error: &SandboxError) -> String {
+        match error {
+            SandboxError::NoImage(name) if name == "arena/base" => {
+                "make it with `deploy/image`, or name another in [sandbox] image".into()
+            }
+            SandboxError::NoImage(name) => format!("`docker pull {name}`, or name another in [sandbox] image"),
+            other => other.mend().to_owned(),
+        }
+    }
+
+    /// This worker stops; what is durable stays so.
+    pub fn lose(&self, lost: Lost) {
+        self.lost.send_if_modified(|held| {
+            let first = held.is_none();
+            if first {
+                *held = Some(lost);
+            }
+            first
+        });
+    }
+
+    pub(crate) fn repository(&self, task: &Task) -> Result<Repository, RepositoryError> {
+        let repository = Repository::open(&self.settings.root, &task.head.repository)?;
+        repository.fetch_base(&task.head.repository, &task.base)?;
+        Ok(repository)
+    }
+
+    pub(crate) fn labels(&self, task: &Task) -> Vec<(String, String)> {
+        [
+            ("arena", "job"),
+            (LABEL_STATE, &crate::boot::state_label(&self.settings.root)),
+            (LABEL_BOOT, &self.boot.id),
+            ("arena.session", task.job.session.as_str()),
+            ("arena.job", task.job.id.as_str()),
+            ("arena.fence", task.fence.as_str()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// The container of one command on one stage. Engines and judges are two users.
+    pub(crate) fn spec(&self, task: &Task, stage: &std::path::Path, user: User, command: Vec<String>) -> Spec {
+        let sandbox = &task.packet.sandbox;
+        let git = [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")];
+        Spec {
+            command,
+            env: git.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            workdir: "/work".into(),
+            user: match user {
+                User::Agent => AGENT,
+                User::Judge => JUDGE,
+            },
+            cpus: sandbox.cpus,
+            memory_bytes: sandbox.memory_bytes,
+            pids: sandbox.pids,
+            mounts: vec![Mount { source: Source::Path(stage.to_owned()), target: "/work".into(), read_only: false }],
+            tmp_bytes: sandbox.memory_bytes.min(512 << 20),
+            fsize_bytes: sandbox.disk_bytes,
+            labels: self.labels(task),
+            runtime: self.settings.runtime.clone(),
+            ..Spec::new(sandbox.image.clone(), self.settings.relay.clone(), &[])
+        }
+    }
+
+    /// Runs it joined to a paused network holder.
+    pub(crate) async fn sandboxed(
+        &self,
+        task: &Task,
+        mut spec: Spec,
+        deadline: Duration,
+        live: Option<crate::sandbox::run::Listener>,
+    ) -> Result<Finished, RunError> {
+        if task.cancel.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let holder = self.holders.take(&self.docker).await?;
+        spec.network_holder = Some(holder.id().to_owned());
+        spec.deadline = deadline;
+        let finished = self.docker.run(&spec, &task.cancel, live).await;
+        match &finished {
+            Ok(_) => self.holders.give_back(holder),
+            // A holder whose container failed may be the reason.
+            Err(_) => drop(self.docker.release(holder).await),
+        }
+        if task.cancel.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        Ok(finished?)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User {
+    Agent,
+    Judge,
+}

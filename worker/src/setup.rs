@@ -1,0 +1,107 @@
+//! `setup` runs once per base; what it leaves is a layer that every later workspace is put on.
+
+use crate::layers;
+use crate::mounts;
+use crate::run::{Context, RunError, Task, User};
+use crate::workspace::Layer;
+use arena_domain::text;
+use arena_runtime::digest;
+use rustix::fs::{FlockOperation, flock};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A setup may load a whole toolchain.
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Setup layers that this boot has mounted.
+#[derive(Default)]
+pub(crate) struct Setups {
+    mounted: Mutex<HashMap<String, Layer>>,
+}
+
+impl Setups {
+    pub(crate) fn clear(&self) {
+        self.mounted.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// The layer of this setup on this base in this image: from the cache, or made now, by one process at a time.
+pub(crate) async fn layer(
+    context: &Arc<Context>,
+    task: &Task,
+    tree: &Path,
+    command: &str,
+) -> Result<Layer, RunError> {
+    let sandbox = &task.packet.sandbox;
+    let image = context.docker.image_id(&sandbox.image).await?;
+    let parts = [&image, command, task.base.as_str(), &sandbox.disk_bytes.to_string(), &task.head.repository];
+    let key = digest::sha256(parts.join("\0").as_bytes());
+    let held = || context.trees.setups.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    if let Some(layer) = held() {
+        return Ok(layer);
+    }
+    let folder = context.settings.root.join("setups");
+    fs::create_dir_all(&folder)?;
+    let _gate = gate(folder.join(format!("{key}.lock"))).await?;
+    if let Some(layer) = held() {
+        return Ok(layer);
+    }
+    let image = folder.join(format!("{key}.img"));
+    if !image.exists() {
+        make(context, task, tree, command, &image).await?;
+    }
+    let point = context.boot.folder.join(format!("setup-{}", &key[..12]));
+    fs::create_dir_all(&point)?;
+    mounts::attach(&image, &point, true)?;
+    let layer = Layer::lasting(point.join("0/up"));
+    context.trees.setups.mounted.lock().unwrap_or_else(PoisonError::into_inner).insert(key, layer.clone());
+    Ok(layer)
+}
+
+async fn gate(path: PathBuf) -> Result<File, RunError> {
+    let locked = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
+        let file = File::options().create(true).append(true).open(path)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok(file)
+    });
+    Ok(locked.await??)
+}
+
+async fn make(
+    context: &Arc<Context>,
+    task: &Task,
+    tree: &Path,
+    command: &str,
+    image: &Path,
+) -> Result<(), RunError> {
+    task.phase("setup", command).await;
+    let disk = layers::disk(context, task).await?;
+    let stage = disk.stage(&[tree])?;
+    let words = ["sh", "-c", command].map(str::to_owned).to_vec();
+    let spec = context.spec(task, stage.path(), User::Agent, words);
+    let finished = context.sandboxed(task, spec, TIMEOUT, None).await?;
+    if !finished.exit.passed() {
+        let said = [finished.stdout, finished.stderr].concat();
+        let reason =
+            format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
+        let mend = "correct [sandbox] setup; it runs without a network in the sandbox image".to_owned();
+        return Err(RunError::Setup { reason, mend });
+    }
+    // What the setup did to the private repository is nobody's business.
+    let _ = fs::remove_dir_all(stage.upper().join(".git"));
+    drop(stage.freeze());
+    keep(&disk, image)?;
+    Ok(())
+}
+
+/// The image of a disk that nobody mounts any more, under its lasting name; whole or not there.
+fn keep(disk: &Arc<crate::workspace::Disk>, image: &Path) -> std::io::Result<()> {
+    let scratch = arena_runtime::files::scratch_beside(image);
+    mounts::detach(&disk.image().with_extension(""))?;
+    fs::rename(disk.image(), &scratch)?;
+    File::open(&scratch)?.sync_all()?;
+    fs::rename(scratch, image)
+}
