@@ -189,10 +189,14 @@ impl Docker {
     }
 }
 
+/// Cut anywhere: a frame is neither a line nor a write.
+pub(super) type Frames = Pin<Box<dyn Items<Item = Result<(Stream, Bytes), Error>> + Send>>;
+pub(super) type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
 /// Both directions of one attached container.
 pub(super) struct Attached {
-    pub(super) output: Pin<Box<dyn Items<Item = Result<(Stream, Bytes), Error>> + Send>>,
-    pub(super) input: Pin<Box<dyn AsyncWrite + Send>>,
+    pub(super) output: Frames,
+    pub(super) input: Input,
 }
 
 /// What is known of a container that has ended.

@@ -1,15 +1,14 @@
 //! One run, from the container's making to its removal.
 
 use super::control::Key;
-use super::docker::{Attached, Docker, Ended};
+use super::docker::{Attached, Docker, Ended, Frames, Input};
 use super::output::{Output, Stream};
 use super::{Error, Finished, Spec, spec};
 use arena_domain::outcome::Exit;
 use arena_domain::text::sanitise_line;
 use futures_util::StreamExt;
-use std::pin::Pin;
 use std::time::Duration;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
@@ -111,7 +110,7 @@ struct Heard {
 
 /// Reads to the end of the stream, always: a reader that stops stops the command.
 async fn listen(
-    mut frames: Pin<Box<dyn futures_util::Stream<Item = Result<(Stream, Bytes), Error>> + Send>>,
+    mut frames: Frames,
     mut output: Output,
     listener: Option<Listener>,
     flood: &CancellationToken,
@@ -153,7 +152,7 @@ async fn pass_on(listener: Option<&Listener>, stream: Stream, bytes: Vec<u8>, la
 }
 
 /// The order, the command's input, and the end of it. A command need not read its input, so nothing here can fail.
-async fn feed(mut input: Pin<Box<dyn AsyncWrite + Send>>, order: String, stdin: &[u8], over: &CancellationToken) {
+async fn feed(mut input: Input, order: String, stdin: &[u8], over: &CancellationToken) {
     let write = async {
         input.write_all(order.as_bytes()).await?;
         input.write_all(stdin).await?;

@@ -199,3 +199,21 @@ async fn a_container_killed_from_outside_is_killed_and_not_failed() {
     assert_eq!((finished.exit, finished.relay), (Exit::Killed, None));
     bench.close().await;
 }
+
+/// A child of such a parent is never waited for, so its time is in no sum of reaped children.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_ignores_its_children_hides_no_processor_time() {
+    let Some(bench) = Bench::open().await else { return };
+    let script = "
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    while time.process_time() < 0.5: pass
+    os._exit(0)
+try: os.waitpid(pid, 0)
+except ChildProcessError: pass";
+    let report = bench.run(&bench.python(script)).await.relay.unwrap();
+    assert!(report.cpu >= Duration::from_millis(500), "{report:?}");
+    bench.close().await;
+}
