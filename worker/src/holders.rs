@@ -7,23 +7,22 @@ use std::sync::{Mutex, PoisonError};
 /// Holders that no container uses now.
 #[derive(Debug)]
 pub(crate) struct Holders {
-    image: String,
     relay: PathBuf,
     labels: Vec<(String, String)>,
     free: Mutex<Vec<Holder>>,
 }
 
 impl Holders {
-    pub(crate) fn new(image: String, relay: PathBuf, labels: Vec<(String, String)>) -> Self {
-        Self { image, relay, labels, free: Mutex::default() }
+    pub(crate) fn new(labels: Vec<(String, String)>, relay: PathBuf) -> Self {
+        Self { relay, labels, free: Mutex::default() }
     }
 
-    /// For one container at a time: it is given back when that container is gone.
-    pub(crate) async fn take(&self, docker: &Docker) -> Result<Holder, Error> {
+    /// For one container at a time: it is given back when that container is gone. Any image will do: nothing of it runs.
+    pub(crate) async fn take(&self, docker: &Docker, image: &str) -> Result<Holder, Error> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match free {
             Some(holder) => Ok(holder),
-            None => docker.hold(&self.labels, &self.image, &self.relay).await,
+            None => docker.hold(&self.labels, image, &self.relay).await,
         }
     }
 

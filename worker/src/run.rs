@@ -248,12 +248,12 @@ impl Context {
         task: &Task,
         mut spec: Spec,
         deadline: Duration,
-        live: Option<crate::sandbox::run::Listener>,
+        live: Option<crate::sandbox::Listener>,
     ) -> Result<Finished, RunError> {
         if task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let holder = self.holders.take(&self.docker).await?;
+        let holder = self.holders.take(&self.docker, &spec.image).await?;
         spec.network_holder = Some(holder.id().to_owned());
         spec.deadline = deadline;
         let finished = self.docker.run(&spec, &task.cancel, live).await;

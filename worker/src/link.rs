@@ -1,0 +1,254 @@
+//! The stream to the coordinator: register, run what comes, repeat results until they are acknowledged.
+
+use crate::boot::{self, Boot};
+use crate::holders::Holders;
+use crate::layers::Trees;
+use crate::outbox::Outbox;
+use crate::run::{self, Context, Cores, Lost, Settings, Task};
+use crate::sandbox::{Docker, Error as SandboxError};
+use crate::workspace::Disks;
+use arena_domain::id::{Commit, Fence, JobId};
+use arena_domain::job::Job;
+use arena_proto::convert::Wire;
+use arena_proto::v1::sessions_client::SessionsClient;
+use arena_proto::v1::workers_client::WorkersClient;
+use arena_proto::v1::{self, down, up};
+use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, packet};
+use arena_runtime::tasks::Tasks;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::transport::Channel;
+
+/// A third of what a lease holds is the longest that may pass between two.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("the state directory: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the coordinator: {0}")]
+    Rpc(#[from] Status),
+}
+
+/// Blobs by the coordinator's service.
+#[derive(Clone)]
+pub(crate) struct Blobs(SessionsClient<Channel>);
+
+impl Blobs {
+    pub(crate) async fn put(&self, bytes: &[u8]) -> Result<String, Status> {
+        let chunks: Vec<v1::BlobChunk> =
+            bytes.chunks(BLOB_CHUNK).map(|chunk| v1::BlobChunk { data: chunk.to_vec().into() }).collect();
+        let answer = self.0.clone().put_blob(tokio_stream::iter(chunks)).await?;
+        Ok(answer.into_inner().digest)
+    }
+
+    pub(crate) async fn get(&self, digest: &str) -> Result<Vec<u8>, Status> {
+        let request = v1::GetBlobRequest { digest: digest.to_owned() };
+        let mut chunks = self.0.clone().get_blob(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            bytes.extend_from_slice(&chunk?.data);
+        }
+        Ok(bytes)
+    }
+}
+
+/// A worker that is ready: Docker answers, what dead boots left is gone.
+pub struct Worker {
+    context: Arc<Context>,
+    channel: Channel,
+    lost: watch::Receiver<Option<Lost>>,
+}
+
+impl Worker {
+    pub async fn start(settings: Settings, channel: Channel) -> Result<Self, LinkError> {
+        let docker = Docker::connect(settings.docker_host.as_deref()).await?;
+        std::fs::create_dir_all(&settings.root)?;
+        let reaped = boot::reap(&settings.root, &docker).await?;
+        if reaped > 0 {
+            tracing::info!(reaped, "containers of a dead boot were removed");
+        }
+        let boot = Boot::start(&settings.root)?;
+        let labels = vec![
+            ("arena".to_owned(), "holder".to_owned()),
+            (boot::LABEL_STATE.to_owned(), boot::state_label(&settings.root)),
+            (boot::LABEL_BOOT.to_owned(), boot.id.clone()),
+        ];
+        let (lost, watch) = watch::channel(None);
+        let sessions = SessionsClient::new(channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let context = Context {
+            holders: Holders::new(labels, settings.relay.clone()),
+            disks: Disks::new(boot.folder.join("disks"))?,
+            outbox: Outbox::new(&settings.root),
+            blobs: Blobs(sessions),
+            trees: Trees::default(),
+            cores: Cores::new(&settings.measure_cores),
+            docker,
+            boot,
+            settings,
+            lost,
+        };
+        Ok(Self { context: Arc::new(context), channel, lost: watch })
+    }
+
+    /// Runs jobs until `stop`, or until this worker cannot go on; takes everything it made away either way.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<Option<Lost>, LinkError> {
+        let served = self.serve(&stop).await;
+        self.context.end().await;
+        served
+    }
+
+    async fn serve(&mut self, stop: &CancellationToken) -> Result<Option<Lost>, LinkError> {
+        let settings = &self.context.settings;
+        let (up, outgoing) = mpsc::channel(64);
+        let hello = v1::Hello {
+            worker: self.context.boot.id.clone(),
+            slots: settings.slots,
+            only_session: settings.only_session.clone(),
+        };
+        let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;
+        let mut client = WorkersClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let mut incoming = client.attach(ReceiverStream::new(outgoing)).await?.into_inner();
+        let mut jobs = Jobs { context: self.context.clone(), up, tasks: Tasks::default(), running: BTreeMap::new() };
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        let mut space = tokio::time::interval(Duration::from_secs(1));
+        let ended = loop {
+            tokio::select! {
+                message = incoming.next() => match message {
+                    Some(Ok(message)) => jobs.told(message),
+                    Some(Err(status)) => break Err(status.into()),
+                    None => break Ok(None),
+                },
+                _ = beat.tick() => jobs.beat().await,
+                _ = space.tick() => if crate::space::is_low(&self.context.settings.root) {
+                    self.context.lose(Lost::Space);
+                },
+                _ = self.lost.changed() => break Ok(self.lost.borrow().clone()),
+                () = stop.cancelled() => break Ok(None),
+            }
+        };
+        for (_, cancel) in jobs.running.values() {
+            cancel.cancel();
+        }
+        // A job that ends now may still report, so the stream is kept open and read until all have ended.
+        let drain = async { while incoming.next().await.is_some() {} };
+        tokio::select! {
+            () = jobs.tasks.join() => {},
+            () = drain => jobs.tasks.join().await,
+        }
+        ended
+    }
+}
+
+/// The jobs that run, and the way up.
+struct Jobs {
+    context: Arc<Context>,
+    up: mpsc::Sender<v1::Up>,
+    tasks: Tasks,
+    running: BTreeMap<JobId, (Fence, CancellationToken)>,
+}
+
+impl Jobs {
+    fn told(&mut self, message: v1::Down) {
+        match message.down {
+            Some(down::Down::Run(run)) => self.begin(run),
+            Some(down::Down::Stop(stop)) => {
+                if let Some((_, cancel)) = self.running.get(&JobId::new(stop.job)) {
+                    cancel.cancel();
+                }
+            }
+            Some(down::Down::Acknowledged(acknowledged)) => {
+                let job = JobId::new(acknowledged.job);
+                // Durable with the coordinator, or of no use to anybody.
+                self.context.outbox.forget(&job);
+                self.running.remove(&job);
+            }
+            Some(down::Down::Drain(_)) | None => {}
+        }
+    }
+
+    fn begin(&mut self, run: v1::Run) {
+        let (up, context) = (self.up.clone(), self.context.clone());
+        let (Some(job), Some(head)) = (run.job, run.head) else { return };
+        let lease = v1::Lease { job: job.id.clone(), fence: run.fence.clone() };
+        let cancel = CancellationToken::new();
+        self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
+        self.tasks.spawn(async move {
+            let outcome = match task(job, head, &run.fence, cancel, progress(&up, &lease)) {
+                Ok(task) => run::run(&context, &task).await.to_wire(),
+                Err(reason) => v1::Outcome {
+                    outcome: Some(v1::outcome::Outcome::Failed(v1::Failure {
+                        kind: "setup".into(),
+                        reason,
+                        mend: "update this worker".into(),
+                    })),
+                },
+            };
+            let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
+            // Without a coordinator the outbox keeps what was paid for.
+            let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
+        });
+    }
+
+    async fn beat(&self) {
+        let leases = self
+            .running
+            .iter()
+            .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
+            .collect();
+        let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
+        let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
+    }
+}
+
+fn task(
+    job: v1::Job,
+    head: v1::SessionHead,
+    fence: &str,
+    cancel: CancellationToken,
+    progress: mpsc::Sender<(String, String)>,
+) -> Result<Task, String> {
+    let job = Job::from_wire(job).map_err(|error| error.to_string())?;
+    let parsed = packet::parse(&head.packet)
+        .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+    let base = Commit::new(&head.base);
+    Ok(Task { job, fence: Fence::new(fence), packet: parsed.packet, base, head, cancel, progress })
+}
+
+/// Turns phases into messages; ends with the task that holds the sender.
+fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(String, String)> {
+    let (sender, mut phases) = mpsc::channel::<(String, String)>(16);
+    let (up, lease) = (up.clone(), lease.clone());
+    arena_runtime::tasks::finish_in_background(async move {
+        while let Some((phase, text)) = phases.recv().await {
+            let progress = v1::Progress { lease: Some(lease.clone()), phase, text };
+            if up.send(v1::Up { up: Some(up::Up::Progress(progress)) }).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+impl Context {
+    /// Takes away what this boot has made.
+    async fn end(&self) {
+        self.holders.release(&self.docker).await;
+        self.docker.settle().await;
+        self.trees.clear();
+        self.disks.clear();
+        self.boot.end();
+    }
+}

@@ -1,0 +1,98 @@
+//! Gates, each in a fresh container on a fresh layer; what build gates make is kept for those that follow.
+
+use super::{Context, RunError, Task, User};
+use crate::layers::Prepared;
+use crate::workspace::Stage;
+use arena_domain::outcome::GateResult;
+use arena_domain::packet::{Gate, GateKind};
+use arena_domain::scope::{Lock, Ruling};
+use arena_domain::{tests_run, text};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Lines of a gate's output that are shown and fed back; all of it is in the log.
+const TAIL: usize = 20;
+
+/// Runs the build gates on one layer, in order, and puts what they made under everything that follows. A protected path
+/// that a build has written is the base's again.
+pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Prepared) -> Result<Prepared, RunError> {
+    let gates: Vec<&Gate> = task.packet.gates.iter().filter(|gate| gate.kind == GateKind::Build).collect();
+    if gates.is_empty() {
+        return Ok(prepared);
+    }
+    let stage = prepared.stage()?;
+    for gate in gates {
+        let result = run(context, task, gate, &stage).await?;
+        prepared.built.push(result);
+    }
+    let upper = stage.upper();
+    let lock = Lock::new(&task.packet.scope).ok();
+    let layer = stage.freeze();
+    let _ = fs::remove_dir_all(upper.join(".git"));
+    if let Some(lock) = lock {
+        restore(&upper, &mut Vec::new(), &lock)?;
+    }
+    prepared.cover(layer);
+    Ok(prepared)
+}
+
+/// All gates in the order of the packet; the build's results are those of the preparation.
+pub(super) async fn gates(
+    context: &Arc<Context>,
+    task: &Task,
+    prepared: &Prepared,
+) -> Result<Vec<GateResult>, RunError> {
+    let mut results = Vec::new();
+    for gate in &task.packet.gates {
+        match prepared.built.iter().find(|built| built.name == gate.name) {
+            Some(built) => results.push(built.clone()),
+            None => results.push(run(context, task, gate, &prepared.stage()?).await?),
+        }
+    }
+    Ok(results)
+}
+
+async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, stage: &Stage) -> Result<GateResult, RunError> {
+    task.phase("gate", gate.name.clone()).await;
+    let words = ["sh", "-c", &gate.run].map(str::to_owned).to_vec();
+    let mut spec = context.spec(task, stage.path(), User::Judge, words);
+    spec.output_cap = 4 << 20;
+    let finished = context.sandboxed(task, spec, gate.timeout, None).await?;
+    let output = [finished.stdout, finished.stderr].concat();
+    Ok(GateResult {
+        name: gate.name.clone(),
+        kind: gate.kind,
+        required: gate.required,
+        exit: finished.exit,
+        duration: finished.relay.map_or(finished.elapsed, |relay| relay.wall),
+        command: gate.run.clone(),
+        tail: text::tail(&output, TAIL).join("\n"),
+        log: context.blobs.put(&output).await?,
+        tests: tests_run::passed(&text::sanitise(&output)),
+    })
+}
+
+/// Removes every protected entry from an upper layer: without it the base's shows through.
+fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let before = path.len();
+        if before > 0 {
+            path.push(b'/');
+        }
+        path.extend_from_slice(entry.file_name().as_bytes());
+        let place = folder.join(OsStr::from_bytes(entry.file_name().as_bytes()));
+        if entry.file_type()?.is_dir() {
+            restore(&place, path, lock)?;
+            // A folder that hides the base's would hide what is protected in it.
+            rustix::fs::lremovexattr(&place, c"trusted.overlay.opaque").ok();
+        } else if lock.rule(&String::from_utf8_lossy(path)) == Ruling::Protected {
+            fs::remove_file(&place)?;
+        }
+        path.truncate(before);
+    }
+    Ok(())
+}

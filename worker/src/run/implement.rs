@@ -1,0 +1,254 @@
+//! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
+
+use super::{Context, RunError, Task, User};
+use crate::collect::Caps;
+use crate::engine::{self, BRIEF, FILES, Invocation};
+use crate::layers;
+use crate::repository::{RawChange, Repository, RepositoryError};
+use crate::sandbox::{Finished, Mount, Source};
+use arena_domain::id::Commit;
+use arena_domain::job::Tree;
+use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
+use arena_domain::packet::Packet;
+use arena_domain::scope::{Lock, Ruling};
+use arena_domain::{scope, tamper, text};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Lines of an engine's last words that are kept in the record; all of them are in the log.
+const SAID: usize = 12;
+/// Of each of its two outputs.
+const ENGINE_OUTPUT: u64 = 16 << 20;
+
+pub(super) async fn implement(
+    context: &Arc<Context>,
+    task: &Task,
+    brief: &str,
+    parent: Option<&Tree>,
+) -> Result<Implemented, RunError> {
+    let invocation = invocation(task)?;
+    task.phase("prepare", "").await;
+    let prepared = layers::base_layers(context, task).await?;
+    let stage = prepared.stage()?;
+    if let Some(parent) = parent {
+        let changes = layers::changes(context, task, parent).await?;
+        layers::lay_out(context, task, changes, &stage).await?;
+    }
+    let desk = Desk::set(context, task, brief, &invocation).await?;
+    task.phase("engine", invocation.command.join(" ")).await;
+    let mut spec = context.spec(task, stage.path(), User::Agent, invocation.command.clone());
+    spec.env.extend(invocation.env.clone());
+    spec.mounts.extend(desk.mounts());
+    spec.stdin = brief.as_bytes().to_vec();
+    spec.output_cap = ENGINE_OUTPUT;
+    let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
+    // The container is gone: from here on nothing can change what is read.
+    task.phase("collect", "").await;
+    let upper = stage.upper();
+    let tree = collect(context, task, upper).await?;
+    let logs = vec![context.blobs.put(&finished.stdout).await?, context.blobs.put(&finished.stderr).await?];
+    let implemented = store(context, task, tree, &finished, logs).await?;
+    // Durable before anything else happens to it.
+    context.outbox.put(&task.job.id, &implemented)?;
+    Ok(implemented)
+}
+
+fn invocation(task: &Task) -> Result<Invocation, RunError> {
+    let competitor = task.job.competitor.as_ref().and_then(|name| task.packet.competitor(name));
+    let found = competitor.and_then(|one| engine::invocation(&task.packet, one, task.job.round));
+    found.ok_or_else(|| {
+        let name = competitor.map(|one| one.engine.clone()).unwrap_or_default();
+        RunError::Setup {
+            reason: format!("engine '{name}' is not known to this worker"),
+            mend: format!("add [engine.{name}] with its command to the packet"),
+        }
+    })
+}
+
+/// The brief and the engine's files, outside of the workspace and read-only.
+struct Desk {
+    folder: PathBuf,
+}
+
+impl Desk {
+    async fn set(context: &Arc<Context>, task: &Task, brief: &str, invocation: &Invocation) -> Result<Self, RunError> {
+        let folder = context.boot.folder.join(format!("desk-{}", arena_runtime::token::hex(12)));
+        let desk = Self { folder };
+        let files = desk.folder.join("files");
+        fs::create_dir_all(&files)?;
+        fs::write(desk.folder.join("brief.md"), brief)?;
+        if !invocation.files.is_empty() && !task.head.files.is_empty() {
+            let archive = context.blobs.get(&task.head.files).await?;
+            unpack(&archive, &files, &invocation.files)?;
+        }
+        readable(&desk.folder)?;
+        Ok(desk)
+    }
+
+    fn mounts(&self) -> [Mount; 2] {
+        let mount = |source: PathBuf, target: &str| Mount {
+            source: Source::Path(source),
+            target: target.to_owned(),
+            read_only: true,
+        };
+        [mount(self.folder.join("brief.md"), BRIEF), mount(self.folder.join("files"), FILES)]
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The named files and what lies below named folders, from the archive that came with the packet.
+fn unpack(archive: &[u8], target: &Path, names: &[String]) -> std::io::Result<()> {
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if names.iter().any(|name| path.starts_with(name)) {
+            entry.unpack_in(target)?;
+        }
+    }
+    Ok(())
+}
+
+fn readable(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let meta = fs::symlink_metadata(&path)?;
+        if meta.is_dir() {
+            readable(&path)?;
+        } else if meta.is_file() {
+            let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        }
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+/// What came out of a workspace, ruled.
+struct Ruled {
+    commit: Commit,
+    changes: Vec<RawChange>,
+    reverted: Vec<String>,
+    flags: Vec<Flag>,
+    bundle: Vec<u8>,
+}
+
+async fn collect(context: &Arc<Context>, task: &Task, upper: PathBuf) -> Result<Ruled, RunError> {
+    let repository = context.repository(task)?;
+    let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
+    let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
+        let imported = repository.import(&upper, &base, Caps::default()).map_err(RepositoryError::from)?;
+        let all = repository.diff(&base, &imported.commit)?;
+        let refused = imported.refused.into_iter().map(|(path, why)| format!("{path} ({why})"));
+        let mut ruled = rule(&repository, &packet, all, imported.commit, &base)?;
+        ruled.reverted.extend(refused);
+        if !ruled.changes.is_empty() {
+            ruled.bundle = repository.bundle(&job, &base, &ruled.commit)?;
+        }
+        Ok(ruled)
+    });
+    ruled.await?
+}
+
+fn rule(
+    repository: &Repository,
+    packet: &Packet,
+    all: Vec<RawChange>,
+    commit: Commit,
+    base: &Commit,
+) -> Result<Ruled, RunError> {
+    let lock = Lock::new(&packet.scope).map_err(|error| RunError::Setup {
+        reason: error.to_string(),
+        mend: "correct the pattern in [scope]".into(),
+    })?;
+    let flags = flags(repository, packet, &lock, &all)?;
+    let (mut kept, mut reverted, mut litter) = (Vec::new(), Vec::new(), false);
+    for change in all {
+        match lock.rule(&change.shown) {
+            _ if change.before.is_none() && scope::is_litter(&change.shown) => litter = true,
+            Ruling::Kept if !is_harness(packet, &change.shown) => kept.push(change),
+            Ruling::Kept | Ruling::Outside | Ruling::Forbidden | Ruling::Protected => {
+                reverted.push(change.shown.clone());
+            }
+        }
+    }
+    let commit = if reverted.is_empty() && !litter {
+        commit
+    } else {
+        repository.keep(base, &kept.iter().collect::<Vec<_>>())?
+    };
+    Ok(Ruled { commit, changes: kept, reverted, flags, bundle: Vec::new() })
+}
+
+/// A path that the harness or a gate names is no contestant's to change, whatever the scope says.
+fn is_harness(packet: &Packet, path: &str) -> bool {
+    let words = packet.harness.iter().map(|harness| &harness.run).chain(packet.gates.iter().map(|gate| &gate.run));
+    words.flat_map(|run| run.split_whitespace()).any(|word| word.trim_start_matches("./") == path)
+}
+
+fn flags(
+    repository: &Repository,
+    packet: &Packet,
+    lock: &Lock,
+    all: &[RawChange],
+) -> Result<Vec<Flag>, RunError> {
+    let mut flags = Vec::new();
+    let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
+    for change in all {
+        let path = change.shown.as_str();
+        if change.before.is_none() && scope::is_litter(path) {
+            continue;
+        }
+        if is_harness(packet, path) {
+            flags.push(flag(FlagKind::HarnessChanged, path, "the harness or a gate runs this file; it was put back"));
+        }
+        match lock.rule(path) {
+            Ruling::Kept => {}
+            Ruling::Protected => flags.push(flag(FlagKind::ProtectedChanged, path, "put back before evaluation")),
+            Ruling::Outside => flags.push(flag(FlagKind::ScopeViolation, path, "outside the allowed paths; put back")),
+            Ruling::Forbidden => flags.push(flag(FlagKind::ScopeViolation, path, "a forbidden path; put back")),
+        }
+        if tamper::is_test(path) && change.before.is_some() {
+            let content = |side: &Option<crate::repository::Side>| {
+                side.as_ref().map(|side| repository.blob(&side.blob)).transpose()
+            };
+            let (before, after) = (content(&change.before)?, content(&change.after)?);
+            flags.extend(tamper::compare(path, before.as_deref(), after.as_deref()));
+        }
+    }
+    Ok(flags)
+}
+
+async fn store(
+    context: &Arc<Context>,
+    task: &Task,
+    ruled: Ruled,
+    finished: &Finished,
+    logs: Vec<String>,
+) -> Result<Implemented, RunError> {
+    let Ruled { commit, changes, reverted, mut flags, bundle } = ruled;
+    let empty = changes.is_empty();
+    let bundle = if empty { String::new() } else { context.blobs.put(&bundle).await? };
+    if finished.oom {
+        flags.push(Flag { kind: FlagKind::Oom, path: None, detail: "a process of the engine ran out of memory".into() });
+    }
+    let said = if finished.stdout.is_empty() { &finished.stderr } else { &finished.stdout };
+    Ok(Implemented {
+        commit: if empty { task.base.clone() } else { commit },
+        bundle,
+        changes: changes.iter().map(RawChange::to_domain).collect(),
+        reverted,
+        flags,
+        exit: finished.exit,
+        duration: finished.elapsed,
+        said: text::tail(said, SAID),
+        usage: Usage::default(),
+        logs,
+    })
+}

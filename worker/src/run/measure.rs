@@ -1,0 +1,209 @@
+//! The harness: base and candidate in turn, a fresh container for each run, the worker's own clock.
+
+use super::{Context, RunError, Task, User};
+use crate::layers::Prepared;
+use crate::sandbox::Finished;
+use arena_domain::outcome::{Flag, FlagKind, Series};
+use arena_domain::packet::{Harness, Kpi, KpiSource};
+use arena_domain::text;
+use std::sync::Arc;
+
+/// What the harness said, and whether that is all of it.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub series: Vec<Series>,
+    pub incomplete: Option<String>,
+    pub flags: Vec<Flag>,
+}
+
+/// Each scenario once on the base.
+pub(super) async fn once(
+    context: &Arc<Context>,
+    task: &Task,
+    harness: &Harness,
+    base: &Prepared,
+) -> Result<Measured, RunError> {
+    let mut measured = Measured::default();
+    for scenario in harness.matrix() {
+        task.phase("measure", format!("base, scenario {scenario}")).await;
+        let run = context.cores.with(async |cores| run(context, task, harness, base, &scenario, cores).await).await?;
+        match values(&task.packet.kpis, &run) {
+            Ok(values) => measured.add(&task.packet.kpis, &scenario, false, &values, &[]),
+            Err(why) => measured.incomplete = Some(format!("scenario '{scenario}': {why}")),
+        }
+    }
+    Ok(measured)
+}
+
+/// Interleaved pairs: which of the two is first changes with every pair, so that a drift of the machine hits both alike.
+pub(super) async fn pairs(
+    context: &Arc<Context>,
+    task: &Task,
+    harness: &Harness,
+    base: &Prepared,
+    candidate: &Prepared,
+    holdout: bool,
+) -> Result<Measured, RunError> {
+    let scenarios = if holdout { harness.holdout.clone() } else { harness.matrix() };
+    let kpis = &task.packet.kpis;
+    let mut measured = Measured::default();
+    for scenario in &scenarios {
+        for pair in 0..harness.repeats {
+            let nth = pair + 1;
+            task.phase("measure", format!("scenario {scenario}, pair {nth} of {}", harness.repeats)).await;
+            let two = context.cores.with(async |cores| {
+                let one = async |tree| run(context, task, harness, tree, scenario, cores.clone()).await;
+                if pair % 2 == 0 {
+                    let before = one(base).await?;
+                    Ok::<_, RunError>((before, one(candidate).await?))
+                } else {
+                    let after = one(candidate).await?;
+                    Ok((one(base).await?, after))
+                }
+            });
+            let (before, after) = two.await?;
+            let before = values(kpis, &before).map_err(|why| format!("the base on scenario '{scenario}': {why}"));
+            measured.survivors(after.relay.map_or(0, |relay| relay.survivors), scenario);
+            let after = values(kpis, &after).map_err(|why| format!("scenario '{scenario}': {why}"));
+            match (before, after) {
+                (Ok(before), Ok(after)) => measured.add(kpis, scenario, holdout, &before, &after),
+                (Err(why), _) | (_, Err(why)) => {
+                    measured.missing(scenario, why);
+                    return Ok(measured);
+                }
+            }
+        }
+    }
+    Ok(measured)
+}
+
+async fn run(
+    context: &Arc<Context>,
+    task: &Task,
+    harness: &Harness,
+    tree: &Prepared,
+    scenario: &str,
+    cores: Option<String>,
+) -> Result<Finished, RunError> {
+    let stage = tree.stage()?;
+    let words = ["sh", "-c", &harness.command(scenario)].map(str::to_owned).to_vec();
+    let mut spec = context.spec(task, stage.path(), User::Judge, words);
+    spec.cpuset = cores;
+    context.sandboxed(task, spec, harness.timeout, None).await
+}
+
+/// One number for each KPI, or why there is none.
+fn values(kpis: &[Kpi], run: &Finished) -> Result<Vec<f64>, String> {
+    if !run.exit.passed() {
+        let said = [run.stdout.as_slice(), &run.stderr].concat();
+        return Err(format!("the harness ended with {}: {}", run.exit.describe(), text::tail(&said, 2).join(" / ")));
+    }
+    let relay = run.relay.ok_or("the clock of the sandbox did not report")?;
+    kpis.iter()
+        .map(|kpi| {
+            let value = match &kpi.source {
+                KpiSource::WallTime => in_unit(relay.wall.as_secs_f64(), &kpi.unit),
+                KpiSource::CpuTime => in_unit(relay.cpu.as_secs_f64(), &kpi.unit),
+                KpiSource::PeakMemory => relay.peak_bytes as f64 / bytes_of(&kpi.unit),
+                KpiSource::Json(pointer) => json(&run.stdout, pointer)?,
+                KpiSource::Regex(pattern) => matched(&run.stdout, pattern)?,
+                KpiSource::Stdout => number(&text::sanitise(&run.stdout))?,
+            };
+            value.is_finite().then_some(value).ok_or_else(|| format!("{} is no finite number", kpi.name))
+        })
+        .collect()
+}
+
+fn in_unit(seconds: f64, unit: &str) -> f64 {
+    match unit {
+        "ms" => seconds * 1e3,
+        "us" | "µs" => seconds * 1e6,
+        "ns" => seconds * 1e9,
+        "min" => seconds / 60.0,
+        _ => seconds,
+    }
+}
+
+fn bytes_of(unit: &str) -> f64 {
+    match unit {
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "KB" | "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        _ => 1.0,
+    }
+}
+
+fn json(stdout: &[u8], pointer: &str) -> Result<f64, String> {
+    let document: serde_json::Value =
+        serde_json::from_slice(stdout).map_err(|error| format!("the output is no JSON: {error}"))?;
+    let value = document.pointer(pointer).ok_or_else(|| format!("no {pointer} in the output"))?;
+    value.as_f64().ok_or_else(|| format!("{pointer} is no number"))
+}
+
+fn matched(stdout: &[u8], pattern: &str) -> Result<f64, String> {
+    let expression = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
+    let output = String::from_utf8_lossy(stdout);
+    // The last match: what a harness prints at its end is its result.
+    let last = expression.captures_iter(&output).last();
+    let group = last.as_ref().and_then(|captures| captures.get(1));
+    number(group.ok_or_else(|| format!("nothing in the output matches {pattern}"))?.as_str())
+}
+
+fn number(words: &str) -> Result<f64, String> {
+    words.trim().parse().map_err(|_| format!("'{}' is no number", text::sanitise_line(words.trim(), 60)))
+}
+
+impl Measured {
+    fn add(&mut self, kpis: &[Kpi], scenario: &str, holdout: bool, base: &[f64], candidate: &[f64]) {
+        for (index, kpi) in kpis.iter().enumerate() {
+            let place = self.series.iter().position(|one| one.kpi == kpi.name && one.scenario == scenario);
+            let place = place.unwrap_or_else(|| {
+                let (kpi, scenario) = (kpi.name.clone(), scenario.to_owned());
+                self.series.push(Series { kpi, scenario, holdout, base: Vec::new(), candidate: Vec::new() });
+                self.series.len() - 1
+            });
+            self.series[place].base.extend(base.get(index));
+            self.series[place].candidate.extend(candidate.get(index));
+        }
+    }
+
+    fn missing(&mut self, scenario: &str, why: String) {
+        let detail = format!("scenario '{scenario}' was not measured");
+        self.flags.push(Flag { kind: FlagKind::ScenarioMissing, path: None, detail });
+        self.incomplete = Some(why);
+    }
+
+    fn survivors(&mut self, many: u32, scenario: &str) {
+        if many > 0 && !self.flags.iter().any(|flag| flag.kind == FlagKind::Survivor) {
+            let detail = format!("{many} processes outlived the harness on scenario '{scenario}'");
+            self.flags.push(Flag { kind: FlagKind::Survivor, path: None, detail });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_or_the_reason_is_named() {
+        assert_eq!(json(br#"{"a":{"b":1.5}}"#, "/a/b"), Ok(1.5));
+        assert!(json(b"text", "/a").unwrap_err().contains("no JSON"));
+        assert!(json(b"{}", "/a").unwrap_err().contains("no /a"));
+        assert_eq!(matched(b"rate: 1\nrate: 2.5\n", "rate: ([0-9.]+)"), Ok(2.5));
+        assert!(matched(b"", "x(y)").unwrap_err().contains("matches"));
+        assert_eq!(number(" 42\n"), Ok(42.0));
+        assert!(number("many").is_err());
+    }
+
+    #[test]
+    fn a_unit_says_what_the_clock_is_read_in() {
+        assert_eq!(in_unit(1.5, "ms"), 1500.0);
+        assert_eq!(in_unit(90.0, "min"), 1.5);
+        assert_eq!(in_unit(2.0, "s"), 2.0);
+        assert_eq!(bytes_of("MiB"), 1_048_576.0);
+    }
+}
