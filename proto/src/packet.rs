@@ -166,6 +166,7 @@ scope.allowed = ["src/**"]
             ("scoring.criteria = { speed = 1 }\n".into(), "scoring.criteria.speed: unknown key"),
             ("brief.targets = [\"/etc/passwd\"]\n".into(), "brief.targets[0]: \"/etc/passwd\" is absolute"),
             ("scope.protected = [\"a\", \"../b\"]\n".into(), "scope.protected[1]: \"../b\" leads upwards"),
+            ("scope.protected = [\"\"]\n".into(), "scope.protected[0]: is empty"),
             (format!("scope.protected = [{}]\n", "\"a\",".repeat(600)), "has 601 patterns; the limit is 512"),
             ("gate = 3\n".into(), "write [[gate]]"),
             ("[[gate]]\nname = \"a\"\n".into(), "gate[0].run: is missing"),

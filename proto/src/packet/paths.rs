@@ -66,7 +66,9 @@ fn globs(scope: &Scope, patterns: &[Entry<'_>], spot: &Spot, sink: &mut Sink) {
     }
     let Err(whole) = Lock::new(scope) else { return };
     let before = sink.problems.len();
-    for entry in patterns {
+    // What leads out or is empty has been named before, and the lock would only name it again.
+    let sound = |entry: &&Entry<'_>| leads_out(entry.text).is_none() && !entry.text.trim().is_empty();
+    for entry in patterns.iter().filter(sound) {
         let alone = Scope {
             allowed: vec![entry.text.to_owned()],
             forbidden: Vec::new(),
@@ -77,7 +79,7 @@ fn globs(scope: &Scope, patterns: &[Entry<'_>], spot: &Spot, sink: &mut Sink) {
             sink.problem(&entry.spot, bad.to_string(), "write a glob such as \"src/**\" or \"**/*.rs\"");
         }
     }
-    if sink.problems.len() == before {
+    if sink.problems.len() == before && patterns.iter().all(|entry| sound(&entry)) {
         sink.problem(spot, whole.to_string(), "use fewer and shorter patterns");
     }
 }

@@ -1,0 +1,335 @@
+//! The configuration of a worker: defaults, overridden by a file, by `ARENA_…` variables and by flags.
+//!
+//! The environment is read through a function, so that tests pass a map. No key is ever part of it: only where one is.
+
+mod build;
+mod keys;
+mod layers;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use build::Build;
+
+/// The defaults with their documentation.
+pub const DEFAULTS: &str = include_str!("config/defaults.toml");
+
+/// Larger files are no configuration.
+const MOST_BYTES: u64 = 1 << 20;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub worker: WorkerConfig,
+    pub limits: Limits,
+    /// By name, such as `openai`.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// Engines at a time.
+    pub engine_slots: u32,
+    /// One measuring slot per entry, a cpuset each; none: measuring shares its cores.
+    pub measure_cores: Vec<String>,
+    /// Of containers: runc, runsc or kata.
+    pub runtime: String,
+    /// Read-only in containers.
+    pub engine_packs: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Competitors at a time in the whole fleet.
+    pub fleet: u32,
+    /// Of single engines.
+    pub engine: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Without a slash at its end.
+    pub upstream: String,
+    /// The variable that holds the key; at most one of it and `key_file` is set.
+    pub key_env: Option<String>,
+    pub key_file: Option<PathBuf>,
+    /// Patterns with `*`; a model that none of them fits is refused.
+    pub models: Vec<String>,
+    /// By model; a model without a price costs an unknown amount.
+    pub price: BTreeMap<String, Price>,
+}
+
+/// In dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    pub input: f64,
+    /// As `input` when it was not stated.
+    pub cached_input: f64,
+    pub output: f64,
+}
+
+/// One thing wrong with the configuration; values are never repeated, since one may be a key in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigProblem {
+    /// The file, the variable or the flag.
+    pub origin: String,
+    /// Of a file; counted from one.
+    pub line: Option<usize>,
+    /// Dotted; empty when it is about the whole file.
+    pub path: String,
+    pub reason: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{}; {}", self.reason, self.mend)
+    }
+}
+
+impl ConfigProblem {
+    fn of_whole(path: &str, reason: &str, mend: &str) -> Self {
+        Self {
+            origin: "configuration".to_owned(),
+            line: None,
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+            mend: mend.to_owned(),
+        }
+    }
+}
+
+/// Every problem at once. A file that is given must be there; flags are pairs of a dotted path and a text.
+pub fn load(
+    file: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    flags: &[(String, String)],
+) -> Result<Config, Vec<ConfigProblem>> {
+    let mut problems = Vec::new();
+    let mut merged = layers::file("defaults", DEFAULTS, &mut problems);
+    let name = file.map(|file| file.display().to_string());
+    if let (Some(file), Some(name)) = (file, &name) {
+        match read(file) {
+            Ok(text) => layers::lay(&mut merged, layers::file(name, &text, &mut problems)),
+            Err(reason) => problems.push(ConfigProblem {
+                origin: name.clone(),
+                ..ConfigProblem::of_whole("", &reason, "name a file that can be read, with --config FILE")
+            }),
+        }
+    }
+    let said = layers::flags(flags, &mut problems);
+    let mut below = merged.clone();
+    layers::lay(&mut below, said.clone());
+    layers::lay(&mut merged, layers::environment(environment, &below, &mut problems));
+    layers::lay(&mut merged, said);
+    let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let home = environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let file = name.as_deref().map(|name| (name, directory));
+    let config = Build { layer: &merged, file, home, problems: &mut problems }.config();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let opened = std::fs::File::open(file).map_err(|error| format!("cannot be opened: {error}"))?;
+    let mut text = String::new();
+    opened.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(format!("is larger than {MOST_BYTES} bytes"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of a test, gone when the test ends.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("arena-config-{}.toml", uuid::Uuid::new_v4()));
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn loaded(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, Vec<ConfigProblem>> {
+        let file = Scratch::new(text);
+        let variable =
+            |name: &str| variables.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
+        let flags: Vec<(String, String)> = flags.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect();
+        load(Some(&file.0), &variable, &flags)
+    }
+
+    fn refused(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)], says: &str) {
+        let problems = loaded(text, variables, flags).expect_err(says);
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(said.len() == 1 && said[0].contains(says), "{said:#?} should say: {says}");
+    }
+
+    #[test]
+    fn the_defaults_are_what_their_file_says() {
+        let config = load(None, &|_| None, &[]).unwrap();
+        assert_eq!(config.worker.engine_slots, 6);
+        assert_eq!(config.worker.measure_cores, Vec::<String>::new());
+        assert_eq!(config.worker.runtime, "runc");
+        assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
+        assert_eq!(config.limits, Limits { fleet: 3, engine: BTreeMap::new() });
+        assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
+        let openai = &config.providers["openai"];
+        assert_eq!(
+            (openai.upstream.as_str(), openai.key_env.as_deref()),
+            ("https://api.openai.com", Some("OPENAI_API_KEY"))
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
+        let file = "[worker]\nengine_slots = 7\nruntime = \"runsc\"\n[limits]\nfleet = 5\nengine = { codex = 2 }\n";
+        let variables = [
+            ("ARENA_WORKER_ENGINE_SLOTS", "8"),
+            ("ARENA_LIMITS_FLEET", "6"),
+            ("ARENA_LIMITS_ENGINE", "codex=3, kimi=1"),
+        ];
+        let config =
+            loaded(file, &variables, &[("worker.engine_slots", "9"), ("limits.engine.mini.swe", "4")]).unwrap();
+        assert_eq!((config.worker.engine_slots, config.limits.fleet, config.worker.runtime.as_str()), (9, 6, "runsc"));
+        let limits = [("codex", 3), ("kimi", 1), ("mini.swe", 4)].map(|(name, limit)| (name.to_owned(), limit));
+        assert_eq!(config.limits.engine, BTreeMap::from(limits));
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_loads() {
+        let text = r#"
+[worker]
+engine_slots  = 6
+measure_cores = ["1"]
+runtime       = "runc"
+engine_packs  = "/opt/arena/engines"
+
+[provider.openai]
+upstream = "https://api.openai.com"
+key_env  = "OPENAI_API_KEY"
+models   = ["gpt-5*"]
+price    = { "gpt-5.5" = { input = 1.25, cached_input = 0.125, output = 10.0 } }
+
+[provider.own]
+upstream = "http://127.0.0.1:9000/"
+[provider.own.price."a.b"]
+input = 1
+output = 2
+"#;
+        let config = loaded(text, &[], &[]).unwrap();
+        assert_eq!(config.worker.measure_cores, ["1"]);
+        assert_eq!(config.providers["openai"].models, ["gpt-5*"]);
+        let price = Price { input: 1.25, cached_input: 0.125, output: 10.0 };
+        assert_eq!(config.providers["openai"].price, BTreeMap::from([("gpt-5.5".to_owned(), price)]));
+        let own = &config.providers["own"];
+        assert_eq!((own.upstream.as_str(), own.price["a.b"].cached_input), ("http://127.0.0.1:9000", 1.0));
+    }
+
+    #[test]
+    fn what_is_said_last_about_a_key_takes_the_other_way_away() {
+        let config = loaded("[provider.openai]\nkey_file = \"key\"\n", &[], &[]).unwrap();
+        let openai = &config.providers["openai"];
+        assert_eq!(
+            (openai.key_env.as_deref(), openai.key_file.clone()),
+            (None, Some(std::env::temp_dir().join("key")))
+        );
+        let variables = [("ARENA_PROVIDER_OPENAI_KEY_FILE", "~/key"), ("HOME", "/home/me")];
+        let config = loaded("", &variables, &[]).unwrap();
+        assert_eq!(config.providers["openai"].key_file.as_deref(), Some(Path::new("/home/me/key")));
+        let config = loaded("", &variables, &[("provider.openai.key_env", "MINE")]).unwrap();
+        assert_eq!(config.providers["openai"].key_file, None);
+        refused("[provider.openai]\nkey_file = \"k\"\nkey_env = \"K\"\n", &[], &[], "stands beside `key_file`");
+    }
+
+    #[test]
+    fn lists_come_from_text_with_commas_or_in_brackets() {
+        let config =
+            loaded("", &[("ARENA_WORKER_MEASURE_CORES", "1, 2-3")], &[("provider.openai.models", "[\"a,b\"]")])
+                .unwrap();
+        assert_eq!(config.worker.measure_cores, ["1", "2-3"]);
+        assert_eq!(config.providers["openai"].models, ["a,b"]);
+        let config = loaded("worker.measure_cores = [\"1\"]", &[("ARENA_WORKER_MEASURE_CORES", "[]")], &[]).unwrap();
+        assert_eq!(config.worker.measure_cores, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_place() {
+        refused(
+            "\n[worker]\nengine_slot = 1\n",
+            &[],
+            &[],
+            "line 3: worker.engine_slot: unknown key; did you mean `worker.engine_slots`?",
+        );
+        refused("[wroker]\n", &[], &[], "line 1: wroker: unknown key; did you mean `worker`?");
+        refused(
+            "[provider.x]\nkey = \"sk-secret\"\nupstream = \"https://h\"\n",
+            &[],
+            &[],
+            "did you mean `provider.x.key_env`?",
+        );
+        refused("worker.engine_slots = 0\n", &[], &[], "worker.engine_slots: does not fit; write a whole number");
+        refused("worker = 3\n", &[], &[], "worker: is no table");
+        refused(
+            "worker.measure_cores = [\"1-x\"]\n",
+            &[],
+            &[],
+            "line 1: worker.measure_cores: holds what is no set of cores",
+        );
+        refused("worker.measure_cores = [\"1\", \"0-1\"]\n", &[], &[], "names a core twice");
+        refused("worker.runtime = \"run c\"\n", &[], &[], "no name of a runtime");
+        refused(
+            "[provider.openai]\nupstream = \"http://api.openai.com\"\n",
+            &[],
+            &[],
+            "line 2: provider.openai.upstream: would send",
+        );
+        refused("[provider.own]\nmodels = []\n", &[], &[], "provider.own.upstream: is missing");
+        refused("[provider.\"a b\"]\nupstream = \"https://h\"\n", &[], &[], "is no name");
+        refused("[provider.openai]\nprice = { m = { input = -1, output = 1 } }\n", &[], &[], "in dollars");
+        refused("[provider.openai]\nprice = { m = { input = 1 } }\n", &[], &[], "in dollars");
+        refused("[worker\n", &[], &[], "is not TOML");
+        refused("", &[("ARENA_LIMITS_FLEET", "many")], &[], "ARENA_LIMITS_FLEET: limits.fleet: does not fit");
+        refused("", &[("ARENA_LIMITS_ENGINE", "codex")], &[], "write codex=2,claude=1");
+        refused(
+            "",
+            &[],
+            &[("worker.runtimes", "x")],
+            "flag worker.runtimes: worker.runtimes: unknown key; did you mean `worker.runtime`?",
+        );
+        refused("", &[], &[("worker", "x")], "is a section");
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_and_none_repeats_a_key() {
+        let text = "[worker]\nengine_slots = 0\n[provider.openai]\nkey_env = \"sk-secret\"\nupstream = \"https://u:sk-secret@h\"\n";
+        let problems = loaded(text, &[("ARENA_LIMITS_FLEET", "0")], &[]).unwrap_err();
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+        assert!(problems.iter().all(|problem| !problem.to_string().contains("sk-secret")));
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        let problems = load(Some(Path::new("/nowhere/config.toml")), &|_| None, &[]).unwrap_err();
+        assert!(problems[0].to_string().starts_with("/nowhere/config.toml: cannot be opened"), "{problems:?}");
+    }
+}

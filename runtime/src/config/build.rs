@@ -1,0 +1,198 @@
+//! From the merged layers to the configuration: what the values mean together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use toml_edit::Value;
+
+use super::keys::part_of;
+use super::layers::{Entry, Layer};
+use super::{Config, ConfigProblem, Limits, Price, Provider, WorkerConfig, upstream};
+
+/// Highest core number that is believed.
+const MOST_CORES: u32 = 4096;
+
+pub(super) struct Build<'a> {
+    pub(super) layer: &'a Layer,
+    /// The configuration file and its directory, which its relative paths start from.
+    pub(super) file: Option<(&'a str, &'a Path)>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) problems: &'a mut Vec<ConfigProblem>,
+}
+
+impl Build<'_> {
+    pub(super) fn config(&mut self) -> Config {
+        Config {
+            worker: WorkerConfig {
+                engine_slots: self.count(&["worker", "engine_slots"]),
+                measure_cores: self.measure_cores(),
+                runtime: self.runtime(),
+                engine_packs: self.path(&["worker", "engine_packs"]).unwrap_or_default(),
+            },
+            limits: Limits { fleet: self.count(&["limits", "fleet"]), engine: self.engine_limits() },
+            providers: self.providers(),
+        }
+    }
+
+    fn entry(&self, path: &[&str]) -> Option<&Entry> {
+        self.layer.get(&path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn refuse(&mut self, path: &[&str], reason: &str, mend: &str) {
+        let name = path.join(".");
+        let problem = match self.entry(path) {
+            Some(entry) => entry.origin.problem(&name, reason, mend),
+            None => ConfigProblem::of_whole(&name, reason, mend),
+        };
+        self.problems.push(problem);
+    }
+
+    fn count(&self, path: &[&str]) -> u32 {
+        self.entry(path).map_or(1, |entry| whole(&entry.value))
+    }
+
+    fn text(&self, path: &[&str]) -> Option<String> {
+        self.entry(path)?.value.as_str().map(|text| text.trim().to_owned())
+    }
+
+    fn texts(&self, path: &[&str]) -> Vec<String> {
+        let list = self.entry(path).and_then(|entry| entry.value.as_array());
+        list.into_iter().flatten().filter_map(|text| text.as_str().map(|text| text.trim().to_owned())).collect()
+    }
+
+    /// `~/` is the home directory; in the file a relative path starts where the file lies.
+    fn path(&self, path: &[&str]) -> Option<PathBuf> {
+        let text = self.text(path)?;
+        if let Some(rest) = text.strip_prefix("~/")
+            && let Some(home) = &self.home
+        {
+            return Some(home.join(rest));
+        }
+        let source = self.entry(path).map(|entry| entry.origin.source.as_str());
+        match self.file {
+            Some((name, directory)) if source == Some(name) => Some(directory.join(text)),
+            Some(_) | None => Some(PathBuf::from(text)),
+        }
+    }
+
+    fn measure_cores(&mut self) -> Vec<String> {
+        let path = ["worker", "measure_cores"];
+        let sets = self.texts(&path);
+        let mut taken = BTreeSet::new();
+        for set in &sets {
+            let Some(cores) = cores(set) else {
+                self.refuse(&path, "holds what is no set of cores", "write sets such as \"1\", \"2-3\" or \"4,6\"");
+                continue;
+            };
+            if !cores.iter().all(|core| taken.insert(*core)) {
+                self.refuse(&path, "names a core twice", "give every measuring slot cores of its own");
+            }
+        }
+        sets
+    }
+
+    fn runtime(&mut self) -> String {
+        let path = ["worker", "runtime"];
+        let runtime = self.text(&path).unwrap_or_default();
+        if !runtime.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+            self.refuse(&path, "is no name of a runtime", "write runc, runsc or kata");
+        }
+        runtime
+    }
+
+    fn engine_limits(&self) -> BTreeMap<String, u32> {
+        let limit = |(path, entry): (&Vec<String>, &Entry)| match path.as_slice() {
+            [limits, engine, name] if limits == "limits" && engine == "engine" => {
+                Some((name.clone(), whole(&entry.value)))
+            }
+            _ => None,
+        };
+        self.layer.iter().filter_map(limit).collect()
+    }
+
+    fn providers(&mut self) -> BTreeMap<String, Provider> {
+        let names: BTreeSet<String> =
+            self.layer.keys().filter(|path| path[0] == "provider").filter_map(|path| path.get(1).cloned()).collect();
+        names.into_iter().map(|name| (name.clone(), self.provider(&name))).collect()
+    }
+
+    fn provider(&mut self, name: &str) -> Provider {
+        let at = |leaf: &'static str| ["provider", name, leaf];
+        let upstream = self.text(&at("upstream")).unwrap_or_default();
+        if let Err(reason) = upstream::check(&upstream) {
+            self.refuse(&at("upstream"), reason, "write https://host; http:// is legal for loopback only");
+        }
+        let key_env = self.text(&at("key_env"));
+        if key_env.as_deref().is_some_and(|variable| !is_variable(variable)) {
+            // The value is not shown: it may be the key itself.
+            let mend = "write the variable's name, such as \"OPENAI_API_KEY\", never the key";
+            self.refuse(&at("key_env"), "is no name of a variable", mend);
+        }
+        Provider {
+            upstream: upstream.trim_end_matches('/').to_owned(),
+            key_env,
+            key_file: self.path(&at("key_file")),
+            models: self.texts(&at("models")),
+            price: self.prices(&at("price")),
+        }
+    }
+
+    fn prices(&self, path: &[&str]) -> BTreeMap<String, Price> {
+        let models = self.entry(path).and_then(|entry| entry.value.as_inline_table());
+        let price = |(model, value): (&str, &Value)| {
+            let price = value.as_inline_table()?;
+            let input = part_of(price, "input")?;
+            let cached_input = part_of(price, "cached_input").unwrap_or(input);
+            Some((model.to_owned(), Price { input, cached_input, output: part_of(price, "output")? }))
+        };
+        models.into_iter().flat_map(|models| models.iter()).filter_map(price).collect()
+    }
+}
+
+fn whole(value: &Value) -> u32 {
+    value.as_integer().and_then(|number| u32::try_from(number).ok()).unwrap_or(1)
+}
+
+/// The cores of a cpuset.
+fn cores(set: &str) -> Option<Vec<u32>> {
+    let mut cores = Vec::new();
+    for part in set.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let (first, last): (u32, u32) = (number(first)?, number(last)?);
+        if first > last || last >= MOST_CORES {
+            return None;
+        }
+        cores.extend(first..=last);
+    }
+    Some(cores)
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_cores_is_numbers_and_ranges() {
+        let rows = [
+            ("1", Some(vec![1])),
+            ("2-3", Some(vec![2, 3])),
+            ("0,4-5", Some(vec![0, 4, 5])),
+            ("3-2", None),
+            ("", None),
+            ("1,", None),
+            ("-1", None),
+            ("+1", None),
+            ("0-99999999", None),
+            ("a", None),
+        ];
+        for (set, expected) in rows {
+            assert_eq!(cores(set), expected, "{set}");
+        }
+    }
+}

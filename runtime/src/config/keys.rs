@@ -1,0 +1,166 @@
+//! The table of what a configuration may say, and what a misspelt key was probably meant to be.
+
+use toml_edit::{InlineTable, Value};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// At least one.
+    Count,
+    Text,
+    Texts,
+    /// Prices by model.
+    Prices,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Two or three parts; `*` stands for a name the user chooses.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+}
+
+const fn key(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind }
+}
+
+pub(super) static KEYS: &[Key] = &[
+    key("worker.engine_slots", Kind::Count),
+    key("worker.measure_cores", Kind::Texts),
+    key("worker.runtime", Kind::Text),
+    key("worker.engine_packs", Kind::Text),
+    key("limits.fleet", Kind::Count),
+    key("limits.engine.*", Kind::Count),
+    key("provider.*.upstream", Kind::Text),
+    key("provider.*.key_env", Kind::Text),
+    key("provider.*.key_file", Kind::Text),
+    key("provider.*.models", Kind::Texts),
+    key("provider.*.price", Kind::Prices),
+];
+
+/// The most parts a path has; a name in the last place may hold dots of its own.
+pub(super) const DEPTH: usize = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Leaf(&'static Key),
+    Table,
+    Unknown,
+}
+
+pub(super) fn place(path: &[&str]) -> Place {
+    let fits = |key: &Key| path.iter().zip(key.path.split('.')).all(|(part, known)| known == "*" || known == *part);
+    let parts = |key: &Key| key.path.split('.').count();
+    if let Some(key) = KEYS.iter().find(|key| parts(key) == path.len() && fits(key)) {
+        return Place::Leaf(key);
+    }
+    if KEYS.iter().any(|key| parts(key) > path.len() && fits(key)) { Place::Table } else { Place::Unknown }
+}
+
+/// The mend for a key that is not in the table.
+pub(super) fn nearest(path: &[&str]) -> String {
+    let Some((last, parents)) = path.split_last() else { return String::new() };
+    let mut known: Vec<&str> = KEYS
+        .iter()
+        .filter(|key| {
+            key.path.split('.').count() > parents.len()
+                && parents.iter().zip(key.path.split('.')).all(|(part, known)| known == "*" || known == *part)
+        })
+        .filter_map(|key| key.path.split('.').nth(parents.len()))
+        .filter(|part| *part != "*")
+        .collect();
+    known.dedup();
+    let short: String = last.chars().take(64).collect();
+    let best = known
+        .iter()
+        .map(|name| (name, strsim::jaro_winkler(&short, name)))
+        .filter(|(_, score)| *score >= 0.7)
+        .max_by(|one, other| one.1.total_cmp(&other.1));
+    let full = |name: &str| parents.iter().copied().chain([name]).collect::<Vec<_>>().join(".");
+    match best {
+        Some((name, _)) => format!("did you mean `{}`?", full(name)),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// Text of a variable or a flag as a value of this kind; what does not read as one stays text and is refused later.
+pub(super) fn from_text(kind: Kind, text: &str) -> Value {
+    let text = text.trim();
+    let as_it_is = || Value::from(text);
+    match kind {
+        Kind::Count => text.parse::<i64>().map_or_else(|_| as_it_is(), Value::from),
+        Kind::Text => as_it_is(),
+        Kind::Texts if text.starts_with('[') => text.parse().unwrap_or_else(|_| as_it_is()),
+        Kind::Texts => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
+        Kind::Prices => text.parse().unwrap_or_else(|_| as_it_is()),
+    }
+}
+
+/// How to mend a value that is not of the kind; nothing when it is.
+pub(super) fn refusal(kind: Kind, value: &Value) -> Option<&'static str> {
+    match kind {
+        Kind::Count => {
+            let fits = value.as_integer().is_some_and(|number| (1..=i64::from(u32::MAX)).contains(&number));
+            (!fits).then_some("write a whole number of at least 1")
+        }
+        Kind::Text => {
+            let fits = value.as_str().is_some_and(|text| !text.trim().is_empty() && !text.contains('\0'));
+            (!fits).then_some("write a text in quotes")
+        }
+        Kind::Texts => {
+            let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+            let fits = value.as_array().is_some_and(|list| list.iter().all(text));
+            (!fits).then_some("write a list of texts, [\"…\"]")
+        }
+        Kind::Prices => {
+            let fits = value.as_inline_table().is_some_and(|models| models.iter().all(|(_, price)| is_price(price)));
+            (!fits).then_some("write { \"MODEL\" = { input = 1.25, cached_input = 0.125, output = 10.0 } }, in dollars")
+        }
+    }
+}
+
+fn is_price(value: &Value) -> bool {
+    let Some(price) = value.as_inline_table() else { return false };
+    let known =
+        |(name, value): (&str, &Value)| ["input", "cached_input", "output"].contains(&name) && amount(value).is_some();
+    price.iter().all(known) && price.contains_key("input") && price.contains_key("output")
+}
+
+pub(super) fn amount(value: &Value) -> Option<f64> {
+    let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+/// One amount of a price that was checked before.
+pub(super) fn part_of(price: &InlineTable, name: &str) -> Option<f64> {
+    price.get(name).and_then(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_leaf_a_table_or_unknown() {
+        let is_leaf = |path: &[&str]| matches!(place(path), Place::Leaf(_));
+        assert!(is_leaf(&["worker", "runtime"]));
+        assert!(is_leaf(&["limits", "engine", "codex"]));
+        assert!(is_leaf(&["provider", "own", "price"]));
+        assert_eq!(place(&["provider", "own"]), Place::Table);
+        assert_eq!(place(&["limits", "engine"]), Place::Table);
+        assert_eq!(place(&["worker", "runtime", "x"]), Place::Unknown);
+        assert_eq!(place(&["provider", "own", "key"]), Place::Unknown);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_nearest_one() {
+        let rows = [
+            (vec!["worker", "engine_slot"], "did you mean `worker.engine_slots`?"),
+            (vec!["workers"], "did you mean `worker`?"),
+            (vec!["provider", "own", "key"], "did you mean `provider.own.key_env`?"),
+            (vec!["limits", "xyz"], "known here: fleet, engine"),
+        ];
+        for (path, mend) in rows {
+            assert_eq!(nearest(&path), mend);
+        }
+    }
+}
