@@ -149,9 +149,21 @@ pub enum FlagKind {
 
 impl FlagKind {
     pub const ALL: [FlagKind; 15] = [
-        Self::ScopeViolation, Self::TestDeleted, Self::TestWeakened, Self::ProtectedChanged, Self::HarnessChanged,
-        Self::HoldoutGap, Self::SingleScenarioGain, Self::ScenarioMissing, Self::TestsNotRun, Self::OutputSpoofed,
-        Self::UsageMismatch, Self::DecisionLogMissing, Self::BudgetExceeded, Self::Oom, Self::Survivor,
+        Self::ScopeViolation,
+        Self::TestDeleted,
+        Self::TestWeakened,
+        Self::ProtectedChanged,
+        Self::HarnessChanged,
+        Self::HoldoutGap,
+        Self::SingleScenarioGain,
+        Self::ScenarioMissing,
+        Self::TestsNotRun,
+        Self::OutputSpoofed,
+        Self::UsageMismatch,
+        Self::DecisionLogMissing,
+        Self::BudgetExceeded,
+        Self::Oom,
+        Self::Survivor,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -177,10 +189,21 @@ impl FlagKind {
     /// A flag that no amount of speed makes up for.
     pub fn disqualifies(self) -> bool {
         match self {
-            Self::TestDeleted | Self::TestWeakened | Self::HarnessChanged | Self::TestsNotRun
-            | Self::ScenarioMissing | Self::OutputSpoofed => true,
-            Self::ScopeViolation | Self::ProtectedChanged | Self::HoldoutGap | Self::SingleScenarioGain
-            | Self::UsageMismatch | Self::DecisionLogMissing | Self::BudgetExceeded | Self::Oom | Self::Survivor => false,
+            Self::TestDeleted
+            | Self::TestWeakened
+            | Self::HarnessChanged
+            | Self::TestsNotRun
+            | Self::ScenarioMissing
+            | Self::OutputSpoofed => true,
+            Self::ScopeViolation
+            | Self::ProtectedChanged
+            | Self::HoldoutGap
+            | Self::SingleScenarioGain
+            | Self::UsageMismatch
+            | Self::DecisionLogMissing
+            | Self::BudgetExceeded
+            | Self::Oom
+            | Self::Survivor => false,
         }
     }
 }
@@ -191,7 +214,10 @@ pub enum Failure {
     /// Ours: retried for free, up to a cap.
     Infrastructure(String),
     /// The user's: a missing image, a packet that cannot work here. Not retried; carries the mend.
-    Setup { reason: String, mend: String },
+    Setup {
+        reason: String,
+        mend: String,
+    },
     Cancelled,
 }
 

@@ -69,13 +69,24 @@ pub enum Settled {
 /// What a waiting job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    Runs { worker: WorkerId },
+    Runs {
+        worker: WorkerId,
+    },
     Ended,
     Unknown,
     /// Nothing holds it but a free slot of a worker.
-    Ready { ahead: u32 },
-    NotDue { at: Millis },
-    Limit { dimension: &'static str, name: String, running: u32, limit: u32 },
+    Ready {
+        ahead: u32,
+    },
+    NotDue {
+        at: Millis,
+    },
+    Limit {
+        dimension: &'static str,
+        name: String,
+        running: u32,
+        limit: u32,
+    },
 }
 
 impl Place {
@@ -229,10 +240,8 @@ impl Queue {
     }
 
     fn running(&self, which: impl Fn(&Job) -> bool) -> u32 {
-        self.places
-            .values()
-            .filter(|place| matches!(place.state, State::Leased { .. }) && which(&place.job))
-            .count() as u32
+        self.places.values().filter(|place| matches!(place.state, State::Leased { .. }) && which(&place.job)).count()
+            as u32
     }
 
     /// The first limit that holds this job back.

@@ -29,6 +29,16 @@ pub struct BadPattern {
     pub reason: String,
 }
 
+/// Whether an added path is what running things leaves behind: no part of a submission, and no violation either.
+pub fn is_litter(path: &str) -> bool {
+    let litter = |name: &str| {
+        matches!(name, "__pycache__" | ".pytest_cache" | ".mypy_cache" | ".ruff_cache" | ".DS_Store")
+            || name.ends_with(".pyc")
+            || name.starts_with(".aider")
+    };
+    path.split('/').any(litter)
+}
+
 /// Compiled patterns of one packet.
 #[derive(Debug, Clone)]
 pub struct Lock {
@@ -98,7 +108,8 @@ impl Guard {
 }
 
 fn compile(
-    patterns: &[Pattern], globs: impl Fn(&Pattern) -> Result<Vec<globset::Glob>, BadPattern>,
+    patterns: &[Pattern],
+    globs: impl Fn(&Pattern) -> Result<Vec<globset::Glob>, BadPattern>,
 ) -> Result<GlobSet, BadPattern> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {

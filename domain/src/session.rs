@@ -86,18 +86,34 @@ pub struct RoundRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// `yes`: the recommended answer is taken to every question.
-    Submitted { at: Millis, yes: bool },
-    Decided { at: Millis, answer: String },
-    Settled { at: Millis, job: JobId, outcome: Outcome },
-    Cancelled { at: Millis },
-    WallPassed { at: Millis },
+    Submitted {
+        at: Millis,
+        yes: bool,
+    },
+    Decided {
+        at: Millis,
+        answer: String,
+    },
+    Settled {
+        at: Millis,
+        job: JobId,
+        outcome: Outcome,
+    },
+    Cancelled {
+        at: Millis,
+    },
+    WallPassed {
+        at: Millis,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Enqueue(Job),
     /// Live jobs of this session end: all of them, or only engine runs.
-    Cancel { engines_only: bool },
+    Cancel {
+        engines_only: bool,
+    },
     Notice(Notice),
     Ended,
 }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_word_for_the_shell_stays_one_word() {
-        let rows = [("plain-1.0", "plain-1.0"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(x)", "'$(x)'")];
+        let rows =
+            [("plain-1.0", "plain-1.0"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(x)", "'$(x)'")];
         for (word, quoted) in rows {
             assert_eq!(shell_quote(word), quoted);
         }

@@ -1,6 +1,7 @@
 //! Plumbing without arena words: clock, tasks, files, digests, configuration, logs.
 
 pub mod clock;
+pub mod config;
 
 pub mod digest;
 pub mod files;

@@ -25,16 +25,30 @@ impl Default for Caps {
 }
 
 /// One change, with its path relative to the tree, as bytes.
-#[derive(Debug)]
 pub enum Found<'a> {
-    File { path: &'a [u8], executable: bool, size: u64, content: &'a mut dyn Read },
-    Link { path: &'a [u8], target: Vec<u8> },
+    File {
+        path: &'a [u8],
+        executable: bool,
+        size: u64,
+        content: &'a mut dyn Read,
+    },
+    Link {
+        path: &'a [u8],
+        target: Vec<u8>,
+    },
     /// The base's entry of this name is gone.
-    Removed { path: &'a [u8] },
+    Removed {
+        path: &'a [u8],
+    },
     /// Whatever the base has below this folder is gone.
-    Emptied { path: &'a [u8] },
+    Emptied {
+        path: &'a [u8],
+    },
     /// What a tree cannot hold, and why it was left out.
-    Refused { path: &'a [u8], why: &'static str },
+    Refused {
+        path: &'a [u8],
+        why: &'static str,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ pub enum GitError {
 
 /// Git with the configuration file that this worker wrote.
 #[derive(Debug, Clone)]
-pub struct Git {
+pub(crate) struct Git {
     config: PathBuf,
 }
 
@@ -26,7 +26,7 @@ const CONFIG: &str = "[safe]\n\tdirectory = *\n[uploadpack]\n\tallowAnySHA1InWan
                       0\n[maintenance]\n\tauto = false\n[protocol \"ext\"]\n\tallow = never\n[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = arena\n";
 
 impl Git {
-    pub fn new(folder: &Path) -> std::io::Result<Self> {
+    pub(crate) fn new(folder: &Path) -> std::io::Result<Self> {
         let config = folder.join("gitconfig");
         if std::fs::read_to_string(&config).is_ok_and(|held| held == CONFIG) {
             return Ok(Self { config });
@@ -36,18 +36,12 @@ impl Git {
     }
 
     /// Standard output of one command in `dir` (a git dir or a trusted working tree).
-    pub fn run<S: AsRef<OsStr>>(&self, dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
         self.feed(dir, args, &[], &[])
     }
 
-    /// As text, without the last newline.
-    pub fn line<S: AsRef<OsStr>>(&self, dir: &Path, args: &[S]) -> Result<String, GitError> {
-        let bytes = self.run(dir, args)?;
-        Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
-    }
-
     /// With standard input and further environment.
-    pub fn feed<S: AsRef<OsStr>>(
+    pub(crate) fn feed<S: AsRef<OsStr>>(
         &self,
         dir: &Path,
         args: &[S],

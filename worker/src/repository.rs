@@ -5,7 +5,7 @@ mod import;
 mod layout;
 
 pub use changes::{RawChange, Side};
-pub use import::{Imported, ImportError};
+pub use import::{ImportError, Imported};
 
 use crate::git::{Git, GitError};
 use crate::sandbox::{AGENT, JUDGE};

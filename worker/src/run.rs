@@ -156,9 +156,7 @@ impl Context {
                 }
                 Failure::Infrastructure(error.to_string())
             }
-            RunError::Sandbox(error) => {
-                Failure::Setup { reason: error.to_string(), mend: self.mend(&error) }
-            }
+            RunError::Sandbox(error) => Failure::Setup { reason: error.to_string(), mend: self.mend(&error) },
             RunError::Repository(RepositoryError::Import(ImportError::Collect(error @ CollectError::Io(_)))) => {
                 self.infrastructure(error.to_string())
             }

@@ -29,12 +29,7 @@ impl Setups {
 }
 
 /// The layer of this setup on this base in this image: from the cache, or made now, by one process at a time.
-pub(crate) async fn layer(
-    context: &Arc<Context>,
-    task: &Task,
-    tree: &Path,
-    command: &str,
-) -> Result<Layer, RunError> {
+pub(crate) async fn layer(context: &Arc<Context>, task: &Task, tree: &Path, command: &str) -> Result<Layer, RunError> {
     let sandbox = &task.packet.sandbox;
     let image = context.docker.image_id(&sandbox.image).await?;
     let parts = [&image, command, task.base.as_str(), &sandbox.disk_bytes.to_string(), &task.head.repository];
@@ -70,13 +65,7 @@ async fn gate(path: PathBuf) -> Result<File, RunError> {
     Ok(locked.await??)
 }
 
-async fn make(
-    context: &Arc<Context>,
-    task: &Task,
-    tree: &Path,
-    command: &str,
-    image: &Path,
-) -> Result<(), RunError> {
+async fn make(context: &Arc<Context>, task: &Task, tree: &Path, command: &str, image: &Path) -> Result<(), RunError> {
     task.phase("setup", command).await;
     let disk = layers::disk(context, task).await?;
     let stage = disk.stage(&[tree])?;
@@ -85,8 +74,7 @@ async fn make(
     let finished = context.sandboxed(task, spec, TIMEOUT, None).await?;
     if !finished.exit.passed() {
         let said = [finished.stdout, finished.stderr].concat();
-        let reason =
-            format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
+        let reason = format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
         let mend = "correct [sandbox] setup; it runs without a network in the sandbox image".to_owned();
         return Err(RunError::Setup { reason, mend });
     }

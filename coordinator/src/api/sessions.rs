@@ -110,10 +110,7 @@ impl Sessions for SessionsApi {
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
-    async fn get_blob(
-        &self,
-        request: Request<v1::GetBlobRequest>,
-    ) -> Result<Response<Self::GetBlobStream>, Status> {
+    async fn get_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<Self::GetBlobStream>, Status> {
         let digest = request.into_inner().digest;
         let blobs = self.0.blobs.clone();
         let read = tokio::task::spawn_blocking(move || blobs.get(&digest)).await;

@@ -99,9 +99,8 @@ impl Store {
         self.write(move |transaction, limits| {
             let queue = load(transaction, limits, None)?;
             let ended: bool =
-                transaction.query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| {
-                    row.get(0)
-                })?;
+                transaction
+                    .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| row.get(0))?;
             Ok(match queue.why(&id, now) {
                 Why::Unknown if ended => Why::Ended,
                 other => other,
@@ -127,11 +126,7 @@ impl Store {
 }
 
 /// The live jobs (and one more by id) in the reference scheduler.
-pub(super) fn load(
-    transaction: &Transaction<'_>,
-    limits: &Limits,
-    also: Option<&JobId>,
-) -> Result<Queue, StoreError> {
+pub(super) fn load(transaction: &Transaction<'_>, limits: &Limits, also: Option<&JobId>) -> Result<Queue, StoreError> {
     let mut query = transaction.prepare_cached(
         "SELECT body, state, worker, fence, time, attempt, arrived FROM jobs
          WHERE state IN ('queued', 'leased') OR id = ?1",

@@ -33,7 +33,9 @@ pub struct Cancel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
     /// Running jobs that were cancelled with it, for their workers to stop.
-    Done { stop: Vec<JobId> },
+    Done {
+        stop: Vec<JobId>,
+    },
     /// Somebody else moved the session: load it again and decide again.
     Conflict,
     Stale,

@@ -28,8 +28,7 @@ impl Gate {
 }
 
 impl GateKind {
-    pub const ALL: [GateKind; 6] =
-        [Self::Lint, Self::Build, Self::Test, Self::Static, Self::Review, Self::Custom];
+    pub const ALL: [GateKind; 6] = [Self::Lint, Self::Build, Self::Test, Self::Static, Self::Review, Self::Custom];
 
     pub fn as_str(self) -> &'static str {
         match self {

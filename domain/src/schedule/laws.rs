@@ -123,7 +123,9 @@ impl World {
             }
             Command::Expire => drop(self.queue.expire(self.now)),
             Command::Cancel { session } => drop(self.queue.cancel(&SessionId::new(format!("t0-s{session}")), |_| true)),
-            Command::Abandon { session } => drop(self.queue.abandon(&SessionId::new(format!("t1-s{session}")), self.now)),
+            Command::Abandon { session } => {
+                drop(self.queue.abandon(&SessionId::new(format!("t1-s{session}")), self.now))
+            }
             Command::Pass { millis } => self.now += millis,
         }
         prop_assert!(within_limits(&self.queue));
@@ -203,10 +205,7 @@ fn a_waiting_job_says_what_it_waits_for() {
         queue.claim(&ask, 1).unwrap();
     }
     let waiting = job(0, 0, 2, 1).id;
-    assert_eq!(
-        queue.why(&waiting, 1),
-        Why::Limit { dimension: "session", name: "t0-s0".into(), running: 2, limit: 2 }
-    );
+    assert_eq!(queue.why(&waiting, 1), Why::Limit { dimension: "session", name: "t0-s0".into(), running: 2, limit: 2 });
     assert_eq!(queue.why(&job(0, 0, 0, 1).id, 1), Why::Runs { worker: WorkerId::new("w") });
     assert_eq!(queue.why(&JobId::new("nothing"), 1), Why::Unknown);
 }

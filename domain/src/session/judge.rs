@@ -48,8 +48,7 @@ pub fn judge(
     let clearly = estimates.iter().any(|(_, one)| one.verdict == Verdict::Better);
     let gained = kept && gain.is_none_or(|gain| gain >= floor.max(0.0) + enough && clearly);
     let primary = estimates.first().map(|(_, one)| one);
-    let target_reached = kept
-        && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
+    let target_reached = kept && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
     let reason = reason(kept, gained, &disqualified_for, primary);
     let ratio = primary.map(|one| one.ratio);
     Ruling { disqualified_for, flags, estimates, gain, kept, gained, target_reached, ratio, reason }
@@ -83,11 +82,7 @@ fn tests_not_run(evaluated: &Evaluated, base: &Evaluated) -> Vec<Flag> {
     let check = |gate: &crate::outcome::GateResult| {
         let before = base.gates.iter().find(|one| one.name == gate.name)?;
         let why = fewer_than_base(before.tests, gate.tests)?;
-        gate.passed().then(|| Flag {
-            kind: FlagKind::TestsNotRun,
-            path: None,
-            detail: format!("{}: {why}", gate.name),
-        })
+        gate.passed().then(|| Flag { kind: FlagKind::TestsNotRun, path: None, detail: format!("{}: {why}", gate.name) })
     };
     evaluated.gates.iter().filter_map(check).collect()
 }

@@ -106,8 +106,7 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
     let implemented = shown.and_then(|round| round.implemented.as_ref());
     let ruling = shown.and_then(|round| round.ruling.as_ref());
     let holdout = contestant.holdout.as_ref().map(|one| judge_estimates(packet, one, true)).unwrap_or_default();
-    let kpis: Vec<KpiResult> =
-        ruling.map(|ruling| kpis(packet, &ruling.estimates, &holdout)).unwrap_or_default();
+    let kpis: Vec<KpiResult> = ruling.map(|ruling| kpis(packet, &ruling.estimates, &holdout)).unwrap_or_default();
     let tree = shown.and_then(RoundRecord::tree);
     let mut entry = Entry {
         rank: 0,

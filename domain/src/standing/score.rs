@@ -8,8 +8,11 @@ pub(super) fn score(weights: &Criteria, entry: &Entry) -> f64 {
     let Criteria { correctness, quality, performance, safety, simplicity } = *weights;
     let parts = [
         (correctness, share(entry, |kind| matches!(kind, GateKind::Build | GateKind::Test | GateKind::Custom))),
-        (quality, share(entry, |kind| matches!(kind, GateKind::Lint | GateKind::Static | GateKind::Review))
-            - 0.2 * entry.reverted.len().min(5) as f64),
+        (
+            quality,
+            share(entry, |kind| matches!(kind, GateKind::Lint | GateKind::Static | GateKind::Review))
+                - 0.2 * entry.reverted.len().min(5) as f64,
+        ),
         (performance, performance_part(entry)),
         (safety, 1.0 - 0.25 * entry.flags.len().min(4) as f64),
         // 400 changed lines and more are not simple.

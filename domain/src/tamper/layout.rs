@@ -65,14 +65,17 @@ fn split(path: &str) -> (&str, &str) {
 
 fn is_named(stem: &str, language: Language) -> bool {
     let words = words(stem);
-    let helper = ["helper", "helpers", "util", "utils", "support", "common", "fixture", "fixtures", "base", "data", "setup"];
+    let helper =
+        ["helper", "helpers", "util", "utils", "support", "common", "fixture", "fixtures", "base", "data", "setup"];
     if words.iter().any(|word| helper.contains(&word.as_str())) {
         return false;
     }
     let ends = words.last().is_some_and(|word| is_kind(word));
     let starts = words.first().is_some_and(|word| word == "test");
     match language {
-        Language::Java => ends || starts || (words.len() > 1 && matches!(stem, s if s.ends_with("IT") || s.ends_with("TestCase"))),
+        Language::Java => {
+            ends || starts || (words.len() > 1 && matches!(stem, s if s.ends_with("IT") || s.ends_with("TestCase")))
+        }
         Language::JavaScript => ends || starts || stem.ends_with(".cy") || stem.ends_with(".e2e"),
         Language::Php => ends || stem.ends_with("Cest"),
         Language::Python | Language::Rust | Language::CSharp | Language::Ruby | Language::Cpp => ends || starts,
@@ -91,7 +94,8 @@ fn words(name: &str) -> Vec<String> {
     for (at, c) in all.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| all[before]);
         let after_low = before.is_some_and(|before| before.is_lowercase() || before.is_ascii_digit());
-        let last_of_capitals = before.is_some_and(char::is_uppercase) && all.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let last_of_capitals =
+            before.is_some_and(char::is_uppercase) && all.get(at + 1).is_some_and(|next| next.is_lowercase());
         if c.is_uppercase() && (after_low || last_of_capitals) {
             spaced.push(' ');
         }

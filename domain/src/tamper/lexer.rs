@@ -105,7 +105,12 @@ impl<'a> Lexer<'a> {
             Language::Cpp if ["#if 0", "#if false"].iter().any(|start| rest.starts_with(start)) => {
                 return Some(disabled(rest));
             }
-            Language::JavaScript | Language::Go | Language::Rust | Language::Java | Language::CSharp | Language::Cpp => false,
+            Language::JavaScript
+            | Language::Go
+            | Language::Rust
+            | Language::Java
+            | Language::CSharp
+            | Language::Cpp => false,
         };
         if hashes {
             return Some(line());
@@ -121,7 +126,12 @@ impl<'a> Lexer<'a> {
                 self.push(Kind::Word("go:build"));
                 Some(line())
             }
-            Language::JavaScript | Language::Go | Language::Rust | Language::Java | Language::CSharp | Language::Php
+            Language::JavaScript
+            | Language::Go
+            | Language::Rust
+            | Language::Java
+            | Language::CSharp
+            | Language::Php
             | Language::Cpp => {
                 if rest.starts_with("//") {
                     Some(line())
@@ -138,7 +148,9 @@ impl<'a> Lexer<'a> {
     fn string(&self, rest: &str) -> Option<usize> {
         let first = rest.chars().next()?;
         match (self.language, first) {
-            (Language::Python | Language::Java | Language::CSharp, '"') if rest.starts_with("\"\"\"") => Some(until(rest, "\"\"\"")),
+            (Language::Python | Language::Java | Language::CSharp, '"') if rest.starts_with("\"\"\"") => {
+                Some(until(rest, "\"\"\""))
+            }
             (Language::Python, '\'') if rest.starts_with("'''") => Some(until(rest, "'''")),
             (Language::Rust, 'r' | 'b') if self.at_word() => raw_rust(rest),
             (Language::Cpp, 'R') if self.at_word() && rest.starts_with("R\"") => raw_cpp(rest),
@@ -314,7 +326,8 @@ fn regex(rest: &str) -> Option<usize> {
 
 /// `<<~NAME` of Ruby and `<<<NAME` of PHP, up to the line that holds the name alone.
 fn heredoc(rest: &str) -> Option<usize> {
-    let after = ["<<~", "<<-", "<<<"].iter().find_map(|start| rest.strip_prefix(start))?.trim_start_matches(['"', '\'', ' ']);
+    let after =
+        ["<<~", "<<-", "<<<"].iter().find_map(|start| rest.strip_prefix(start))?.trim_start_matches(['"', '\'', ' ']);
     let name = &after[..after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len())];
     if name.is_empty() {
         return None;
@@ -355,8 +368,11 @@ mod tests {
             (JavaScript, "x = /'[/]\\//.test(y); z = a / b / c", "x = ~ . test ( y ) ; z = a / b / c"),
             (Go, "a := `x\\` + 'c' // y", "a : = ~ + ~"),
             (Go, "//go:build never\npackage a", "go:build package a"),
-            (Rust, "fn a<'x>(c: &'x str) { 'y'; '\\''; r#\"a\"b\"#; \"//\" } /* a /* b */ c */ d",
-             "fn a < ' x > ( c : & ' x str ) { ~ ; ~ ; ~ ; ~ } d"),
+            (
+                Rust,
+                "fn a<'x>(c: &'x str) { 'y'; '\\''; r#\"a\"b\"#; \"//\" } /* a /* b */ c */ d",
+                "fn a < ' x > ( c : & ' x str ) { ~ ; ~ ; ~ ; ~ } d",
+            ),
             (Java, "a(\"\"\"\n \"b\" \n\"\"\") // c", "a ( ~ )"),
             (CSharp, "a(@\"c:\\\", 'x') /* b */", "a ( ~ , ~ )"),
             (Ruby, "a <<~EOS\n assert x\nEOS\nb # c\n=begin\nassert\n=end\nd", "a ~ b d"),

@@ -61,8 +61,7 @@ fn parse(output: &[u8]) -> Vec<RawChange> {
     let mut places: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     while let Some(field) = fields.next() {
         if field.first() == Some(&b':') {
-            let words: Vec<String> =
-                String::from_utf8_lossy(&field[1..]).split(' ').map(str::to_owned).collect();
+            let words: Vec<String> = String::from_utf8_lossy(&field[1..]).split(' ').map(str::to_owned).collect();
             let (Some(path), [old_mode, new_mode, old, new, _]) = (fields.next(), words.as_slice()) else { continue };
             let side = |mode: &String, blob: &String| {
                 (mode != "000000").then(|| Side { mode: mode.clone(), blob: blob.clone() })

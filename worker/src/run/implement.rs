@@ -192,12 +192,7 @@ fn is_harness(packet: &Packet, path: &str) -> bool {
     words.flat_map(|run| run.split_whitespace()).any(|word| word.trim_start_matches("./") == path)
 }
 
-fn flags(
-    repository: &Repository,
-    packet: &Packet,
-    lock: &Lock,
-    all: &[RawChange],
-) -> Result<Vec<Flag>, RunError> {
+fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange]) -> Result<Vec<Flag>, RunError> {
     let mut flags = Vec::new();
     let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
     for change in all {
@@ -236,7 +231,11 @@ async fn store(
     let empty = changes.is_empty();
     let bundle = if empty { String::new() } else { context.blobs.put(&bundle).await? };
     if finished.oom {
-        flags.push(Flag { kind: FlagKind::Oom, path: None, detail: "a process of the engine ran out of memory".into() });
+        flags.push(Flag {
+            kind: FlagKind::Oom,
+            path: None,
+            detail: "a process of the engine ran out of memory".into(),
+        });
     }
     let said = if finished.stdout.is_empty() { &finished.stderr } else { &finished.stdout };
     Ok(Implemented {
