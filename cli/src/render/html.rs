@@ -109,3 +109,35 @@ fn figure(plot: Plot, report: &Report) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::{entry, report as session, won};
+    use arena_domain::measure::Verdict;
+    use arena_domain::standing::{Entry, Status};
+
+    #[test]
+    fn the_page_stands_alone() {
+        let page = report(&won());
+        assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">"));
+        for outside in ["<script", "src=", "href=", "url(", "@import"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("prefers-color-scheme: dark") && page.contains("max-width: 84rem"));
+        assert_eq!(page.matches("role=\"img\"").count(), 2);
+        assert_eq!(page.matches("<title id=").count(), 2);
+    }
+
+    #[test]
+    fn ten_competitors_and_one_round_are_drawn() {
+        let one_round = |mut entry: Entry| {
+            entry.rounds.truncate(1);
+            entry
+        };
+        let entries = (1..=10).map(|rank| one_round(entry(rank, &format!("codex-{rank}"), 0.7, Verdict::Better)));
+        let page = report(&session(Status::Winner, entries.collect()));
+        assert_eq!(page.matches("class=\"series\"").count(), 10);
+        assert_eq!(page.matches("class=\"base\"").count(), 2);
+    }
+}

@@ -100,3 +100,33 @@ fn clean(raw: &str) -> String {
 fn cleaned(raw: &[String]) -> Vec<String> {
     raw.iter().map(|one| clean(one)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::won;
+
+    #[test]
+    fn the_result_has_the_keys_of_the_contract_in_their_order() {
+        let result = result("0123456789ab", &won(), "out/report.html");
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(keys(&result), "event session status winner base reason paradigm mode duration_s standing report");
+        let first = &result["standing"][0];
+        assert_eq!(
+            keys(first),
+            "rank competitor engine qualified disqualified_for commit branch files_changed scope gates kpis flags rounds usage score"
+        );
+        assert_eq!(keys(&first["gates"][0]), "name kind passed exit duration_s tests command");
+        assert_eq!(keys(&first["kpis"][0]), "name unit better baseline best delta ratio ci verdict holdout_ratio");
+        assert_eq!((&result["status"], &result["winner"]), (&"winner".into(), &"codex-minimal".into()));
+        assert_eq!(first["usage"], json!({"input_tokens": 2000, "output_tokens": 100, "cost_usd": null}));
+        assert_eq!(first["kpis"][0]["ci"], json!([0.78, 0.8300000000000001]));
+        let last = &result["standing"][2];
+        assert_eq!(last["scope"], json!({"kept": false, "reverted": ["Cargo.toml"]}));
+        assert_eq!(last["gates"][0]["exit"], Value::Null);
+        assert_eq!(
+            last["flags"][0],
+            json!({"kind": "test_weakened", "path": "tests/test_a.py", "detail": "3 assertions fewer"})
+        );
+    }
+}

@@ -191,6 +191,8 @@ fn followed(chars: &[char], index: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::tests::{disqualified, has_lines, report as session, won};
+    use arena_domain::standing::Status;
     use proptest::prelude::*;
 
     #[test]
@@ -224,6 +226,89 @@ mod tests {
     fn a_fence_is_longer_than_what_it_holds() {
         let text = fenced(&[Command::new("echo '````'")]);
         assert!(text.starts_with("`````sh\n") && text.ends_with("\n`````"), "{text}");
+    }
+
+    #[test]
+    fn the_markdown_report_says_who_won_and_why() {
+        has_lines(
+            &report(&won()),
+            &[
+                "# Arena report: Faster tokenizer",
+                "- **Status**: winner",
+                "- **Winner**: **codex-minimal**",
+                "- **Duration**: 4 min 05 s",
+                "- **Gates on the base**: tests passed",
+                "- **Measured on**: shared cores: small differences may be noise",
+                "- **Fields of the packet that are unknown**: `kpi.target`",
+                "**wall (s, lower is better)**",
+                "| 1 | **codex-minimal** | codex | better | 1 → 0.8 s | 0.8 (−20 %) | 0.780–0.830 | 4.2 | 1/1 | – | – |",
+                "| 3 | **gemini-robust** | gemini | disqualified | 1 → 0.5 s | 0.5 (−50 %) | 0.480–0.530 | 4.2 | 0/1 | `test_weakened` | a test was weakened |",
+                "| **codex-minimal** | yes | 1/1 | 12 | 0.81 (−19 %) | no |",
+                "| **gemini-robust** | no (1 put back) | 0/1 | 12 | 0.51 (−49 %) | weakened a test: tests/test_a.py (3 assertions fewer) |",
+                "| **codex** | 1 | 1 | 0.8 (−20 %) | 1/2 | 1 min 30 s | 2000 | 100 | unknown |",
+                "| **gemini** | 1 | 0 | – | 1/2 | 1 min 30 s | 2000 | 100 | unknown |",
+                "- **Better**: wall 1 → 0.8 s, 0.8 (−20 %)",
+                "- **Mergeable**: yes, files: 1, lines: +10 −4, touches no file of claude-robust",
+                "| 2 (best) | `cccccccccccc` | 0.8 (−20 %) | passed | yes | 1 min 00 s | kept: faster |",
+                "| 1 | `cccccccccccc` | 1.05 (+5 %) | passed | no | 30.0 s | reverted: slower |",
+                "- **Adopt**: **codex-minimal**",
+                "- **Rationale**: It is 20 % faster and keeps every gate.",
+            ],
+        );
+    }
+
+    #[test]
+    fn entries_come_by_rank_whatever_their_order() {
+        let text = report(&won());
+        let at = |name: &str| text.find(&format!("**{name}**")).unwrap();
+        assert!(at("codex-minimal") < at("claude-robust") && at("claude-robust") < at("gemini-robust"));
+    }
+
+    #[test]
+    fn a_bundle_is_complete() {
+        let report = won();
+        has_lines(
+            &submission(&report, &report.bundles[0]),
+            &[
+                "# gemini-robust",
+                "## Summary",
+                "- The inner loop no longer allocates",
+                "## Files changed",
+                "| `src/gemini-robust.rs` | modified | 10 | 4 |",
+                "- **Branch**: `arena/0123456789ab/variant-gemini-robust`",
+                "- **Commit**: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`",
+                "- **Scenarios run**: `1`, `2`",
+                "- **Usage**: Input tokens 2000, Output tokens 100, Cost unknown, Engine time 1 min 30 s",
+                "| **wall** | lower | 1 s | 0.5 s | −0.5 s | 0.5 (−50 %) | 0.480–0.530 | better | 0.51 (−49 %) | 1: 0.5, 2: 0.51 |",
+                "| **tests** | test | failed (timed out) | 12 | 1.2 s | `python3 -m pytest -q` |",
+                "```sh",
+                "python3 bench/run.py --seed 1",
+                "## Risks",
+                "- Uses more memory",
+                "## What next",
+                "- Try a table",
+                "- **Put back, because out of scope**: `Cargo.toml`",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_continuation_brief_can_be_pasted() {
+        has_lines(
+            &continuation(&won()),
+            &[
+                "# Continuation brief: Faster tokenizer",
+                "- **Start from**: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`",
+                "- **Best result**: wall 1 → 0.8 s, 0.8 (−20 %)",
+                "## Reproduce the best score",
+                "arena archive 0123456789ab out && out/reproduce.sh",
+                "## Top follow-ups",
+                "## Open risks",
+                "- Output stays identical",
+            ],
+        );
+        let none = continuation(&session(Status::NoWinner, vec![disqualified(1, "gemini-robust")]));
+        has_lines(&none, &["- **Start from**: No submission qualified; start from the base commit."]);
     }
 
     proptest! {

@@ -149,10 +149,17 @@ fn legend(labels: &[Label]) -> (Markup, f64) {
     let widest = texts.iter().map(|text| columns(text)).max().unwrap_or(0);
     let cell = widest as f64 * COLUMN_PX + 34.0;
     let per_row = (((RIGHT - LEFT) / cell).floor() as usize).max(1);
+    // Competitors first; what the marks mean starts a row of its own.
+    let named = labels.iter().filter(|label| label.look.is_some()).count();
+    let named_rows = named.div_ceil(per_row);
     let place = |index: usize| {
-        let (row, column) = (index / per_row, index % per_row);
+        let (row, column) = match index.checked_sub(named) {
+            Some(index) => (named_rows + index / per_row, index % per_row),
+            None => (index / per_row, index % per_row),
+        };
         (LEFT + column as f64 * cell + 8.0, BOTTOM + 68.0 + row as f64 * LEGEND_ROW_PX)
     };
+    let rows = named_rows + (labels.len() - named).div_ceil(per_row);
     let drawn = html! {
         g class="legend" {
             @for (index, (label, text)) in labels.iter().zip(&texts).enumerate() {
@@ -162,7 +169,7 @@ fn legend(labels: &[Label]) -> (Markup, f64) {
             }
         }
     };
-    (drawn, labels.len().div_ceil(per_row) as f64 * LEGEND_ROW_PX + 10.0)
+    (drawn, rows as f64 * LEGEND_ROW_PX + 10.0)
 }
 
 #[cfg(test)]

@@ -211,6 +211,7 @@ fn clean(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::tests::{has_lines, won};
     use proptest::prelude::*;
 
     #[test]
@@ -218,6 +219,40 @@ mod tests {
         assert_eq!(wrapped("aa bb cc", 5), ["aa bb", "cc"]);
         assert_eq!(wrapped("aaaaaaa b", 3), ["aaa", "aaa", "a b"]);
         assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn the_terminal_shows_rank_figures_and_evidence() {
+        has_lines(
+            &scoreboard(&won(), false, 120),
+            &[
+                "#  Competitor     Verdict       wall base → best  Ratio to base     Interval  Gates  Flags",
+                "1  codex-minimal  better               1 → 0.8 s    0.8 (−20 %)  0.780–0.830  1/1    –",
+                "   ! a test was weakened",
+                "   ! test_weakened: weakened a test: tests/test_a.py (3 assertions fewer)",
+                "Winner: codex-minimal",
+                "Reason: codex-minimal is 20 % faster, 0.780 to 0.830",
+            ],
+        );
+    }
+
+    #[test]
+    fn colour_is_only_there_when_asked_for() {
+        assert!(!scoreboard(&won(), false, 80).contains('\x1b'));
+        assert!(scoreboard(&won(), true, 80).contains("\x1b[32mbetter\x1b[0m"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_narrow_lines() {
+        for language in [Language::English, Language::Japanese] {
+            let mut report = won();
+            report.packet.language = language;
+            for width in [30, 40, 60, 80, 200] {
+                for line in scoreboard(&report, false, width).lines() {
+                    assert!(columns(line) <= width, "{width}: {line}");
+                }
+            }
+        }
     }
 
     proptest! {
