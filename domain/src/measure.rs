@@ -111,7 +111,9 @@ fn has_too_few(pairs: &[Pairs<'_>], kpi: &Kpi) -> bool {
 enum Scale {
     Logarithm,
     /// Differences; the magnitude stands in for a scenario whose base is all zero.
-    Difference { elsewhere: f64 },
+    Difference {
+        elsewhere: f64,
+    },
 }
 
 impl Scale {

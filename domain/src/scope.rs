@@ -98,7 +98,8 @@ impl Guard {
 }
 
 fn compile(
-    patterns: &[Pattern], globs: impl Fn(&Pattern) -> Result<Vec<globset::Glob>, BadPattern>,
+    patterns: &[Pattern],
+    globs: impl Fn(&Pattern) -> Result<Vec<globset::Glob>, BadPattern>,
 ) -> Result<GlobSet, BadPattern> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {

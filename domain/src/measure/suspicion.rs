@@ -22,7 +22,8 @@ pub fn suspicions(estimate: &Estimate, holdout: Option<&Estimate>, kpi: &Kpi, sc
 /// The scenario that regresses most, with its ratio, if it regresses by more than the KPI's guard.
 pub fn guard_broken(estimate: &Estimate, kpi: &Kpi) -> Option<(String, f64)> {
     let guard = kpi.guard?;
-    let worst = estimate.scenarios.iter().min_by(|(_, a), (_, b)| gain(*a, kpi.better).total_cmp(&gain(*b, kpi.better)))?;
+    let worst =
+        estimate.scenarios.iter().min_by(|(_, a), (_, b)| gain(*a, kpi.better).total_cmp(&gain(*b, kpi.better)))?;
     (-gain(worst.1, kpi.better) > guard + ROUNDING).then(|| worst.clone())
 }
 
@@ -64,8 +65,12 @@ fn holdout_gap(estimate: &Estimate, holdout: &Estimate, kpi: &Kpi) -> Option<Fla
     if hidden + ROUNDING >= shown * HOLDOUT_SHARE {
         return None;
     }
-    let detail =
-        format!("{}: gain {:+.1} % on the shown scenarios, {:+.1} % on the holdout", kpi.name, 100.0 * shown, 100.0 * hidden);
+    let detail = format!(
+        "{}: gain {:+.1} % on the shown scenarios, {:+.1} % on the holdout",
+        kpi.name,
+        100.0 * shown,
+        100.0 * hidden
+    );
     Some(Flag { kind: FlagKind::HoldoutGap, path: None, detail })
 }
 
@@ -76,7 +81,13 @@ mod tests {
 
     fn kpi(better: Better, guard: Option<f64>) -> Kpi {
         Kpi {
-            name: "k".into(), source: KpiSource::WallTime, unit: String::new(), better, weight: 1.0, guard, target: None,
+            name: "k".into(),
+            source: KpiSource::WallTime,
+            unit: String::new(),
+            better,
+            weight: 1.0,
+            guard,
+            target: None,
             known_baseline: None,
         }
     }
@@ -108,13 +119,22 @@ mod tests {
     #[test]
     fn a_gain_that_is_gone_on_the_holdout_is_flagged() {
         let rows = [
-            (Better::Lower, 0.7, 0.71, false), (Better::Lower, 0.7, 0.89, false), (Better::Lower, 0.7, 0.95, true),
-            (Better::Lower, 0.7, 1.2, true), (Better::Higher, 1.3, 1.2, false), (Better::Higher, 1.3, 1.05, true),
+            (Better::Lower, 0.7, 0.71, false),
+            (Better::Lower, 0.7, 0.89, false),
+            (Better::Lower, 0.7, 0.95, true),
+            (Better::Lower, 0.7, 1.2, true),
+            (Better::Higher, 1.3, 1.2, false),
+            (Better::Higher, 1.3, 1.05, true),
             (Better::Higher, 1.3, 0.9, true),
         ];
         for (better, shown, hidden, flagged) in rows {
-            let flags = suspicions(&gained(&[shown]), Some(&gained(&[hidden])), &kpi(better, None), &Scoring::default());
-            assert_eq!(flags.iter().any(|flag| flag.kind == FlagKind::HoldoutGap), flagged, "{better:?} {shown} {hidden}");
+            let flags =
+                suspicions(&gained(&[shown]), Some(&gained(&[hidden])), &kpi(better, None), &Scoring::default());
+            assert_eq!(
+                flags.iter().any(|flag| flag.kind == FlagKind::HoldoutGap),
+                flagged,
+                "{better:?} {shown} {hidden}"
+            );
         }
     }
 
@@ -129,17 +149,26 @@ mod tests {
 
     #[test]
     fn a_flag_says_the_figures() {
-        let flags = suspicions(&gained(&[0.5, 1.0, 1.0]), Some(&gained(&[1.1])), &kpi(Better::Lower, None), &Scoring::default());
+        let flags = suspicions(
+            &gained(&[0.5, 1.0, 1.0]),
+            Some(&gained(&[1.1])),
+            &kpi(Better::Lower, None),
+            &Scoring::default(),
+        );
         let details: Vec<&str> = flags.iter().map(|flag| flag.detail.as_str()).collect();
-        assert_eq!(details, [
-            "k: +50.0 % on scenario \"0\", +0.0 % on the other 2",
-            "k: gain +20.6 % on the shown scenarios, -10.0 % on the holdout",
-        ]);
+        assert_eq!(
+            details,
+            [
+                "k: +50.0 % on scenario \"0\", +0.0 % on the other 2",
+                "k: gain +20.6 % on the shown scenarios, -10.0 % on the holdout",
+            ]
+        );
     }
 
     #[test]
     fn a_guard_names_the_scenario_that_broke_it_most() {
-        let rows: [(Better, Option<f64>, &[f64], Option<(&str, f64)>); 7] = [
+        type Row<'a> = (Better, Option<f64>, &'a [f64], Option<(&'a str, f64)>);
+        let rows: [Row<'_>; 7] = [
             (Better::Lower, None, &[9.0], None),
             (Better::Lower, Some(0.02), &[0.9, 1.02], None),
             (Better::Lower, Some(0.02), &[0.9, 1.03, 1.05], Some(("2", 1.05))),

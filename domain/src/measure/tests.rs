@@ -6,12 +6,25 @@ use proptest::prelude::*;
 
 fn kpi(source: KpiSource, better: Better) -> Kpi {
     Kpi {
-        name: "k".into(), source, unit: String::new(), better, weight: 1.0, guard: None, target: None, known_baseline: None,
+        name: "k".into(),
+        source,
+        unit: String::new(),
+        better,
+        weight: 1.0,
+        guard: None,
+        target: None,
+        known_baseline: None,
     }
 }
 
 fn series(scenario: &str, base: &[f64], candidate: &[f64]) -> Series {
-    Series { kpi: "k".into(), scenario: scenario.into(), holdout: false, base: base.into(), candidate: candidate.into() }
+    Series {
+        kpi: "k".into(),
+        scenario: scenario.into(),
+        holdout: false,
+        base: base.into(),
+        candidate: candidate.into(),
+    }
 }
 
 fn judged(all: &[Series], kpi: &Kpi) -> Option<Estimate> {
@@ -49,13 +62,16 @@ fn verdicts(ratio: f64, noise: f64, outliers: f64, repeats: usize, min_effect: f
     let mut counts = [0.0; 4];
     for trial in 0..TRIALS {
         let mut chance = Chance(trial.wrapping_mul(0x5851_f42d_4c95_7f2d));
-        let all: Vec<Series> = [1.0, 3.0, 0.2].iter().map(|&middle| {
-            let pairs: Vec<(f64, f64)> = (0..repeats)
-                .map(|_| (chance.run(middle, noise, outliers), chance.run(middle * ratio, noise, outliers)))
-                .collect();
-            let (base, candidate): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-            series(&middle.to_string(), &base, &candidate)
-        }).collect();
+        let all: Vec<Series> = [1.0, 3.0, 0.2]
+            .iter()
+            .map(|&middle| {
+                let pairs: Vec<(f64, f64)> = (0..repeats)
+                    .map(|_| (chance.run(middle, noise, outliers), chance.run(middle * ratio, noise, outliers)))
+                    .collect();
+                let (base, candidate): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+                series(&middle.to_string(), &base, &candidate)
+            })
+            .collect();
         let verdict = estimate(&all.iter().collect::<Vec<_>>(), &kpi, &scoring).unwrap().verdict;
         counts[Verdict::ALL.iter().position(|one| *one == verdict).unwrap()] += 1.0 / TRIALS as f64;
     }
@@ -106,10 +122,17 @@ fn one_run_that_met_noise_does_not_hide_a_gain() {
 fn verdicts_follow_the_interval_and_the_direction() {
     use Verdict::{Better as Wins, Inconclusive, Same, Worse};
     let rows = [
-        (0.80, 0.85, 0.82, Wins, Worse), (0.98, 0.9999, 0.99, Wins, Worse), (0.980, 0.999, 0.991, Inconclusive, Inconclusive),
-        (0.995, 0.999, 0.997, Same, Same), (0.99, 1.01, 1.0, Same, Same), (0.9, 1.1, 1.0, Inconclusive, Inconclusive),
-        (0.9, 1.0, 0.95, Inconclusive, Inconclusive), (1.02, 1.2, 1.1, Worse, Wins), (1.0, 1.0, 1.0, Same, Same),
-        (0.99, 0.99, 0.99, Wins, Worse), (1.001, 1.05, 1.005, Inconclusive, Inconclusive),
+        (0.80, 0.85, 0.82, Wins, Worse),
+        (0.98, 0.9999, 0.99, Wins, Worse),
+        (0.980, 0.999, 0.991, Inconclusive, Inconclusive),
+        (0.995, 0.999, 0.997, Same, Same),
+        (0.99, 1.01, 1.0, Same, Same),
+        (0.9, 1.1, 1.0, Inconclusive, Inconclusive),
+        (0.9, 1.0, 0.95, Inconclusive, Inconclusive),
+        (1.02, 1.2, 1.1, Worse, Wins),
+        (1.0, 1.0, 1.0, Same, Same),
+        (0.99, 0.99, 0.99, Wins, Worse),
+        (1.001, 1.05, 1.005, Inconclusive, Inconclusive),
     ];
     for (low, high, ratio, lower, higher) in rows {
         assert_eq!(judge(ratio, (low, high), Better::Lower, 0.01), lower, "{low} {high}");
@@ -121,10 +144,17 @@ fn verdicts_follow_the_interval_and_the_direction() {
 fn a_count_is_exact_even_from_one_pair() {
     let all = [series("a", &[200.0], &[100.0]), series("b", &[50.0, 50.0], &[25.0, 25.0])];
     let found = judged(&all, &kpi(KpiSource::Json("/allocations".into()), Better::Lower)).unwrap();
-    assert_eq!(found, Estimate {
-        baseline: 125.0, value: 62.5, ratio: found.ratio, ci: Some((found.ratio, found.ratio)), verdict: Verdict::Better,
-        scenarios: vec![("a".into(), found.scenarios[0].1), ("b".into(), found.scenarios[1].1)],
-    });
+    assert_eq!(
+        found,
+        Estimate {
+            baseline: 125.0,
+            value: 62.5,
+            ratio: found.ratio,
+            ci: Some((found.ratio, found.ratio)),
+            verdict: Verdict::Better,
+            scenarios: vec![("a".into(), found.scenarios[0].1), ("b".into(), found.scenarios[1].1)],
+        }
+    );
     assert!((found.ratio - 0.5).abs() < 1e-12);
 }
 
@@ -163,7 +193,8 @@ fn nothing_measured_is_no_estimate() {
 #[test]
 fn zero_and_negative_values_have_a_ratio_in_units_of_the_base() {
     let printed = |better| kpi(KpiSource::Stdout, better);
-    let rows: [(&[(f64, f64)], Better, f64, Verdict); 8] = [
+    type Row<'a> = (&'a [(f64, f64)], Better, f64, Verdict);
+    let rows: [Row<'_>; 8] = [
         (&[(0.0, 0.0)], Better::Lower, 1.0, Verdict::Same),
         (&[(4.0, 0.0)], Better::Lower, 0.0, Verdict::Better),
         (&[(0.0, 3.0)], Better::Lower, 2.0, Verdict::Worse),
@@ -174,8 +205,11 @@ fn zero_and_negative_values_have_a_ratio_in_units_of_the_base() {
         (&[(0.0, 2.0), (4.0, 4.0)], Better::Lower, 1.5, Verdict::Worse),
     ];
     for (pairs, better, ratio, verdict) in rows {
-        let all: Vec<Series> =
-            pairs.iter().enumerate().map(|(at, &(base, candidate))| series(&at.to_string(), &[base], &[candidate])).collect();
+        let all: Vec<Series> = pairs
+            .iter()
+            .enumerate()
+            .map(|(at, &(base, candidate))| series(&at.to_string(), &[base], &[candidate]))
+            .collect();
         let found = judged(&all, &printed(better)).unwrap();
         assert!((found.ratio - ratio).abs() < 1e-12, "{pairs:?}: {}", found.ratio);
         assert_eq!(found.verdict, verdict, "{pairs:?}");
@@ -195,7 +229,12 @@ fn samples() -> impl Strategy<Value = Vec<Series>> {
     let pairs = prop::collection::vec((0.01f64..100.0, 0.01f64..100.0), 1..9);
     prop::collection::vec(pairs, 1..5).prop_map(|scenarios| {
         let split = |pairs: Vec<(f64, f64)>| -> (Vec<f64>, Vec<f64>) { pairs.into_iter().unzip() };
-        scenarios.into_iter().map(split).enumerate().map(|(at, (base, candidate))| series(&at.to_string(), &base, &candidate)).collect()
+        scenarios
+            .into_iter()
+            .map(split)
+            .enumerate()
+            .map(|(at, (base, candidate))| series(&at.to_string(), &base, &candidate))
+            .collect()
     })
 }
 

@@ -33,7 +33,8 @@ impl Pattern {
         if text.trim().is_empty() {
             return Err("it is empty");
         }
-        if text.starts_with('/') || (text.as_bytes().get(1) == Some(&b':') && text.as_bytes()[0].is_ascii_alphabetic()) {
+        if text.starts_with('/') || (text.as_bytes().get(1) == Some(&b':') && text.as_bytes()[0].is_ascii_alphabetic())
+        {
             return Err("it is absolute; patterns are relative to the repository");
         }
         if text.contains('\\') {
@@ -49,7 +50,9 @@ impl Pattern {
                 "" => return Err("it has an empty name between two `/`"),
                 ".." => return Err("it has `..`"),
                 "." => {}
-                name if name != "**" && name.contains("**") => return Err("`**` stands only for whole directories, as in `a/**/b`"),
+                name if name != "**" && name.contains("**") => {
+                    return Err("`**` stands only for whole directories, as in `a/**/b`");
+                }
                 name => names.push(name.to_owned()),
             }
         }

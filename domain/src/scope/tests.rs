@@ -54,7 +54,8 @@ fn the_first_rule_that_applies_decides() {
         &["src/**", "tests/**", "Cargo.toml", "web/package.json", "gen/out.rs", "ci/{Makefile,x}", "deploy/"],
         &["src/generated/**", "gen/out.rs"],
         &["tests/**", "src/bench.rs", "web/a/b.js"],
-    )).unwrap();
+    ))
+    .unwrap();
     let rows = [
         ("src/a.rs", Kept),
         ("src/generated/a.rs", Forbidden),
@@ -107,12 +108,27 @@ fn nothing_allowed_keeps_nothing() {
 #[test]
 fn a_pattern_that_means_nothing_is_refused_with_its_reason() {
     let rows = [
-        ("", "empty"), ("  ", "empty"), ("/etc", "absolute"), ("C:/x", "absolute"), ("../a", "`..`"), ("a/../b", "`..`"),
-        ("{a,..}/b", "`..`"), ("{a,/b}", "absolute"), ("a//b", "empty name"), ("a\\b", "backslash"), ("a**", "`**`"),
-        ("**.rs", "`**`"), ("a/***", "`**`"), ("{a", "`{`"), ("a}", "`}`"), ("{a,}", "empty"), ("/", "absolute"),
+        ("", "empty"),
+        ("  ", "empty"),
+        ("/etc", "absolute"),
+        ("C:/x", "absolute"),
+        ("../a", "`..`"),
+        ("a/../b", "`..`"),
+        ("{a,..}/b", "`..`"),
+        ("{a,/b}", "absolute"),
+        ("a//b", "empty name"),
+        ("a\\b", "backslash"),
+        ("a**", "`**`"),
+        ("**.rs", "`**`"),
+        ("a/***", "`**`"),
+        ("{a", "`{`"),
+        ("a}", "`}`"),
+        ("{a,}", "empty"),
+        ("/", "absolute"),
     ];
     for (pattern, reason) in rows {
-        for scope in [scope(&[pattern], &[], &[]), scope(&["a"], &[pattern], &[]), scope(&["a"], &[], &["b", pattern])] {
+        for scope in [scope(&[pattern], &[], &[]), scope(&["a"], &[pattern], &[]), scope(&["a"], &[], &["b", pattern])]
+        {
             let bad = Lock::new(&scope).unwrap_err();
             assert_eq!(bad.pattern, pattern);
             assert!(bad.reason.contains(reason), "{pattern}: {bad}");
@@ -125,7 +141,11 @@ fn matches(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern.split_first(), path.split_first()) {
         (None, _) => path.is_empty(),
         (Some((&"**", rest)), Some((_, beneath))) => {
-            if rest.is_empty() { true } else { matches(rest, path) || matches(pattern, beneath) }
+            if rest.is_empty() {
+                true
+            } else {
+                matches(rest, path) || matches(pattern, beneath)
+            }
         }
         (Some(_), None) => false,
         (Some((name, rest)), Some((first, beneath))) => {
@@ -166,9 +186,8 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn pattern() -> impl Strategy<Value = String> {
-    let name = prop_oneof![Just("**".to_owned()), "[ab*?]{1,2}", "[ab]{1,2}"].prop_filter("lone", |name: &String| {
-        name == "**" || !name.contains("**")
-    });
+    let name = prop_oneof![Just("**".to_owned()), "[ab*?]{1,2}", "[ab]{1,2}"]
+        .prop_filter("lone", |name: &String| name == "**" || !name.contains("**"));
     (prop::collection::vec(name, 1..4), any::<bool>())
         .prop_map(|(names, directory)| names.join("/") + if directory { "/" } else { "" })
 }

@@ -25,7 +25,10 @@ pub(super) fn assertion_at(source: &Source<'_>, at: usize) -> Option<Assertion> 
 
 fn is_definition(source: &Source<'_>, at: usize) -> bool {
     let before = source.word_before(at, 1);
-    matches!(before, "def" | "fn" | "func" | "function" | "fun" | "void" | "class" | "import" | "define" | "namespace" | "as")
+    matches!(
+        before,
+        "def" | "fn" | "func" | "function" | "fun" | "void" | "class" | "import" | "define" | "namespace" | "as"
+    )
 }
 
 fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
@@ -38,13 +41,17 @@ fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
     let counted = |modules: &[&str]| owner.is_some_and(|owner| modules.contains(&owner));
     match source.language {
         Language::Python => {
-            (word == "assert" && !called_as_method(owner))
-                || (called && (starts(&["assert"]) || (owner.is_some() && matches!(word, "raises" | "warns" | "fail" | "failUnless"))))
+            (word == "assert" && owner.is_none())
+                || (called
+                    && (starts(&["assert"])
+                        || (owner.is_some() && matches!(word, "raises" | "warns" | "fail" | "failUnless"))))
         }
         Language::JavaScript => {
             module(&["assert", "should"])
                 || (called && starts(&["expect", "assert", "should"]) && !counted(&["assert", "expect"]))
-                || (owner == Some("t") && called && !matches!(word, "test" | "plan" | "end" | "skip" | "run" | "log" | "teardown" | "context"))
+                || (owner == Some("t")
+                    && called
+                    && !matches!(word, "test" | "plan" | "end" | "skip" | "run" | "log" | "teardown" | "context"))
         }
         Language::Go => {
             module(&["assert", "require", "is", "qt"])
@@ -63,7 +70,9 @@ fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
         }
         Language::CSharp => {
             module(&["Assert", "StringAssert", "CollectionAssert", "FileAssert"])
-                || (called && !counted(&["Assert", "StringAssert", "CollectionAssert", "FileAssert"]) && starts(&["Assert", "Should", "Verify"]))
+                || (called
+                    && !counted(&["Assert", "StringAssert", "CollectionAssert", "FileAssert"])
+                    && starts(&["Assert", "Should", "Verify"]))
         }
         Language::Ruby => {
             starts(&["assert", "refute", "must_", "wont_"])
@@ -76,32 +85,58 @@ fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
     }
 }
 
-fn called_as_method(owner: Option<&str>) -> bool {
-    owner.is_some()
-}
-
 fn is_cpp(word: &str) -> bool {
     let prefixes = [
-        "EXPECT_", "ASSERT_", "CHECK", "REQUIRE", "BOOST_CHECK", "BOOST_REQUIRE", "BOOST_TEST", "STATIC_REQUIRE", "ADD_FAILURE",
-        "TEST_ASSERT", "QVERIFY", "QCOMPARE", "cr_assert", "cr_expect", "ck_assert", "assert",
+        "EXPECT_",
+        "ASSERT_",
+        "CHECK",
+        "REQUIRE",
+        "BOOST_CHECK",
+        "BOOST_REQUIRE",
+        "BOOST_TEST",
+        "STATIC_REQUIRE",
+        "ADD_FAILURE",
+        "TEST_ASSERT",
+        "QVERIFY",
+        "QCOMPARE",
+        "cr_assert",
+        "cr_expect",
+        "ck_assert",
+        "assert",
     ];
     prefixes.iter().any(|prefix| word.starts_with(prefix)) || matches!(word, "FAIL" | "ASSERT" | "EXPECT")
 }
 
 /// Whether it is sure to hold; `None` where that cannot be seen.
 fn is_tautology(source: &Source<'_>, at: usize, word: &str) -> Option<bool> {
-    let neutral = ["", "self", "this", "cls", "static", "parent", "t", "std", "testing", "Assertions", "TestCase", "chai", "pytest"];
+    let neutral = [
+        "",
+        "self",
+        "this",
+        "cls",
+        "static",
+        "parent",
+        "t",
+        "std",
+        "testing",
+        "Assertions",
+        "TestCase",
+        "chai",
+        "pytest",
+    ];
     let module = matches!(word, "assert" | "Assert" | "require" | "is" | "qt") && source.is(at + 1, '.');
     if source.receiver(at).is_some_and(|owner| !neutral.contains(&owner) && owner != "assert" && owner != "Assert") {
         return None;
     }
     let name = if module { source.word(at + 2) } else { word }.to_ascii_lowercase();
-    let fails = ["fail", "panic", "unreachable", "fatal", "error", "raise", "throw", "warn", "snapshot", "exception", "should"];
+    let fails =
+        ["fail", "panic", "unreachable", "fatal", "error", "raise", "throw", "warn", "snapshot", "exception", "should"];
     if fails.iter().any(|part| name.contains(part)) {
         return None;
     }
     let open = at + if module { 3 } else { 1 } + usize::from(source.is(at + 1, '!'));
-    let keyword = matches!(source.language, Language::Python | Language::Ruby) && (word == "assert" || !source.is(open, '('));
+    let keyword =
+        matches!(source.language, Language::Python | Language::Ruby) && (word == "assert" || !source.is(open, '('));
     if !keyword && !source.is(open, '(') {
         return None;
     }
@@ -126,7 +161,8 @@ fn is_tautology(source: &Source<'_>, at: usize, word: &str) -> Option<bool> {
 
 /// The rest of the line.
 fn statement(source: &Source<'_>, from: usize) -> std::ops::Range<usize> {
-    let end = (from..source.tokens.len().min(from + LONGEST + 1)).find(|&place| !source.same_line(from, place) || source.is(place, ';'));
+    let end = (from..source.tokens.len().min(from + LONGEST + 1))
+        .find(|&place| !source.same_line(from, place) || source.is(place, ';'));
     from..end.unwrap_or(source.tokens.len().min(from + LONGEST + 1))
 }
 
@@ -185,7 +221,14 @@ fn expects_itself(source: &Source<'_>, value: &[Token<'_>], after: usize) -> boo
     let mut matcher = None;
     let mut at = after;
     let end = source.tokens.len().min(after + LONGEST);
-    while at < end && !source.is(at, ';') && (source.is(at, '.') || source.is(at, '>') || source.is(at, '-') || !source.word(at).is_empty() || source.is(at, '(')) {
+    while at < end
+        && !source.is(at, ';')
+        && (source.is(at, '.')
+            || source.is(at, '>')
+            || source.is(at, '-')
+            || !source.word(at).is_empty()
+            || source.is(at, '('))
+    {
         if matches!(source.word(at), "not" | "not_to" | "to_not" | "never" | "toThrow" | "raise_error") {
             return false;
         }
@@ -211,14 +254,33 @@ fn same(one: &[Token<'_>], other: &[Token<'_>]) -> bool {
 
 /// Nothing in it is computed: literals only.
 fn is_constant(tokens: &[Token<'_>]) -> bool {
-    !tokens.is_empty() && tokens.iter().all(|token| match token.kind {
-        Kind::Word(word) => is_literal(word),
-        Kind::Text(_) | Kind::Mark(_) => true,
-    }) && tokens.iter().any(|token| !matches!(token.kind, Kind::Mark(_)))
+    !tokens.is_empty()
+        && tokens.iter().all(|token| match token.kind {
+            Kind::Word(word) => is_literal(word),
+            Kind::Text(_) | Kind::Mark(_) => true,
+        })
+        && tokens.iter().any(|token| !matches!(token.kind, Kind::Mark(_)))
 }
 
 fn is_literal(word: &str) -> bool {
-    let name = ["true", "false", "True", "False", "None", "null", "nil", "nullptr", "undefined", "not", "and", "or", "is", "in", "TRUE", "FALSE"];
+    let name = [
+        "true",
+        "false",
+        "True",
+        "False",
+        "None",
+        "null",
+        "nil",
+        "nullptr",
+        "undefined",
+        "not",
+        "and",
+        "or",
+        "is",
+        "in",
+        "TRUE",
+        "FALSE",
+    ];
     name.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
 }
 
@@ -228,12 +290,20 @@ fn is_still(tokens: &[Token<'_>]) -> bool {
 }
 
 fn is_false(tokens: &[Token<'_>]) -> bool {
-    matches!(tokens, [Token { kind: Kind::Word("false" | "False" | "0" | "None" | "null" | "nil" | "undefined" | "FALSE" | "nullptr"), .. }])
+    matches!(
+        tokens,
+        [Token {
+            kind: Kind::Word("false" | "False" | "0" | "None" | "null" | "nil" | "undefined" | "FALSE" | "nullptr"),
+            ..
+        }]
+    )
 }
 
 /// `x == x`, `a is a`, without a call.
 fn equals_itself(tokens: &[Token<'_>]) -> bool {
-    let Some(at) = tokens.windows(2).position(|pair| pair[0].kind == Kind::Mark('=') && pair[1].kind == Kind::Mark('=')) else {
+    let Some(at) =
+        tokens.windows(2).position(|pair| pair[0].kind == Kind::Mark('=') && pair[1].kind == Kind::Mark('='))
+    else {
         return false;
     };
     let mut right = &tokens[at + 2..];

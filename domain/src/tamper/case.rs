@@ -4,6 +4,9 @@ use super::layout::Language;
 use super::lexer::Kind;
 use super::source::Source;
 
+/// More attributes than this on one function are not looked past.
+const MOST_ATTRIBUTES: usize = 50;
+
 /// One test function, block or table row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Case {
@@ -30,7 +33,8 @@ pub(super) fn case_at(source: &Source<'_>, at: usize) -> Option<Case> {
 /// A definition whose body is what is indented deeper.
 fn indented(source: &Source<'_>, at: usize, name: String) -> Option<Case> {
     let own = source.tokens[at].indent;
-    let beyond = |&next: &usize| source.starts_line(next) && source.tokens[next].indent <= own && !source.same_line(at, next);
+    let beyond =
+        |&next: &usize| source.starts_line(next) && source.tokens[next].indent <= own && !source.same_line(at, next);
     let end = (at + 1..source.tokens.len()).find(beyond).unwrap_or(source.tokens.len());
     Some(Case { name, end })
 }
@@ -72,7 +76,7 @@ fn called(source: &Source<'_>, at: usize, words: &[&str]) -> Option<Case> {
     }
     let mut group = if source.is(open, '(') { open } else { open + 1 };
     let mut end = source.closes(group);
-    if source.is(end + 1, '(') && source.word(at + 2) != "" {
+    if source.is(end + 1, '(') && !source.word(at + 2).is_empty() {
         group = end + 1;
         end = source.closes(group);
     }
@@ -83,7 +87,8 @@ fn called(source: &Source<'_>, at: usize, words: &[&str]) -> Option<Case> {
         return None;
     }
     // A call of something else that bears the name has no title in front.
-    let named = source.language == Language::JavaScript && (source.is(group + 1, '{') || !source.word(group + 1).is_empty());
+    let named =
+        source.language == Language::JavaScript && (source.is(group + 1, '{') || !source.word(group + 1).is_empty());
     let titled = source.is_text(group + 1) || named;
     titled.then(|| Case { name: spelled(source, group + 1), end })
 }
@@ -103,7 +108,10 @@ fn rust(source: &Source<'_>, at: usize) -> Option<Case> {
         return None;
     }
     let after = source.find(at + 2, |place| !source.is(place, ':') && source.word(place).is_empty())?;
-    if !matches!(source.word_before(after, 1), "test" | "rstest" | "case" | "test_case" | "quickcheck" | "wasm_bindgen_test") {
+    if !matches!(
+        source.word_before(after, 1),
+        "test" | "rstest" | "case" | "test_case" | "quickcheck" | "wasm_bindgen_test"
+    ) {
         return None;
     }
     let function = source.find(source.closes(at + 1), |place| source.word(place) == "fn")?;
@@ -111,7 +119,8 @@ fn rust(source: &Source<'_>, at: usize) -> Option<Case> {
 }
 
 fn java(source: &Source<'_>, at: usize) -> Option<Case> {
-    let annotations = ["Test", "ParameterizedTest", "RepeatedTest", "TestFactory", "TestTemplate", "Property", "Theory"];
+    let annotations =
+        ["Test", "ParameterizedTest", "RepeatedTest", "TestFactory", "TestTemplate", "Property", "Theory"];
     if source.is(at, '@') && annotations.contains(&source.word(at + 1)) {
         let function = source.find(at + 2, |place| matches!(source.word(place), "void" | "fun"));
         let name = function.map(|function| spelled(source, function + 1)).unwrap_or_default();
@@ -120,7 +129,8 @@ fn java(source: &Source<'_>, at: usize) -> Option<Case> {
     // JUnit 3 goes by the name; a newer one has said so already, on the lines before.
     let name = source.word(at + 1);
     let old = source.word(at) == "void" && name.starts_with("test") && source.is(at + 2, '(');
-    let annotated = (at.saturating_sub(12)..at).any(|place| source.is(place, '@') && annotations.contains(&source.word(place + 1)));
+    let annotated =
+        (at.saturating_sub(12)..at).any(|place| source.is(place, '@') && annotations.contains(&source.word(place + 1)));
     (old && !annotated).then(|| braced(source, at, name.to_owned()))
 }
 
@@ -131,8 +141,10 @@ fn csharp(source: &Source<'_>, at: usize) -> Option<Case> {
         return None;
     }
     let mut next = source.closes(at) + 1;
-    while source.is(next, '[') {
-        next = source.closes(next) + 1;
+    for _ in 0..MOST_ATTRIBUTES {
+        if source.is(next, '[') {
+            next = source.closes(next) + 1;
+        }
     }
     let arguments = source.find(next, |place| source.is(place, '('))?;
     Some(braced(source, arguments, source.word_before(arguments, 1).to_owned()))
@@ -171,7 +183,8 @@ fn cpp(source: &Source<'_>, at: usize) -> Option<Case> {
         return None;
     }
     let close = source.closes(at + 1);
-    let plain = (word.starts_with("test_") || word.starts_with("Test")) && matches!(source.word_before(at, 1), "void" | "int" | "bool");
+    let plain = (word.starts_with("test_") || word.starts_with("Test"))
+        && matches!(source.word_before(at, 1), "void" | "int" | "bool");
     if plain && source.is(close + 1, '{') {
         return Some(braced(source, close, word.to_owned()));
     }

@@ -10,45 +10,84 @@ pub(super) fn skips_at(source: &Source<'_>, at: usize) -> bool {
     let called = source.is(at + 1, '(');
     let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
     match source.language {
-        Language::Python => {
-            let marks = ["skip", "skipif", "xfail", "skipIf", "skipUnless", "skipTest", "expectedFailure", "importorskip"];
-            (marks.contains(&word) && (owned(&["mark", "pytest", "unittest", "self"]) || source.is_before(at, 1, '@')))
-                || (word == "SkipTest" && source.word_before(at, 1) != "import")
-        }
-        Language::JavaScript => {
-            let owners = ["it", "test", "describe", "suite", "context", "specify", "t", "ctx", "this", "ignore"];
-            (matches!(word, "skip" | "todo" | "only" | "failing" | "fails" | "skipIf" | "runIf" | "ignore") && (owned(&owners) || owner == Some("each")))
-                || (called && owner.is_none() && matches!(word, "xit" | "xtest" | "xdescribe" | "xcontext" | "fit" | "fdescribe" | "fcontext" | "pending"))
-                || (matches!(word, "skip" | "todo" | "ignore") && source.is(at + 1, ':') && source.word(at + 2) != "false")
-        }
+        Language::Python => python_skip(source, at, word, owner),
+        Language::JavaScript => javascript_skip(source, at, word, owner),
         Language::Go => {
-            (matches!(word, "Skip" | "Skipf" | "SkipNow") && owned(&["t", "tt", "b", "f", "tb", "s"])) || word == "go:build"
+            (matches!(word, "Skip" | "Skipf" | "SkipNow") && owned(&["t", "tt", "b", "f", "tb", "s"]))
+                || word == "go:build"
         }
         Language::Rust => rust_skip(source, at, word),
         Language::Java => {
             let annotated = source.is_before(at, 1, '@')
-                && (matches!(word, "Ignore" | "Ignored") || word.starts_with("Disabled") || word.starts_with("EnabledIf"));
+                && (matches!(word, "Ignore" | "Ignored")
+                    || word.starts_with("Disabled")
+                    || word.starts_with("EnabledIf"));
             annotated
                 || (called && (word.starts_with("assume") || matches!(word, "xtest" | "xit" | "xdescribe")))
                 || (word == "enabled" && source.is(at + 1, '=') && source.word(at + 2) == "false")
         }
         Language::CSharp => {
             (word == "Skip" && (source.is(at + 1, '=') || source.is(at + 1, '.')))
-                || (matches!(word, "Ignore" | "Explicit") && (source.is_before(at, 1, '[') || source.is_before(at, 1, ',')))
+                || (matches!(word, "Ignore" | "Explicit")
+                    && (source.is_before(at, 1, '[') || source.is_before(at, 1, ',')))
                 || (matches!(word, "Ignore" | "Inconclusive") && owned(&["Assert"]))
         }
-        Language::Ruby => {
-            (source.starts_line(at) && matches!(word, "skip" | "pending" | "omit" | "xit" | "xdescribe" | "xcontext" | "xspecify" | "fit" | "fdescribe" | "fcontext"))
-                || (matches!(word, "skip" | "pending" | "focus")
-                    && ((source.is(at + 1, ':') && source.word(at + 2) != "false") || (source.is_before(at, 1, ':') && source.is_before(at, 2, ','))))
-        }
+        Language::Ruby => ruby_skip(source, at, word),
         Language::Php => {
-            matches!(word, "markTestSkipped" | "markTestIncomplete") || (matches!(word, "skip" | "todo" | "only") && owner.is_some() && called)
+            matches!(word, "markTestSkipped" | "markTestIncomplete")
+                || (matches!(word, "skip" | "todo" | "only") && owner.is_some() && called)
         }
         Language::Cpp => {
-            matches!(word, "GTEST_SKIP" | "QSKIP" | "TEST_IGNORE" | "TEST_IGNORE_MESSAGE") || word.starts_with("DISABLED_") || (word == "SKIP" && called)
+            matches!(word, "GTEST_SKIP" | "QSKIP" | "TEST_IGNORE" | "TEST_IGNORE_MESSAGE")
+                || word.starts_with("DISABLED_")
+                || (word == "SKIP" && called)
         }
     }
+}
+
+/// Marks of pytest and unittest.
+fn python_skip(source: &Source<'_>, at: usize, word: &str, owner: Option<&str>) -> bool {
+    let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
+    let marks = ["skip", "skipif", "xfail", "skipIf", "skipUnless", "skipTest", "expectedFailure", "importorskip"];
+    (marks.contains(&word) && (owned(&["mark", "pytest", "unittest", "self"]) || source.is_before(at, 1, '@')))
+        || (word == "SkipTest" && source.word_before(at, 1) != "import")
+}
+
+/// Modifiers, prefixes and options.
+fn javascript_skip(source: &Source<'_>, at: usize, word: &str, owner: Option<&str>) -> bool {
+    let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
+    let called = source.is(at + 1, '(');
+    let owners = ["it", "test", "describe", "suite", "context", "specify", "t", "ctx", "this", "ignore"];
+    (matches!(word, "skip" | "todo" | "only" | "failing" | "fails" | "skipIf" | "runIf" | "ignore")
+        && (owned(&owners) || owner == Some("each")))
+        || (called
+            && owner.is_none()
+            && matches!(
+                word,
+                "xit" | "xtest" | "xdescribe" | "xcontext" | "fit" | "fdescribe" | "fcontext" | "pending"
+            ))
+        || (matches!(word, "skip" | "todo" | "ignore") && source.is(at + 1, ':') && source.word(at + 2) != "false")
+}
+
+/// Statements, prefixes and metadata.
+fn ruby_skip(source: &Source<'_>, at: usize, word: &str) -> bool {
+    (source.starts_line(at)
+        && matches!(
+            word,
+            "skip"
+                | "pending"
+                | "omit"
+                | "xit"
+                | "xdescribe"
+                | "xcontext"
+                | "xspecify"
+                | "fit"
+                | "fdescribe"
+                | "fcontext"
+        ))
+        || (matches!(word, "skip" | "pending" | "focus")
+            && ((source.is(at + 1, ':') && source.word(at + 2) != "false")
+                || (source.is_before(at, 1, ':') && source.is_before(at, 2, ','))))
 }
 
 /// `#[ignore]`, also by `cfg_attr`, and conditions under which nothing is compiled.
@@ -68,10 +107,13 @@ fn rust_skip(source: &Source<'_>, at: usize, word: &str) -> bool {
 fn exits_at(source: &Source<'_>, at: usize) -> bool {
     let word = source.word(at);
     let owner = source.receiver(at);
-    let well = source.is(at + 1, '(') && (source.is(at + 2, ')') || (source.word(at + 2) == "0" && source.is(at + 3, ')')));
+    let well =
+        source.is(at + 1, '(') && (source.is(at + 2, ')') || (source.word(at + 2) == "0" && source.is(at + 3, ')')));
     match source.language {
         Language::Python => {
-            (well && (matches!(word, "_exit" | "exit" | "quit") && owner.is_none_or(|owner| matches!(owner, "sys" | "os"))))
+            (well
+                && (matches!(word, "_exit" | "exit" | "quit")
+                    && owner.is_none_or(|owner| matches!(owner, "sys" | "os"))))
                 || (word == "SystemExit" && source.word_before(at, 1) == "raise" && (well || !source.is(at + 1, '(')))
         }
         Language::JavaScript => well && matches!((owner, word), (Some("process" | "Deno"), "exit")),
@@ -92,7 +134,11 @@ fn exits_at(source: &Source<'_>, at: usize) -> bool {
 fn never_at(source: &Source<'_>, at: usize) -> bool {
     let open = usize::from(source.is(at + 1, '('));
     let condition = source.word(at + 1 + open);
-    let alone = if open == 1 { source.is(at + 3, ')') } else { source.is(at + 2, ':') || source.is(at + 2, '{') || !source.same_line(at, at + 2) };
+    let alone = if open == 1 {
+        source.is(at + 3, ')')
+    } else {
+        source.is(at + 2, ':') || source.is(at + 2, '{') || !source.same_line(at, at + 2)
+    };
     matches!(source.word(at), "if" | "while" | "elif") && matches!(condition, "false" | "False" | "0") && alone
 }
 

@@ -65,14 +65,17 @@ fn split(path: &str) -> (&str, &str) {
 
 fn is_named(stem: &str, language: Language) -> bool {
     let words = words(stem);
-    let helper = ["helper", "helpers", "util", "utils", "support", "common", "fixture", "fixtures", "base", "data", "setup"];
+    let helper =
+        ["helper", "helpers", "util", "utils", "support", "common", "fixture", "fixtures", "base", "data", "setup"];
     if words.iter().any(|word| helper.contains(&word.as_str())) {
         return false;
     }
     let ends = words.last().is_some_and(|word| is_kind(word));
     let starts = words.first().is_some_and(|word| word == "test");
     match language {
-        Language::Java => ends || starts || (words.len() > 1 && matches!(stem, s if s.ends_with("IT") || s.ends_with("TestCase"))),
+        Language::Java => {
+            ends || starts || (words.len() > 1 && matches!(stem, s if s.ends_with("IT") || s.ends_with("TestCase")))
+        }
         Language::JavaScript => ends || starts || stem.ends_with(".cy") || stem.ends_with(".e2e"),
         Language::Php => ends || stem.ends_with("Cest"),
         Language::Python | Language::Rust | Language::CSharp | Language::Ruby | Language::Cpp => ends || starts,
@@ -91,7 +94,8 @@ fn words(name: &str) -> Vec<String> {
     for (at, c) in all.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| all[before]);
         let after_low = before.is_some_and(|before| before.is_lowercase() || before.is_ascii_digit());
-        let last_of_capitals = before.is_some_and(char::is_uppercase) && all.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let last_of_capitals =
+            before.is_some_and(char::is_uppercase) && all.get(at + 1).is_some_and(|next| next.is_lowercase());
         if c.is_uppercase() && (after_low || last_of_capitals) {
             spaced.push(' ');
         }
@@ -103,6 +107,80 @@ fn words(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tamper::is_test;
+
+    #[test]
+    fn tests_are_known_by_their_paths() {
+        let tests = [
+            "tests/test_a.py",
+            "a/test_b.py",
+            "b_test.py",
+            "app/tests.py",
+            "tests/sub/helpers.py",
+            "src/a.test.ts",
+            "src/a.spec.jsx",
+            "src/__tests__/a.js",
+            "test/a.mjs",
+            "e2e/login.ts",
+            "cypress/a.cy.ts",
+            "a-test.js",
+            "pkg/a_test.go",
+            "tests/a.rs",
+            "src/parser/tests.rs",
+            "src/a_test.rs",
+            "src/test/java/a/B.java",
+            "src/AServiceTest.java",
+            "a/BTests.kt",
+            "a/TestC.java",
+            "a/LoginIT.java",
+            "app/src/androidTest/a/B.kt",
+            "My.App.Tests/A.cs",
+            "src/FooTests.cs",
+            "UnitTest/A.cs",
+            "spec/models/user_spec.rb",
+            "test/a_test.rb",
+            "test/test_a.rb",
+            "tests/Unit/A.php",
+            "src/ATest.php",
+            "a/LoginCest.php",
+            "test/a.cc",
+            "src/a_unittest.cc",
+            "a_test.cpp",
+            "test_a.c",
+            "unit_tests/a.h",
+        ];
+        for path in tests {
+            assert!(is_test(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_sounds_like_a_test_is_none() {
+        let others = [
+            "src/a.py",
+            "contest.py",
+            "src/latest.js",
+            "README.md",
+            "tests/data.json",
+            "tests/a.txt",
+            "src/testing.go",
+            "tests/a.go",
+            "src/lib.rs",
+            "src/Latest.java",
+            "src/Contest.kt",
+            "src/Attestation.cs",
+            "lib/a.rb",
+            "a/Protest.php",
+            "src/test.h.in",
+            "tests",
+            "",
+            "src/inspector.ts",
+            "test-utils/a.js",
+        ];
+        for path in others {
+            assert!(!is_test(path), "{path}");
+        }
+    }
 
     #[test]
     fn names_fall_into_words() {

@@ -2,6 +2,7 @@
 //! read alike, so what it misreads mostly cancels out.
 
 use super::layout::Language;
+use super::literal::{block, character, disabled, heredoc, quoted, raw_cpp, raw_rust, regex, template, until};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +106,12 @@ impl<'a> Lexer<'a> {
             Language::Cpp if ["#if 0", "#if false"].iter().any(|start| rest.starts_with(start)) => {
                 return Some(disabled(rest));
             }
-            Language::JavaScript | Language::Go | Language::Rust | Language::Java | Language::CSharp | Language::Cpp => false,
+            Language::JavaScript
+            | Language::Go
+            | Language::Rust
+            | Language::Java
+            | Language::CSharp
+            | Language::Cpp => false,
         };
         if hashes {
             return Some(line());
@@ -121,7 +127,12 @@ impl<'a> Lexer<'a> {
                 self.push(Kind::Word("go:build"));
                 Some(line())
             }
-            Language::JavaScript | Language::Go | Language::Rust | Language::Java | Language::CSharp | Language::Php
+            Language::JavaScript
+            | Language::Go
+            | Language::Rust
+            | Language::Java
+            | Language::CSharp
+            | Language::Php
             | Language::Cpp => {
                 if rest.starts_with("//") {
                     Some(line())
@@ -138,7 +149,9 @@ impl<'a> Lexer<'a> {
     fn string(&self, rest: &str) -> Option<usize> {
         let first = rest.chars().next()?;
         match (self.language, first) {
-            (Language::Python | Language::Java | Language::CSharp, '"') if rest.starts_with("\"\"\"") => Some(until(rest, "\"\"\"")),
+            (Language::Python | Language::Java | Language::CSharp, '"') if rest.starts_with("\"\"\"") => {
+                Some(until(rest, "\"\"\""))
+            }
             (Language::Python, '\'') if rest.starts_with("'''") => Some(until(rest, "'''")),
             (Language::Rust, 'r' | 'b') if self.at_word() => raw_rust(rest),
             (Language::Cpp, 'R') if self.at_word() && rest.starts_with("R\"") => raw_cpp(rest),
@@ -182,154 +195,6 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-fn block(rest: &str, nested: bool) -> usize {
-    let (mut depth, mut at) = (0usize, 0);
-    while at < rest.len() {
-        let here = &rest.as_bytes()[at..];
-        if here.starts_with(b"/*") && (nested || depth == 0) {
-            depth += 1;
-            at += 2;
-        } else if here.starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    rest.len()
-}
-
-/// A part that the preprocessor leaves out, up to the line that ends it.
-fn disabled(rest: &str) -> usize {
-    let (mut depth, mut at) = (0usize, 0);
-    for line in rest.split_inclusive('\n') {
-        let directive = line.trim_start();
-        if directive.starts_with("#if") {
-            depth += 1;
-        } else if directive.starts_with("#endif") {
-            depth -= 1;
-        }
-        if depth == 0 || (depth == 1 && (directive.starts_with("#else") || directive.starts_with("#elif"))) {
-            return at;
-        }
-        at += line.len();
-    }
-    rest.len()
-}
-
-fn until(rest: &str, quote: &str) -> usize {
-    rest[quote.len()..].find(quote).map_or(rest.len(), |at| at + 2 * quote.len())
-}
-
-/// The length up to and with the closing quote; a string of one line ends at the line at the latest.
-fn quoted(rest: &str, quote: char, lines: bool, escapes: bool) -> usize {
-    let mut chars = rest.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        if c == '\\' && escapes {
-            chars.next();
-        } else if c == quote {
-            return at + c.len_utf8();
-        } else if c == '\n' && !lines {
-            return at;
-        }
-    }
-    rest.len()
-}
-
-/// A template string, with code in `${}` that may hold templates again.
-fn template(rest: &str) -> usize {
-    // For each open template, how many braces of code are open in it; zero is text.
-    let mut open: Vec<usize> = Vec::new();
-    let mut chars = rest.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match (c, open.last_mut()) {
-            ('\\', _) => {
-                chars.next();
-            }
-            ('`', Some(0)) => {
-                open.pop();
-                if open.is_empty() {
-                    return at + 1;
-                }
-            }
-            ('`', _) => open.push(0),
-            ('$', Some(braces @ 0)) if chars.next_if(|(_, next)| *next == '{').is_some() => *braces = 1,
-            ('{', Some(braces)) if *braces > 0 => *braces += 1,
-            ('}', Some(braces)) if *braces > 0 => *braces -= 1,
-            (_, _) => {}
-        }
-    }
-    rest.len()
-}
-
-fn raw_rust(rest: &str) -> Option<usize> {
-    let after = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'))?;
-    let hashes = after.bytes().take_while(|byte| *byte == b'#').count();
-    let body = after[hashes..].strip_prefix('"')?;
-    let close = format!("\"{}", "#".repeat(hashes));
-    let start = rest.len() - body.len();
-    Some(body.find(&close).map_or(rest.len(), |at| start + at + close.len()))
-}
-
-fn raw_cpp(rest: &str) -> Option<usize> {
-    let (delimiter, body) = rest.strip_prefix("R\"")?.split_once('(')?;
-    if delimiter.len() > 16 {
-        return None;
-    }
-    let start = rest.len() - body.len();
-    let close = format!("){delimiter}\"");
-    Some(body.find(&close).map_or(rest.len(), |at| start + at + close.len()))
-}
-
-/// A character of Rust; a lifetime has no closing quote.
-fn character(rest: &str) -> Option<usize> {
-    let mut chars = rest.char_indices().skip(1);
-    let (_, first) = chars.next()?;
-    if first == '\\' {
-        return Some(quoted(rest, '\'', false, true));
-    }
-    chars.next().filter(|(_, c)| *c == '\'').map(|(at, _)| at + 1)
-}
-
-fn regex(rest: &str) -> Option<usize> {
-    let mut class = false;
-    let mut chars = rest.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\n' => return None,
-            '\\' => {
-                chars.next();
-            }
-            '[' => class = true,
-            ']' => class = false,
-            '/' if !class => return (at > 1).then_some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// `<<~NAME` of Ruby and `<<<NAME` of PHP, up to the line that holds the name alone.
-fn heredoc(rest: &str) -> Option<usize> {
-    let after = ["<<~", "<<-", "<<<"].iter().find_map(|start| rest.strip_prefix(start))?.trim_start_matches(['"', '\'', ' ']);
-    let name = &after[..after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len())];
-    if name.is_empty() {
-        return None;
-    }
-    let mut at = rest.find('\n')? + 1;
-    for line in rest[at..].split_inclusive('\n') {
-        let trimmed = line.trim_start();
-        if trimmed.strip_prefix(name).is_some_and(|tail| !tail.starts_with(|c: char| c.is_alphanumeric() || c == '_')) {
-            return Some(at + (line.len() - trimmed.len()) + name.len());
-        }
-        at += line.len();
-    }
-    Some(rest.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,8 +220,11 @@ mod tests {
             (JavaScript, "x = /'[/]\\//.test(y); z = a / b / c", "x = ~ . test ( y ) ; z = a / b / c"),
             (Go, "a := `x\\` + 'c' // y", "a : = ~ + ~"),
             (Go, "//go:build never\npackage a", "go:build package a"),
-            (Rust, "fn a<'x>(c: &'x str) { 'y'; '\\''; r#\"a\"b\"#; \"//\" } /* a /* b */ c */ d",
-             "fn a < ' x > ( c : & ' x str ) { ~ ; ~ ; ~ ; ~ } d"),
+            (
+                Rust,
+                "fn a<'x>(c: &'x str) { 'y'; '\\''; r#\"a\"b\"#; \"//\" } /* a /* b */ c */ d",
+                "fn a < ' x > ( c : & ' x str ) { ~ ; ~ ; ~ ; ~ } d",
+            ),
             (Java, "a(\"\"\"\n \"b\" \n\"\"\") // c", "a ( ~ )"),
             (CSharp, "a(@\"c:\\\", 'x') /* b */", "a ( ~ , ~ )"),
             (Ruby, "a <<~EOS\n assert x\nEOS\nb # c\n=begin\nassert\n=end\nd", "a ~ b d"),

@@ -39,7 +39,8 @@ impl Strength {
             while open.pop_if(|(_, end, _)| *end <= at).is_some() {}
             if let Some(Case { name, end }) = case_at(&source, at) {
                 strength.tests += 1;
-                let row = open.last().is_some_and(|(index, until, _)| *until == end && strength.cases[*index].name == name);
+                let row =
+                    open.last().is_some_and(|(index, until, _)| *until == end && strength.cases[*index].name == name);
                 if !row {
                     open.push((strength.cases.len(), end, 0));
                     strength.cases.push(CaseStrength { name, assertions: 0, tautologies: 0, early_returns: 0 });

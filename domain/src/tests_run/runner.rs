@@ -27,17 +27,42 @@ pub(super) enum Runner {
 
 impl Runner {
     pub(super) const ALL: [Runner; 18] = [
-        Self::Cargo, Self::Nextest, Self::Go, Self::SurefireClass, Self::Surefire, Self::Dotnet, Self::GoogleTest,
-        Self::Catch, Self::Ctest, Self::JunitConsole, Self::Phpunit, Self::Jest, Self::Node, Self::Mocha,
-        Self::Examples, Self::Plain, Self::Unittest, Self::Tap,
+        Self::Cargo,
+        Self::Nextest,
+        Self::Go,
+        Self::SurefireClass,
+        Self::Surefire,
+        Self::Dotnet,
+        Self::GoogleTest,
+        Self::Catch,
+        Self::Ctest,
+        Self::JunitConsole,
+        Self::Phpunit,
+        Self::Jest,
+        Self::Node,
+        Self::Mocha,
+        Self::Examples,
+        Self::Plain,
+        Self::Unittest,
+        Self::Tap,
     ];
 
     /// Whether it gives one summary per crate, package, module or binary.
     pub(super) fn adds_up(self) -> bool {
         match self {
             Self::Cargo | Self::Go | Self::SurefireClass | Self::Surefire | Self::Dotnet | Self::GoogleTest => true,
-            Self::Nextest | Self::Catch | Self::Ctest | Self::JunitConsole | Self::Phpunit | Self::Jest | Self::Node
-            | Self::Mocha | Self::Examples | Self::Plain | Self::Unittest | Self::Tap => false,
+            Self::Nextest
+            | Self::Catch
+            | Self::Ctest
+            | Self::JunitConsole
+            | Self::Phpunit
+            | Self::Jest
+            | Self::Node
+            | Self::Mocha
+            | Self::Examples
+            | Self::Plain
+            | Self::Unittest
+            | Self::Tap => false,
         }
     }
 
@@ -51,7 +76,9 @@ impl Runner {
             Self::SurefireClass => surefire(bare, true),
             Self::Surefire => surefire(bare, false),
             Self::Dotnet => dotnet(bare),
-            Self::GoogleTest => leading(bare.strip_prefix("[  PASSED  ]")?).filter(|(_, rest)| is_test(rest)).map(first),
+            Self::GoogleTest => {
+                leading(bare.strip_prefix("[  PASSED  ]")?).filter(|(_, rest)| is_test(rest)).map(first)
+            }
             Self::Catch => catch(bare),
             Self::Ctest => ctest(bare),
             Self::JunitConsole => {
@@ -149,7 +176,8 @@ fn phpunit(bare: &str) -> Option<u64> {
         return leading(counts).filter(|(_, rest)| is_test(rest)).map(first);
     }
     labelled(bare, "Assertions")?;
-    let lost = ["Errors", "Failures", "Skipped", "Incomplete", "Risky"].iter().filter_map(|label| labelled(bare, label)).sum();
+    let lost =
+        ["Errors", "Failures", "Skipped", "Incomplete", "Risky"].iter().filter_map(|label| labelled(bare, label)).sum();
     labelled(bare, "Tests").map(|run| run.saturating_sub(lost))
 }
 
@@ -157,21 +185,31 @@ fn phpunit(bare: &str) -> Option<u64> {
 fn jest(bare: &str) -> Option<u64> {
     let counts = bare.strip_prefix("Tests:").or_else(|| bare.strip_prefix("Tests "))?;
     let words = ["passed", "failed", "skipped", "todo", "pending", "total"];
-    let known = items(counts).all(|item| leading(item).is_some_and(|(_, rest)| words.iter().any(|word| is_word(rest, word))
-        || rest.is_empty()));
+    let known = items(counts).all(|item| {
+        leading(item).is_some_and(|(_, rest)| words.iter().any(|word| is_word(rest, word)) || rest.is_empty())
+    });
     known.then(|| counted(counts, "passed").unwrap_or(0))
 }
 
 /// `5 examples, 1 failure, 1 pending` and its like: RSpec, Minitest, test-unit, ExUnit.
 fn examples(bare: &str) -> Option<u64> {
-    let one_of = |words: &[&str]| words.iter().filter_map(|word| counted(bare, word)).fold(None, |sum, count| {
-        Some(sum.unwrap_or(0) + count)
-    });
+    let one_of = |words: &[&str]| {
+        words.iter().filter_map(|word| counted(bare, word)).fold(None, |sum, count| Some(sum.unwrap_or(0) + count))
+    };
     let run = one_of(&["examples", "example", "runs", "tests", "test", "doctests", "doctest"])?;
     one_of(&["failures", "failure"])?;
     leading(bare)?;
     let lost = one_of(&[
-        "failures", "failure", "errors", "error", "pending", "pendings", "skips", "skipped", "omissions", "excluded",
+        "failures",
+        "failure",
+        "errors",
+        "error",
+        "pending",
+        "pendings",
+        "skips",
+        "skipped",
+        "omissions",
+        "excluded",
     ]);
     Some(run.saturating_sub(lost.unwrap_or(0)))
 }

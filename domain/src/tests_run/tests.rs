@@ -34,8 +34,14 @@ fn python_runners_are_read() {
 #[test]
 fn rust_runners_are_read_over_all_binaries() {
     check(&[
-        ("running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s", Some(2)),
-        ("test result: ok. 2 passed; 0 failed; 0 ignored\ntest result: FAILED. 3 passed; 1 failed; 0 ignored\n", Some(5)),
+        (
+            "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            Some(2),
+        ),
+        (
+            "test result: ok. 2 passed; 0 failed; 0 ignored\ntest result: FAILED. 3 passed; 1 failed; 0 ignored\n",
+            Some(5),
+        ),
         ("     Summary [   0.012s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped", Some(4)),
         ("     Summary [   1.1s] 3/5 tests run: 2 passed, 1 failed, 0 skipped", Some(2)),
         ("     Summary [   1.1s] 1 test run: 1 passed, 0 skipped", Some(1)),
@@ -46,19 +52,31 @@ fn rust_runners_are_read_over_all_binaries() {
 fn go_is_read_where_it_names_its_tests() {
     check(&[
         ("ok  \texample.com/a\t0.01s\n", None),
-        ("=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/one (0.00s)\n--- FAIL: TestB (0.0s)\nFAIL\n", Some(2)),
+        (
+            "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/one (0.00s)\n--- FAIL: TestB (0.0s)\nFAIL\n",
+            Some(2),
+        ),
         ("--- SKIP: TestA (0.00s)\nPASS\nok  \tx\t0.1s\n", Some(0)),
-        ("{\"Action\":\"pass\",\"Package\":\"p\",\"Test\":\"TestA\"}\n{\"Action\":\"pass\",\"Package\":\"p\"}\n", Some(1)),
+        (
+            "{\"Action\":\"pass\",\"Package\":\"p\",\"Test\":\"TestA\"}\n{\"Action\":\"pass\",\"Package\":\"p\"}\n",
+            Some(1),
+        ),
     ]);
 }
 
 #[test]
 fn javascript_runners_are_read() {
     check(&[
-        ("Test Suites: 1 passed, 1 total\nTests:       1 failed, 5 passed, 6 total\nSnapshots:   2 passed, 2 total\nTime: 1 s", Some(5)),
+        (
+            "Test Suites: 1 passed, 1 total\nTests:       1 failed, 5 passed, 6 total\nSnapshots:   2 passed, 2 total\nTime: 1 s",
+            Some(5),
+        ),
         ("Tests:       6 total\n", Some(0)),
         (" Test Files  2 passed (2)\n      Tests  1 failed | 5 passed (6)\n   Duration  1s", Some(5)),
-        ("\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[32m7 passed\u{1b}[39m\u{1b}[22m\u{1b}[90m (7)\u{1b}[39m", Some(7)),
+        (
+            "\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[32m7 passed\u{1b}[39m\u{1b}[22m\u{1b}[90m (7)\u{1b}[39m",
+            Some(7),
+        ),
         ("TAP version 13\nok 1 - a\n1..1\n# tests 6\n# pass 5\n# fail 1\n", Some(5)),
         ("ℹ tests 6\nℹ suites 0\nℹ pass 6\nℹ fail 0\n", Some(6)),
         ("  a suite\n    ✓ works\n\n  5 passing (12ms)\n  1 pending\n  2 failing\n", Some(5)),
@@ -72,9 +90,18 @@ fn javascript_runners_are_read() {
 #[test]
 fn runners_of_the_java_and_php_families_are_read() {
     check(&[
-        ("[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 0.1 s -- in a.ATest\n[INFO] \n[INFO] Results:\n[INFO] \n[WARNING] Tests run: 5, Failures: 0, Errors: 0, Skipped: 1\n", Some(4)),
-        ("[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0\n[ERROR] Tests run: 3, Failures: 1, Errors: 1, Skipped: 0\n", Some(6)),
-        ("Tests run: 2, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.1 s\nTests run: 3, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.1 s\n", Some(5)),
+        (
+            "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 0.1 s -- in a.ATest\n[INFO] \n[INFO] Results:\n[INFO] \n[WARNING] Tests run: 5, Failures: 0, Errors: 0, Skipped: 1\n",
+            Some(4),
+        ),
+        (
+            "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0\n[ERROR] Tests run: 3, Failures: 1, Errors: 1, Skipped: 0\n",
+            Some(6),
+        ),
+        (
+            "Tests run: 2, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.1 s\nTests run: 3, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.1 s\n",
+            Some(5),
+        ),
         ("[         5 tests successful      ]\n[         1 tests failed          ]", Some(5)),
         ("OK (5 tests, 9 assertions)", Some(5)),
         ("OK (1 test)", Some(1)),
@@ -82,7 +109,10 @@ fn runners_of_the_java_and_php_families_are_read() {
         ("OK, but there were issues!\nTests: 5, Assertions: 9, Warnings: 1, Risky: 1.", Some(4)),
         ("No tests executed!", Some(0)),
         ("  Tests:    1 failed, 5 passed (9 assertions)\n  Duration: 0.1s", Some(5)),
-        ("Passed!  - Failed:     0, Passed:     5, Skipped:     0, Total:     5, Duration: 9 ms - a.dll\nFailed!  - Failed:     1, Passed:     2, Skipped:     0, Total:     3", Some(7)),
+        (
+            "Passed!  - Failed:     0, Passed:     5, Skipped:     0, Total:     5, Duration: 9 ms - a.dll\nFailed!  - Failed:     1, Passed:     2, Skipped:     0, Total:     3",
+            Some(7),
+        ),
         ("Test summary: total: 5, failed: 1, succeeded: 4, skipped: 0, duration: 0.5s", Some(4)),
     ]);
 }
