@@ -1,1 +1,42 @@
-fn main() {}
+//! The `arena` binary: arguments in, results out, exit codes as documented.
+
+mod adopting;
+mod archiving;
+mod args;
+mod commands;
+mod embedded;
+mod failure;
+mod init;
+mod output;
+mod progress;
+mod render;
+mod session;
+mod userrepo;
+
+use args::Args;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
+        }
+    };
+    arena_runtime::logs::start(&std::env::var("ARENA_LOG").unwrap_or_else(|_| "warn".into()));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::from(error).report(args.common.json),
+    };
+    let json = args.common.json;
+    let done = runtime.block_on(commands::run(args));
+    // What still blocks (a read of standard input) must not keep the program.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.report(json),
+    }
+}

@@ -8,6 +8,7 @@ mod case;
 mod evasion;
 mod layout;
 mod lexer;
+mod literal;
 mod source;
 mod strength;
 

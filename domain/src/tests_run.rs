@@ -60,10 +60,8 @@ impl Tally {
     /// Classes are summed up again per module by Surefire, so they count only where no module says anything.
     fn result(&self) -> Option<u64> {
         let of = |runner: Runner| self.counts[runner as usize];
-        match self.last? {
-            Runner::SurefireClass => of(Runner::Surefire).or(of(Runner::SurefireClass)),
-            runner => of(runner),
-        }
+        let last = self.last?;
+        if last == Runner::SurefireClass { of(Runner::Surefire).or(of(last)) } else { of(last) }
     }
 }
 

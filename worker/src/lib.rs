@@ -9,6 +9,7 @@ mod layers;
 pub mod link;
 mod mounts;
 mod outbox;
+pub mod relay;
 pub mod repository;
 pub mod run;
 pub mod sandbox;

@@ -118,7 +118,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     match (sorted.get(middle.wrapping_sub(1)), sorted.get(middle)) {
-        (Some(&low), Some(&high)) if sorted.len() % 2 == 0 => 0.5 * (low + high),
+        (Some(&low), Some(&high)) if sorted.len().is_multiple_of(2) => 0.5 * (low + high),
         (_, Some(&high)) => high,
         (_, None) => f64::NAN,
     }

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_guard_names_the_scenario_that_broke_it_most() {
-        let rows: [(Better, Option<f64>, &[f64], Option<(&str, f64)>); 7] = [
+        type Row<'a> = (Better, Option<f64>, &'a [f64], Option<(&'a str, f64)>);
+        let rows: [Row<'_>; 7] = [
             (Better::Lower, None, &[9.0], None),
             (Better::Lower, Some(0.02), &[0.9, 1.02], None),
             (Better::Lower, Some(0.02), &[0.9, 1.03, 1.05], Some(("2", 1.05))),

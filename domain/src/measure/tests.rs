@@ -193,7 +193,8 @@ fn nothing_measured_is_no_estimate() {
 #[test]
 fn zero_and_negative_values_have_a_ratio_in_units_of_the_base() {
     let printed = |better| kpi(KpiSource::Stdout, better);
-    let rows: [(&[(f64, f64)], Better, f64, Verdict); 8] = [
+    type Row<'a> = (&'a [(f64, f64)], Better, f64, Verdict);
+    let rows: [Row<'_>; 8] = [
         (&[(0.0, 0.0)], Better::Lower, 1.0, Verdict::Same),
         (&[(4.0, 0.0)], Better::Lower, 0.0, Verdict::Better),
         (&[(0.0, 3.0)], Better::Lower, 2.0, Verdict::Worse),

@@ -41,7 +41,7 @@ fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
     let counted = |modules: &[&str]| owner.is_some_and(|owner| modules.contains(&owner));
     match source.language {
         Language::Python => {
-            (word == "assert" && !called_as_method(owner))
+            (word == "assert" && owner.is_none())
                 || (called
                     && (starts(&["assert"])
                         || (owner.is_some() && matches!(word, "raises" | "warns" | "fail" | "failUnless"))))
@@ -83,10 +83,6 @@ fn is_assertion(source: &Source<'_>, at: usize, word: &str) -> bool {
         Language::Php => called && (starts(&["assert", "expect", "should"]) || (word == "fail" && owner.is_some())),
         Language::Cpp => called && is_cpp(word),
     }
-}
-
-fn called_as_method(owner: Option<&str>) -> bool {
-    owner.is_some()
 }
 
 fn is_cpp(word: &str) -> bool {

@@ -4,6 +4,9 @@ use super::layout::Language;
 use super::lexer::Kind;
 use super::source::Source;
 
+/// More attributes than this on one function are not looked past.
+const MOST_ATTRIBUTES: usize = 50;
+
 /// One test function, block or table row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Case {
@@ -73,7 +76,7 @@ fn called(source: &Source<'_>, at: usize, words: &[&str]) -> Option<Case> {
     }
     let mut group = if source.is(open, '(') { open } else { open + 1 };
     let mut end = source.closes(group);
-    if source.is(end + 1, '(') && source.word(at + 2) != "" {
+    if source.is(end + 1, '(') && !source.word(at + 2).is_empty() {
         group = end + 1;
         end = source.closes(group);
     }
@@ -138,8 +141,10 @@ fn csharp(source: &Source<'_>, at: usize) -> Option<Case> {
         return None;
     }
     let mut next = source.closes(at) + 1;
-    while source.is(next, '[') {
-        next = source.closes(next) + 1;
+    for _ in 0..MOST_ATTRIBUTES {
+        if source.is(next, '[') {
+            next = source.closes(next) + 1;
+        }
     }
     let arguments = source.find(next, |place| source.is(place, '('))?;
     Some(braced(source, arguments, source.word_before(arguments, 1).to_owned()))

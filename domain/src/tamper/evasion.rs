@@ -10,26 +10,8 @@ pub(super) fn skips_at(source: &Source<'_>, at: usize) -> bool {
     let called = source.is(at + 1, '(');
     let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
     match source.language {
-        Language::Python => {
-            let marks =
-                ["skip", "skipif", "xfail", "skipIf", "skipUnless", "skipTest", "expectedFailure", "importorskip"];
-            (marks.contains(&word) && (owned(&["mark", "pytest", "unittest", "self"]) || source.is_before(at, 1, '@')))
-                || (word == "SkipTest" && source.word_before(at, 1) != "import")
-        }
-        Language::JavaScript => {
-            let owners = ["it", "test", "describe", "suite", "context", "specify", "t", "ctx", "this", "ignore"];
-            (matches!(word, "skip" | "todo" | "only" | "failing" | "fails" | "skipIf" | "runIf" | "ignore")
-                && (owned(&owners) || owner == Some("each")))
-                || (called
-                    && owner.is_none()
-                    && matches!(
-                        word,
-                        "xit" | "xtest" | "xdescribe" | "xcontext" | "fit" | "fdescribe" | "fcontext" | "pending"
-                    ))
-                || (matches!(word, "skip" | "todo" | "ignore")
-                    && source.is(at + 1, ':')
-                    && source.word(at + 2) != "false")
-        }
+        Language::Python => python_skip(source, at, word, owner),
+        Language::JavaScript => javascript_skip(source, at, word, owner),
         Language::Go => {
             (matches!(word, "Skip" | "Skipf" | "SkipNow") && owned(&["t", "tt", "b", "f", "tb", "s"]))
                 || word == "go:build"
@@ -50,25 +32,7 @@ pub(super) fn skips_at(source: &Source<'_>, at: usize) -> bool {
                     && (source.is_before(at, 1, '[') || source.is_before(at, 1, ',')))
                 || (matches!(word, "Ignore" | "Inconclusive") && owned(&["Assert"]))
         }
-        Language::Ruby => {
-            (source.starts_line(at)
-                && matches!(
-                    word,
-                    "skip"
-                        | "pending"
-                        | "omit"
-                        | "xit"
-                        | "xdescribe"
-                        | "xcontext"
-                        | "xspecify"
-                        | "fit"
-                        | "fdescribe"
-                        | "fcontext"
-                ))
-                || (matches!(word, "skip" | "pending" | "focus")
-                    && ((source.is(at + 1, ':') && source.word(at + 2) != "false")
-                        || (source.is_before(at, 1, ':') && source.is_before(at, 2, ','))))
-        }
+        Language::Ruby => ruby_skip(source, at, word),
         Language::Php => {
             matches!(word, "markTestSkipped" | "markTestIncomplete")
                 || (matches!(word, "skip" | "todo" | "only") && owner.is_some() && called)
@@ -79,6 +43,51 @@ pub(super) fn skips_at(source: &Source<'_>, at: usize) -> bool {
                 || (word == "SKIP" && called)
         }
     }
+}
+
+/// Marks of pytest and unittest.
+fn python_skip(source: &Source<'_>, at: usize, word: &str, owner: Option<&str>) -> bool {
+    let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
+    let marks = ["skip", "skipif", "xfail", "skipIf", "skipUnless", "skipTest", "expectedFailure", "importorskip"];
+    (marks.contains(&word) && (owned(&["mark", "pytest", "unittest", "self"]) || source.is_before(at, 1, '@')))
+        || (word == "SkipTest" && source.word_before(at, 1) != "import")
+}
+
+/// Modifiers, prefixes and options.
+fn javascript_skip(source: &Source<'_>, at: usize, word: &str, owner: Option<&str>) -> bool {
+    let owned = |owners: &[&str]| owner.is_some_and(|owner| owners.contains(&owner));
+    let called = source.is(at + 1, '(');
+    let owners = ["it", "test", "describe", "suite", "context", "specify", "t", "ctx", "this", "ignore"];
+    (matches!(word, "skip" | "todo" | "only" | "failing" | "fails" | "skipIf" | "runIf" | "ignore")
+        && (owned(&owners) || owner == Some("each")))
+        || (called
+            && owner.is_none()
+            && matches!(
+                word,
+                "xit" | "xtest" | "xdescribe" | "xcontext" | "fit" | "fdescribe" | "fcontext" | "pending"
+            ))
+        || (matches!(word, "skip" | "todo" | "ignore") && source.is(at + 1, ':') && source.word(at + 2) != "false")
+}
+
+/// Statements, prefixes and metadata.
+fn ruby_skip(source: &Source<'_>, at: usize, word: &str) -> bool {
+    (source.starts_line(at)
+        && matches!(
+            word,
+            "skip"
+                | "pending"
+                | "omit"
+                | "xit"
+                | "xdescribe"
+                | "xcontext"
+                | "xspecify"
+                | "fit"
+                | "fdescribe"
+                | "fcontext"
+        ))
+        || (matches!(word, "skip" | "pending" | "focus")
+            && ((source.is(at + 1, ':') && source.word(at + 2) != "false")
+                || (source.is_before(at, 1, ':') && source.is_before(at, 2, ','))))
 }
 
 /// `#[ignore]`, also by `cfg_attr`, and conditions under which nothing is compiled.

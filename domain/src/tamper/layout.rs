@@ -107,6 +107,80 @@ fn words(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tamper::is_test;
+
+    #[test]
+    fn tests_are_known_by_their_paths() {
+        let tests = [
+            "tests/test_a.py",
+            "a/test_b.py",
+            "b_test.py",
+            "app/tests.py",
+            "tests/sub/helpers.py",
+            "src/a.test.ts",
+            "src/a.spec.jsx",
+            "src/__tests__/a.js",
+            "test/a.mjs",
+            "e2e/login.ts",
+            "cypress/a.cy.ts",
+            "a-test.js",
+            "pkg/a_test.go",
+            "tests/a.rs",
+            "src/parser/tests.rs",
+            "src/a_test.rs",
+            "src/test/java/a/B.java",
+            "src/AServiceTest.java",
+            "a/BTests.kt",
+            "a/TestC.java",
+            "a/LoginIT.java",
+            "app/src/androidTest/a/B.kt",
+            "My.App.Tests/A.cs",
+            "src/FooTests.cs",
+            "UnitTest/A.cs",
+            "spec/models/user_spec.rb",
+            "test/a_test.rb",
+            "test/test_a.rb",
+            "tests/Unit/A.php",
+            "src/ATest.php",
+            "a/LoginCest.php",
+            "test/a.cc",
+            "src/a_unittest.cc",
+            "a_test.cpp",
+            "test_a.c",
+            "unit_tests/a.h",
+        ];
+        for path in tests {
+            assert!(is_test(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_sounds_like_a_test_is_none() {
+        let others = [
+            "src/a.py",
+            "contest.py",
+            "src/latest.js",
+            "README.md",
+            "tests/data.json",
+            "tests/a.txt",
+            "src/testing.go",
+            "tests/a.go",
+            "src/lib.rs",
+            "src/Latest.java",
+            "src/Contest.kt",
+            "src/Attestation.cs",
+            "lib/a.rb",
+            "a/Protest.php",
+            "src/test.h.in",
+            "tests",
+            "",
+            "src/inspector.ts",
+            "test-utils/a.js",
+        ];
+        for path in others {
+            assert!(!is_test(path), "{path}");
+        }
+    }
 
     #[test]
     fn names_fall_into_words() {

@@ -209,7 +209,7 @@ fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange
             Ruling::Outside => flags.push(flag(FlagKind::ScopeViolation, path, "outside the allowed paths; put back")),
             Ruling::Forbidden => flags.push(flag(FlagKind::ScopeViolation, path, "a forbidden path; put back")),
         }
-        if tamper::is_test(path) && change.before.is_some() {
+        if change.before.is_some() && !change.binary {
             let content = |side: &Option<crate::repository::Side>| {
                 side.as_ref().map(|side| repository.blob(&side.blob)).transpose()
             };

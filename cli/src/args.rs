@@ -1,0 +1,145 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Let coding engines compete on your repository, and adopt the best result safely.
+#[derive(Debug, Parser)]
+#[command(name = "arena", version, max_term_width = 110)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Common {
+    /// Where sessions are kept [default: $XDG_STATE_HOME/arena].
+    #[arg(long, global = true, env = "ARENA_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// The worker's configuration [default: ~/.config/arena/config.toml].
+    #[arg(long, global = true, env = "ARENA_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Take the recommended answer to every question.
+    #[arg(long, short = 'y', global = true)]
+    pub yes: bool,
+    /// Answer in JSON: one document, or one event per line for `run` and `watch`.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at the repository and write a packet to start from.
+    Init {
+        /// The repository.
+        #[arg(default_value = ".")]
+        repository: PathBuf,
+        /// Where to write the packet; `-` is standard output.
+        #[arg(long, short, default_value = "arena.toml")]
+        output: PathBuf,
+        /// Replace a packet that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Validate a packet: every problem with line, reason and mend.
+    Check { packet: PathBuf },
+    /// Show competitors, jobs and briefs; changes nothing.
+    Plan { packet: PathBuf },
+    /// Run a whole session here: live progress, then a scoreboard and a report.
+    Run {
+        packet: PathBuf,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the sessions, newest first.
+    Sessions,
+    /// Show one session and where it stands.
+    Show { id: String },
+    /// Follow a session from its beginning to its end.
+    Watch { id: String },
+    /// Print the report of a session.
+    Report {
+        id: String,
+        /// As a self-contained page.
+        #[arg(long)]
+        html: bool,
+        /// The brief for whoever goes on, instead of the report.
+        #[arg(long)]
+        continuation: bool,
+    },
+    /// Show what a competitor changed.
+    Diff {
+        id: String,
+        competitor: String,
+        #[arg(long)]
+        stat: bool,
+    },
+    /// Print what a competitor's engine and gates said.
+    Logs {
+        id: String,
+        competitor: String,
+        /// One round only.
+        #[arg(long)]
+        round: Option<u32>,
+        /// Every byte as it was, even what could harm a terminal.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Say what a job waits for.
+    Why { job: String },
+    /// Answer the question that a session waits on.
+    Decide {
+        id: String,
+        answer: String,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// End a session; what it has measured stays.
+    Cancel {
+        id: String,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Carry a session on that was interrupted.
+    Resume {
+        id: String,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Merge the winner (or the named competitors) into your checkout, verified.
+    Adopt {
+        id: String,
+        competitors: Vec<String>,
+        /// Take an adoption back.
+        #[arg(long, conflicts_with_all = ["competitors", "push"])]
+        undo: bool,
+        /// Push the branch afterwards. Nothing else ever pushes.
+        #[arg(long)]
+        push: bool,
+        /// Merge although a gate fails on the merged tree.
+        #[arg(long)]
+        allow_failing: bool,
+        /// Remove the session's branches afterwards; what only they hold stays as a ref.
+        #[arg(long)]
+        clean: bool,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write a session as files, with `reproduce.sh`.
+    Archive {
+        id: String,
+        dir: PathBuf,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the engines that a packet may name here.
+    Engines { packet: Option<PathBuf> },
+    /// Look for what is wrong on this machine, with the command that mends it.
+    Doctor,
+    /// Print completions for a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Print the JSON schema of packets, for editors.
+    Schema,
+}

@@ -1,0 +1,109 @@
+//! What went wrong, with the exit code that scripts rely on and the command that mends it.
+
+use arena_coordinator::SessionError;
+use arena_coordinator::store::StoreError;
+use arena_domain::text::sanitise;
+use arena_runtime::files;
+use std::io;
+use std::process::ExitCode;
+
+pub(crate) const GENERAL: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const NO_WINNER: u8 = 3;
+pub(crate) const WAITING: u8 = 4;
+pub(crate) const NOT_FOUND: u8 = 5;
+pub(crate) const UNREACHABLE: u8 = 69;
+pub(crate) const AGAIN: u8 = 75;
+pub(crate) const NOT_ALLOWED: u8 = 77;
+pub(crate) const INTERRUPTED: u8 = 130;
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub code: u8,
+    pub what: String,
+    /// What to do about it; a command where there is one.
+    pub mend: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { code, what: what.into(), mend: mend.into() }
+    }
+
+    /// Says it on standard error, and as a document for scripts that asked for one.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        let what = sanitise(self.what.as_bytes());
+        eprintln!("error: {what}");
+        if !self.mend.is_empty() {
+            eprintln!("  mend: {}", sanitise(self.mend.as_bytes()));
+        }
+        if json {
+            let document = serde_json::json!({
+                "event": "error", "error": what, "mend": self.mend, "exit": self.code,
+            });
+            crate::output::line(&document.to_string());
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            _ if files::is_full(&error) => full(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => read_only(&error.to_string()),
+            _ => Self::new(GENERAL, error.to_string(), ""),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(_) => Self::new(NOT_FOUND, error.to_string(), "`arena sessions` lists what there is"),
+            StoreError::Ambiguous(..) => Self::new(USAGE, error.to_string(), "give more letters of the id"),
+            StoreError::Full => full(),
+            StoreError::ReadOnly(reason) => read_only(reason),
+            StoreError::Sql(_) | StoreError::Record(_) => {
+                Self::new(GENERAL, error.to_string(), "`arena doctor` looks at the state directory")
+            }
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => error.into(),
+            SessionError::Illegal(error) => Self::new(USAGE, error.to_string(), "`arena show ID` says where it stands"),
+            SessionError::Packet(reason) => Self::new(GENERAL, reason, "use the version of arena that began the session"),
+            SessionError::Malformed(error) => {
+                Self::new(GENERAL, error.to_string(), "use the version of arena that wrote the record")
+            }
+        }
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        let code = match status.code() {
+            tonic::Code::NotFound => NOT_FOUND,
+            tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition => USAGE,
+            tonic::Code::Unavailable => UNREACHABLE,
+            tonic::Code::ResourceExhausted => AGAIN,
+            tonic::Code::PermissionDenied => NOT_ALLOWED,
+            _ => GENERAL,
+        };
+        Self::new(code, status.message(), "")
+    }
+}
+
+fn full() -> Failure {
+    let mend = "free some space (`arena doctor` says where the state is), then `arena resume ID`";
+    Failure::new(AGAIN, "the disk of the state directory is full", mend)
+}
+
+fn read_only(reason: &str) -> Failure {
+    let mend = "give a directory that can be written: `--state DIR`";
+    Failure::new(NOT_ALLOWED, format!("the state directory cannot be written: {reason}"), mend)
+}
