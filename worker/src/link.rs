@@ -101,6 +101,11 @@ impl Worker {
         Ok(Self { context: Arc::new(context), channel, lost: watch })
     }
 
+    /// The label of everything that this worker makes.
+    pub fn boot_id(&self) -> &str {
+        &self.context.boot.id
+    }
+
     /// Runs jobs until `stop`, or until this worker cannot go on; takes everything it made away either way.
     pub async fn run(mut self, stop: CancellationToken) -> Result<Option<Lost>, LinkError> {
         let served = self.serve(&stop).await;
