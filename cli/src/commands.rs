@@ -49,7 +49,10 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "arena", &mut std::io::stdout());
+            // Into memory first: the generator panics where it cannot write, as into a closed pipe.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "arena", &mut script);
+            output::raw(&script);
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {

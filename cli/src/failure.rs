@@ -40,9 +40,9 @@ impl Failure {
     /// Says it on standard error, and as a document for scripts that asked for one.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         let what = sanitise(self.what.as_bytes());
-        eprintln!("error: {what}");
+        crate::output::note(&format!("error: {what}"));
         if !self.mend.is_empty() {
-            eprintln!("  mend: {}", sanitise(self.mend.as_bytes()));
+            crate::output::note(&format!("  mend: {}", sanitise(self.mend.as_bytes())));
         }
         if json {
             let document = serde_json::json!({

@@ -14,7 +14,12 @@ pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
     let id = known.session.id.clone();
     if dry_run {
         let live = known.jobs.iter().filter(|job| job.state == "queued" || job.state == "leased").count();
-        output::line(&format!("session {id} is {}; {live} jobs would go on", known.session.status()));
+        let status = known.session.status();
+        if common.json {
+            output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "jobs": live }));
+        } else {
+            output::line(&format!("session {id} is {status}; {live} jobs would go on"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let hold = embedded.hold(&id)?;
