@@ -1,5 +1,6 @@
 //! The main job on the real thing: real Docker, real git, the real binary.
 
+mod commands;
 mod kpis;
 mod limits;
 mod repositories;
