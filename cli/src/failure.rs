@@ -2,6 +2,7 @@
 
 use arena_coordinator::SessionError;
 use arena_coordinator::store::StoreError;
+use crate::adopting::AdoptError;
 use crate::userrepo::RepoError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
@@ -67,6 +68,12 @@ impl From<io::Error> for Failure {
 impl From<RepoError> for Failure {
     fn from(error: RepoError) -> Self {
         Self::with_mend(USAGE, &error.to_string())
+    }
+}
+
+impl From<AdoptError> for Failure {
+    fn from(error: AdoptError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
     }
 }
 
