@@ -91,7 +91,6 @@ impl Session {
     }
 
     fn fail(&mut self, reason: &str, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Cancel { engines_only: false });
         self.end(Status::Failed, reason, effects);
     }
 
@@ -287,11 +286,15 @@ impl Session {
 
     pub(super) fn end(&mut self, status: Status, reason: &str, effects: &mut Vec<Effect>) {
         let standing = Standing { status, winner: None, reason: reason.to_owned(), ..place(self) };
-        self.pending.clear();
         self.finish(standing, effects);
     }
 
     fn finish(&mut self, standing: Standing, effects: &mut Vec<Effect>) {
+        // Whoever ends early does not leave the base's evaluation to run for nobody.
+        if !self.pending.is_empty() {
+            self.pending.clear();
+            effects.push(Effect::Cancel { engines_only: false });
+        }
         effects.push(notice(NoticeKind::Ended, standing.reason.clone()));
         effects.push(Effect::Ended);
         self.phase = Phase::Ended(standing);
