@@ -88,7 +88,7 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
         return lines;
     };
     lines.push(match contestant.best {
-        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.gained) => {
+        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.beats_base) => {
             format!("The working directory holds the tree of round {best}, the best so far.")
         }
         Some(_) | None if packet.kpis.is_empty() && last.tree().is_some() => {

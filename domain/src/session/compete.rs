@@ -227,8 +227,8 @@ impl Session {
     /// The best kept, the worse reverted. Without KPIs a failing tree is what the next round mends.
     fn parent(&self, contestant: &Contestant) -> Option<Tree> {
         if let Some(best) = contestant.best_round() {
-            let gained = best.ruling.as_ref().is_some_and(|ruling| ruling.gained);
-            return if gained { best.tree() } else { None };
+            let stands = best.ruling.as_ref().is_some_and(|ruling| ruling.beats_base);
+            return if stands { best.tree() } else { None };
         }
         let last = contestant.rounds.last()?;
         self.packet.kpis.is_empty().then(|| last.tree()).flatten()
