@@ -111,6 +111,11 @@ fn disqualifications(
     if let Some(why) = &evaluated.incomplete {
         reasons.push(format!("not measured whole: {why}"));
     }
+    if reasons.is_empty()
+        && let Some(why) = unmeasured(packet, evaluated)
+    {
+        reasons.push(format!("scenario_missing: {why}"));
+    }
     for kpi in &packet.kpis {
         let broken = estimates.iter().find(|(name, _)| name == &kpi.name).and_then(|(_, one)| guard_broken(one, kpi));
         if let Some((scenario, ratio)) = broken {
@@ -118,6 +123,19 @@ fn disqualifications(
         }
     }
     reasons
+}
+
+/// A figure that the packet asks for and the worker did not report: a mean over the rest would be a gift.
+fn unmeasured(packet: &Packet, evaluated: &Evaluated) -> Option<String> {
+    let matrix = packet.harness.as_ref()?.matrix();
+    let asked = packet.kpis.iter().flat_map(|kpi| matrix.iter().map(move |scenario| (kpi, scenario)));
+    let mut missing = asked.filter(|(kpi, scenario)| {
+        !evaluated
+            .series
+            .iter()
+            .any(|one| !one.holdout && one.kpi == kpi.name && &&one.scenario == scenario && !one.candidate.is_empty())
+    });
+    missing.next().map(|(kpi, scenario)| format!("{} was not measured on scenario '{scenario}'", kpi.name))
 }
 
 fn reason(
