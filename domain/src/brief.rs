@@ -71,7 +71,8 @@ fn kpis(packet: &Packet) -> Vec<String> {
         let guard = kpi.guard.map(|guard| format!(", no scenario may lose more than {} %", guard * 100.0));
         format!("{} in {}, {} is better{target}{}", kpi.name, kpi.unit, kpi.better.as_str(), guard.unwrap_or_default())
     };
-    let how = format!("with `{}` on scenarios {}", harness.run, harness.matrix().join(", "));
+    let on = if harness.scenarios.is_empty() { "" } else { " on scenarios " };
+    let how = format!("with `{}`{on}{}", harness.run, harness.scenarios.join(", "));
     packet.kpis.iter().map(line).chain([how]).collect()
 }
 
