@@ -1,5 +1,8 @@
 //! Packet + competitor + what was measured -> the text an engine gets. Complete, from data, and without holdout scenarios.
 
+#[cfg(test)]
+mod tests;
+
 use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};

@@ -5,7 +5,7 @@
 mod compete;
 mod judge;
 #[cfg(test)]
-mod story;
+pub(crate) mod story;
 
 pub(crate) use judge::estimates as judge_estimates;
 pub use judge::{Ruling, judge};
