@@ -1,5 +1,8 @@
 //! Packet + competitor + what was measured -> the text an engine gets. Complete, from data, and without holdout scenarios.
 
+#[cfg(test)]
+mod tests;
+
 use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
@@ -71,7 +74,8 @@ fn kpis(packet: &Packet) -> Vec<String> {
         let guard = kpi.guard.map(|guard| format!(", no scenario may lose more than {} %", guard * 100.0));
         format!("{} in {}, {} is better{target}{}", kpi.name, kpi.unit, kpi.better.as_str(), guard.unwrap_or_default())
     };
-    let how = format!("with `{}` on scenarios {}", harness.run, harness.matrix().join(", "));
+    let on = if harness.scenarios.is_empty() { "" } else { " on scenarios " };
+    let how = format!("with `{}`{on}{}", harness.run, harness.scenarios.join(", "));
     packet.kpis.iter().map(line).chain([how]).collect()
 }
 
@@ -88,7 +92,7 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
         return lines;
     };
     lines.push(match contestant.best {
-        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.gained) => {
+        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.beats_base) => {
             format!("The working directory holds the tree of round {best}, the best so far.")
         }
         Some(_) | None if packet.kpis.is_empty() && last.tree().is_some() => {
