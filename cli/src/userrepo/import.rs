@@ -71,8 +71,7 @@ impl UserRepo {
                 return Err(RepoError::CheckedOut { branch: name.replacen("refs/heads/", "", 1), path });
             }
         }
-        let commands: String =
-            listed.iter().map(|(name, commit)| format!("delete {name}\0{commit}\0")).collect();
+        let commands: String = listed.iter().map(|(name, commit)| format!("delete {name}\0{commit}\0")).collect();
         self.update_refs(&commands)?;
         Ok(listed.into_iter().map(|(name, _)| name).collect())
     }
@@ -116,7 +115,8 @@ impl UserRepo {
         let objects = self.git.out(&["rev-list", "--objects", "--no-walk", base.as_str()])?;
         let args = ["pack-objects", "--stdout", "-q"];
         let pack = self.git.feed(&args, &objects)?.or_failed(&args)?;
-        let format = if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };
+        let format =
+            if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };
         Ok([format.as_bytes(), format!("{base} refs/heads/base\n\n").as_bytes(), &pack].concat())
     }
 
