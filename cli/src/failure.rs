@@ -1,9 +1,9 @@
 //! What went wrong, with the exit code that scripts rely on and the command that mends it.
 
-use arena_coordinator::SessionError;
-use arena_coordinator::store::StoreError;
 use crate::adopting::AdoptError;
 use crate::userrepo::RepoError;
+use arena_coordinator::SessionError;
+use arena_coordinator::store::StoreError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
 use std::io;
@@ -96,7 +96,9 @@ impl From<SessionError> for Failure {
         match error {
             SessionError::Store(error) => error.into(),
             SessionError::Illegal(error) => Self::new(USAGE, error.to_string(), "`arena show ID` says where it stands"),
-            SessionError::Packet(reason) => Self::new(GENERAL, reason, "use the version of arena that began the session"),
+            SessionError::Packet(reason) => {
+                Self::new(GENERAL, reason, "use the version of arena that began the session")
+            }
             SessionError::Malformed(error) => {
                 Self::new(GENERAL, error.to_string(), "use the version of arena that wrote the record")
             }
