@@ -12,7 +12,7 @@ use std::fmt::Write;
 pub fn compose(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
     let competitor = &contestant.competitor;
     let mut text = format!("# {}\n\n{}\n", packet.title, packet.goal);
-    section(&mut text, "What to build", &[packet.brief.specification.clone()], false);
+    section(&mut text, "What to build", std::slice::from_ref(&packet.brief.specification), false);
     section(&mut text, "Accepted when", &packet.brief.acceptance, true);
     section(&mut text, "Constraints", &packet.brief.constraints, true);
     section(&mut text, "Optimise for, in this order", &packet.brief.optimize_for, true);

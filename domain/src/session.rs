@@ -85,6 +85,7 @@ pub struct RoundRecord {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "events are few and do not live long")]
 pub enum Event {
     /// `yes`: the recommended answer is taken to every question.
     Submitted {
