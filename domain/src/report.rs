@@ -1,5 +1,12 @@
 //! What a session leaves to read: submission bundles, synthesis, continuation brief. Data only; templates render it.
 
+mod bundle;
+mod compose;
+#[cfg(test)]
+mod tests;
+
+pub use compose::compose;
+
 use crate::id::{Commit, CompetitorName, SessionId};
 use crate::packet::Packet;
 use crate::standing::{Entry, Standing};
