@@ -2,6 +2,8 @@
 
 use arena_coordinator::SessionError;
 use arena_coordinator::store::StoreError;
+use crate::adopting::AdoptError;
+use crate::userrepo::RepoError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
 use std::io;
@@ -30,6 +32,12 @@ impl Failure {
         Self { code, what: what.into(), mend: mend.into() }
     }
 
+    /// From a sentence that ends with its mend after the last semicolon.
+    pub(crate) fn with_mend(code: u8, text: &str) -> Self {
+        let (what, mend) = text.rsplit_once("; ").unwrap_or((text, ""));
+        Self::new(code, what, mend)
+    }
+
     /// Says it on standard error, and as a document for scripts that asked for one.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         let what = sanitise(self.what.as_bytes());
@@ -54,6 +62,18 @@ impl From<io::Error> for Failure {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => read_only(&error.to_string()),
             _ => Self::new(GENERAL, error.to_string(), ""),
         }
+    }
+}
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        Self::with_mend(USAGE, &error.to_string())
+    }
+}
+
+impl From<AdoptError> for Failure {
+    fn from(error: AdoptError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
     }
 }
 

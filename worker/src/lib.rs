@@ -15,4 +15,5 @@ pub mod run;
 pub mod sandbox;
 mod setup;
 pub mod space;
+mod verify;
 pub mod workspace;

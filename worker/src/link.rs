@@ -101,6 +101,15 @@ impl Worker {
         Ok(Self { context: Arc::new(context), channel, lost: watch })
     }
 
+    /// The label of everything that this worker makes.
+    pub fn boot_id(&self) -> &str {
+        &self.context.boot.id
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
     /// Runs jobs until `stop`, or until this worker cannot go on; takes everything it made away either way.
     pub async fn run(mut self, stop: CancellationToken) -> Result<Option<Lost>, LinkError> {
         let served = self.serve(&stop).await;
@@ -244,7 +253,7 @@ fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(Strin
 
 impl Context {
     /// Takes away what this boot has made.
-    async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.holders.release(&self.docker).await;
         self.docker.settle().await;
         self.trees.clear();

@@ -31,7 +31,7 @@ pub struct Repository {
 const AUTHOR: &str = "Arena <arena@localhost> 0 +0000";
 
 /// Highest precedence of all attributes: bytes are bytes.
-const NO_ATTRIBUTES: &str = "* -text -eol -filter -ident -working-tree-encoding -diff -merge\n";
+const NO_ATTRIBUTES: &str = "* -text -eol -filter -ident -working-tree-encoding !diff !merge\n";
 
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
@@ -123,10 +123,10 @@ impl Repository {
         let env: Vec<(&str, &OsStr)> = [
             ("GIT_AUTHOR_NAME", "Arena"),
             ("GIT_AUTHOR_EMAIL", "arena@localhost"),
-            ("GIT_AUTHOR_DATE", "0 +0000"),
+            ("GIT_AUTHOR_DATE", "@0 +0000"),
             ("GIT_COMMITTER_NAME", "Arena"),
             ("GIT_COMMITTER_EMAIL", "arena@localhost"),
-            ("GIT_COMMITTER_DATE", "0 +0000"),
+            ("GIT_COMMITTER_DATE", "@0 +0000"),
         ]
         .map(|(key, value)| (key, OsStr::new(value)))
         .to_vec();

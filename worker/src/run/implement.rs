@@ -172,8 +172,8 @@ fn rule(
     for change in all {
         match lock.rule(&change.shown) {
             _ if change.before.is_none() && scope::is_litter(&change.shown) => litter = true,
-            Ruling::Kept if !is_harness(packet, &change.shown) => kept.push(change),
-            Ruling::Kept | Ruling::Outside | Ruling::Forbidden | Ruling::Protected => {
+            Ruling::Kept => kept.push(change),
+            Ruling::Outside | Ruling::Forbidden | Ruling::Protected => {
                 reverted.push(change.shown.clone());
             }
         }
@@ -186,7 +186,7 @@ fn rule(
     Ok(Ruled { commit, changes: kept, reverted, flags, bundle: Vec::new() })
 }
 
-/// A path that the harness or a gate names is no contestant's to change, whatever the scope says.
+/// The harness or a gate names this path. One that is allowed all the same is what is worked on, not what judges it.
 fn is_harness(packet: &Packet, path: &str) -> bool {
     let words = packet.harness.iter().map(|harness| &harness.run).chain(packet.gates.iter().map(|gate| &gate.run));
     words.flat_map(|run| run.split_whitespace()).any(|word| word.trim_start_matches("./") == path)
@@ -200,7 +200,7 @@ fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange
         if change.before.is_none() && scope::is_litter(path) {
             continue;
         }
-        if is_harness(packet, path) {
+        if is_harness(packet, path) && lock.rule(path) != Ruling::Kept {
             flags.push(flag(FlagKind::HarnessChanged, path, "the harness or a gate runs this file; it was put back"));
         }
         match lock.rule(path) {

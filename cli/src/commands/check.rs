@@ -1,0 +1,70 @@
+//! `arena check`: every problem at once; no engine, no container.
+
+use super::Done;
+use super::packet::{self, Unusable};
+use crate::args::Common;
+use crate::failure::USAGE;
+use crate::output;
+use arena_proto::packet::Problem;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn check(common: &Common, path: &Path) -> Done {
+    let loaded = match packet::read(path) {
+        Ok(loaded) => loaded,
+        Err(Unusable::Failure(failure)) => return Err(failure),
+        Err(Unusable::Problems(problems)) => return Ok(refuse(common, path, &problems)),
+    };
+    let mut notes = Vec::new();
+    if let Err(failure) = loaded.base() {
+        notes.push(format!("{}; {}", failure.what, failure.mend));
+    }
+    if let Err(failure) = loaded.check_engines() {
+        notes.push(format!("{}; {}", failure.what, failure.mend));
+    }
+    if let Err(failure) = loaded.files() {
+        notes.push(format!("{}; {}", failure.what, failure.mend));
+    }
+    let many = loaded.packet.competitors.len();
+    if common.json {
+        output::json(&serde_json::json!({
+            "valid": notes.is_empty(),
+            "problems": notes.iter().map(|note| serde_json::json!({ "reason": note })).collect::<Vec<_>>(),
+            "warnings": loaded.warnings.iter().map(document).collect::<Vec<_>>(),
+            "unknown": loaded.packet.unknown,
+            "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
+        }));
+    } else {
+        for warning in &loaded.warnings {
+            output::line(&format!("warning: {}: {warning}", path.display()));
+        }
+        for field in &loaded.packet.unknown {
+            output::line(&format!("unknown: {field}"));
+        }
+        for note in &notes {
+            output::line(&format!("problem: {note}"));
+        }
+        if notes.is_empty() {
+            output::line(&format!("{}: valid, {many} competitors", path.display()));
+        }
+    }
+    Ok(if notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}
+
+fn refuse(common: &Common, path: &Path, problems: &[Problem]) -> ExitCode {
+    if common.json {
+        let problems: Vec<_> = problems.iter().map(document).collect();
+        output::json(&serde_json::json!({ "valid": false, "problems": problems }));
+    } else {
+        for problem in problems {
+            output::line(&format!("{}: {problem}", path.display()));
+        }
+        output::line(&format!("{} problems", problems.len()));
+    }
+    ExitCode::from(USAGE)
+}
+
+fn document(problem: &Problem) -> serde_json::Value {
+    let Problem { line, path, reason, mend } = problem;
+    serde_json::json!({ "line": line, "path": path, "reason": reason, "mend": mend })
+}

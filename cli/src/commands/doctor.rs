@@ -1,0 +1,168 @@
+//! `doctor` and `engines`: what is there, what is wrong, and the command that mends it.
+
+use super::{Done, packet};
+use crate::args::Common;
+use crate::embedded::{Embedded, configuration, state_folder};
+use crate::failure::GENERAL;
+use crate::output;
+use arena_proto::packet::BUILT_IN_ENGINES;
+use arena_worker::space;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+struct Finding {
+    what: &'static str,
+    good: bool,
+    text: String,
+    mend: &'static str,
+}
+
+/// Docker before this has known ways out of its containers.
+const DOCKER_FLOOR: (u32, u32) = (20, 10);
+/// `git merge-tree --write-tree` came with it.
+const GIT_FLOOR: (u32, u32) = (2, 38);
+
+pub(super) async fn doctor(common: &Common) -> Done {
+    let mut findings = vec![git(), tool("mkfs.ext4", "apt-get install e2fsprogs"), root(), cgroups()];
+    findings.extend(state(common));
+    findings.extend(docker(common).await);
+    let good = findings.iter().all(|one| one.good);
+    if common.json {
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|one| {
+                let mend = Some(one.mend).filter(|_| !one.good);
+                serde_json::json!({ "what": one.what, "ok": one.good, "text": one.text, "mend": mend })
+            })
+            .collect();
+        output::json(&serde_json::json!({ "ok": good, "findings": rows }));
+    } else {
+        for one in &findings {
+            output::line(&format!("{} {:<10} {}", if one.good { "ok  " } else { "BAD " }, one.what, one.text));
+            if !one.good {
+                output::line(&format!("     mend:      {}", one.mend));
+            }
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
+}
+
+fn said(program: &str, args: &[&str]) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let output = Command::new(program).env("PATH", path).args(args).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    Some(arena_domain::text::sanitise_line(String::from_utf8_lossy(&text).lines().next().unwrap_or_default(), 80))
+}
+
+/// The first two numbers of a version.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let mut parts = text[start..].split('.').map(|part| part.chars().take_while(char::is_ascii_digit).collect());
+    let mut next = || -> Option<u32> { parts.next().and_then(|part: String| part.parse().ok()) };
+    Some((next()?, next()?))
+}
+
+fn git() -> Finding {
+    let text = said("git", &["--version"]).unwrap_or_else(|| "not found".into());
+    let good = version(&text).is_some_and(|held| held >= GIT_FLOOR);
+    Finding { what: "git", good, text, mend: "install git 2.38 or newer: `apt-get install git`" }
+}
+
+fn tool(name: &'static str, mend: &'static str) -> Finding {
+    let text = said(name, &["-V"]);
+    Finding { what: name, good: text.is_some(), text: text.unwrap_or_else(|| "not found".into()), mend }
+}
+
+fn root() -> Finding {
+    let good = rustix::process::geteuid().is_root();
+    let text = if good { "root" } else { "not root" };
+    Finding { what: "user", good, text: text.into(), mend: "workspaces are mounted: run with sudo" }
+}
+
+fn cgroups() -> Finding {
+    let two = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let text = if two { "version 2" } else { "version 1" };
+    Finding { what: "cgroups", good: Path::new("/sys/fs/cgroup").is_dir(), text: text.into(), mend: "mount /sys/fs/cgroup" }
+}
+
+fn state(common: &Common) -> Vec<Finding> {
+    let folder = match state_folder(common) {
+        Ok(folder) => folder,
+        Err(failure) => {
+            return vec![Finding { what: "state", good: false, text: failure.what, mend: "give one: `--state DIR`" }];
+        }
+    };
+    let free = space::free(&folder).unwrap_or(0);
+    let text = format!("{} ({} MiB free)", folder.display(), free >> 20);
+    let room = free > space::RESERVE + space::LOW;
+    let probe = arena_runtime::files::write_atomic(&folder.join(".probe"), b"probe");
+    let _ = std::fs::remove_file(folder.join(".probe"));
+    let config = configuration(common);
+    vec![
+        Finding {
+            what: "state",
+            good: room && probe.is_ok(),
+            text: probe.map_or_else(|error| format!("{text}: {error}"), |()| text.clone()),
+            mend: "free some space there, or give another: `--state DIR`",
+        },
+        Finding {
+            what: "config",
+            good: config.is_ok(),
+            text: config.map_or_else(|failure| failure.what, |_| "read".into()),
+            mend: "correct the file that the text names",
+        },
+    ]
+}
+
+async fn docker(common: &Common) -> Vec<Finding> {
+    let mend = "`apt-get install docker.io`, then start it: `systemctl start docker`, or `dockerd &` by hand";
+    let bad = |text: String| vec![Finding { what: "docker", good: false, text, mend }];
+    let embedded = match Embedded::open(common).await {
+        Ok(embedded) => embedded,
+        Err(failure) => return bad(format!("not asked: {}", failure.what)),
+    };
+    let docker = match embedded.docker().await {
+        Ok(docker) => docker,
+        Err(failure) => return bad(failure.what),
+    };
+    let text = docker.version().await.unwrap_or_default();
+    let good = version(&text).is_some_and(|held| held >= DOCKER_FLOOR);
+    let image = docker.image_id("arena/base").await;
+    vec![
+        Finding { what: "docker", good, text, mend: "update Docker to 20.10 or newer" },
+        Finding {
+            what: "image",
+            good: image.is_ok(),
+            text: image.unwrap_or_else(|error| error.to_string()),
+            mend: "make it: `deploy/image`",
+        },
+    ]
+}
+
+/// Engines that a packet may name here: its own, and those that come with Arena once they are installed.
+pub(super) fn engines(common: &Common, path: Option<&Path>) -> Done {
+    let own: Vec<(String, String)> = match path {
+        Some(path) => {
+            let loaded = packet::load(path)?;
+            loaded.packet.engines.iter().map(|(name, one)| (name.clone(), one.command.join(" "))).collect()
+        }
+        None => Vec::new(),
+    };
+    let missing: Vec<&str> =
+        BUILT_IN_ENGINES.iter().copied().filter(|name| !own.iter().any(|(known, _)| known == name)).collect();
+    if common.json {
+        let rows = own.iter().map(|(name, command)| {
+            serde_json::json!({ "engine": name, "installed": true, "command": command })
+        });
+        let missing = missing.iter().map(|name| serde_json::json!({ "engine": name, "installed": false }));
+        output::json(&serde_json::Value::Array(rows.chain(missing).collect()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, command) in &own {
+        output::line(&format!("{name:<18} {}", arena_domain::text::sanitise_line(command, 90)));
+    }
+    for name in missing {
+        output::line(&format!("{name:<18} not installed: say how it is run, [engine.{name}] in the packet"));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,67 @@
+//! What a session that has ended leaves: refs in the user's repository, reports, the result.
+
+use super::Done;
+use crate::args::Common;
+use crate::embedded::Embedded;
+use crate::failure::{self, Failure};
+use crate::output;
+use crate::render;
+use crate::session::Known;
+use crate::userrepo::UserRepo;
+use arena_domain::report::Report;
+use arena_domain::standing::Status;
+use arena_runtime::files;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(super) async fn finish(common: &Common, embedded: &Embedded, known: &Known) -> Done {
+    let report = known.report()?;
+    if let Err(failure) = branches(embedded, known, &report).await {
+        // The bundles are in the state directory: nothing is lost with the branches.
+        output::note(&format!("warning: no branches were written: {}; {}", failure.what, failure.mend));
+    }
+    let path = write(embedded, &report)?;
+    let shown = path.display().to_string();
+    if common.json {
+        output::line(&render::json::result(known.session.id.as_str(), &report, &shown).to_string());
+    } else {
+        output::line(&render::terminal::scoreboard(&report, output::colour(), output::width()));
+        output::line(&format!("report: {shown}"));
+        if report.standing.winner.is_some() {
+            output::line(&format!("adopt:  arena adopt {}", known.session.id));
+        }
+    }
+    Ok(code(report.standing.status))
+}
+
+pub(super) fn code(status: Status) -> ExitCode {
+    match status {
+        Status::Winner => ExitCode::SUCCESS,
+        Status::NoWinner | Status::Inconclusive => ExitCode::from(failure::NO_WINNER),
+        Status::Failed => ExitCode::from(failure::GENERAL),
+        Status::Cancelled => ExitCode::from(failure::NO_WINNER),
+    }
+}
+
+/// `arena/<session>/variant-<name>` for every competitor that left a tree.
+async fn branches(embedded: &Embedded, known: &Known, report: &Report) -> Result<(), Failure> {
+    let repository = UserRepo::open(Path::new(&known.head.repository))?;
+    for entry in &report.standing.entries {
+        let Some(commit) = &entry.commit else { continue };
+        let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
+        repository.import_bundle(&bundle, commit, &format!("refs/heads/{}", entry.branch))?;
+    }
+    Ok(())
+}
+
+/// The reports in the session's folder; the page's path.
+pub(super) fn write(embedded: &Embedded, report: &Report) -> Result<PathBuf, Failure> {
+    let folder = embedded.folder(&report.session);
+    let page = folder.join("report.html");
+    files::write_atomic(&folder.join("report.md"), render::markdown::report(report).as_bytes())?;
+    files::write_atomic(&folder.join("continuation.md"), render::markdown::continuation(report).as_bytes())?;
+    files::write_atomic(&page, render::html::report(report).as_bytes())?;
+    let result = render::json::result(report.session.as_str(), report, &page.display().to_string());
+    files::write_atomic(&folder.join("result.json"), result.to_string().as_bytes())?;
+    Ok(page)
+}

@@ -1,0 +1,217 @@
+//! The commands that look: `sessions show watch report diff logs`.
+
+use super::Done;
+use crate::args::Common;
+use crate::embedded::Embedded;
+use crate::failure::{Failure, NOT_FOUND};
+use crate::output;
+use crate::progress::{Progress, event};
+use crate::render;
+use crate::session::Known;
+use crate::userrepo::UserRepo;
+use arena_domain::outcome::{Evaluated, Implemented};
+use arena_domain::session::{Contestant, Phase};
+use arena_domain::text::{sanitise, sanitise_line};
+use arena_proto::v1::{ListRequest, WatchRequest};
+use arena_runtime::clock;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio_stream::StreamExt;
+
+pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
+    let sessions = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    let state = |id: &str, status: &str| {
+        let stopped = status == "running" && !embedded.is_running(&arena_domain::id::SessionId::new(id));
+        if stopped { "interrupted".to_owned() } else { status.to_owned() }
+    };
+    if common.json {
+        let rows: Vec<_> = sessions
+            .iter()
+            .map(|one| {
+                serde_json::json!({
+                    "session": one.id, "title": one.title, "status": state(&one.id, &one.status),
+                    "winner": Some(&one.winner).filter(|winner| !winner.is_empty()),
+                    "created": clock::rfc3339(one.created), "repository": one.repository,
+                })
+            })
+            .collect();
+        output::json(&serde_json::Value::Array(rows));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if sessions.is_empty() {
+        output::line("no sessions yet: arena run PACKET");
+    }
+    for one in &sessions {
+        let (status, winner) = (state(&one.id, &one.status), sanitise_line(&one.winner, 24));
+        let time = clock::rfc3339(one.created);
+        output::line(&format!("{}  {time}  {status:<12} {winner:<24} {}", one.id, sanitise_line(&one.title, 60)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done {
+    let known = Known::load(embedded, id).await?;
+    if known.session.standing().is_some() {
+        let report = known.report()?;
+        let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
+        if common.json {
+            output::json(&render::json::result(known.session.id.as_str(), &report, &path));
+        } else {
+            output::line(&render::terminal::scoreboard(&report, output::colour(), output::width()));
+            output::line(&format!("report: {path}"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let session = &known.session;
+    let question = match &session.phase {
+        Phase::Asking(question) => Some(question),
+        Phase::New | Phase::Running | Phase::Ended(_) => None,
+    };
+    if common.json {
+        let jobs: Vec<_> = known
+            .jobs
+            .iter()
+            .map(|job| serde_json::json!({ "job": job.id, "state": job.state, "attempt": job.attempt }))
+            .collect();
+        output::json(&serde_json::json!({
+            "session": session.id.as_str(), "status": session.status(), "title": session.packet.title,
+            "base": session.base.as_str(), "running_here": embedded.is_running(&session.id), "jobs": jobs,
+            "question": question.map(|one| serde_json::json!({
+                "text": one.text, "options": one.options, "recommended": one.recommended,
+            })),
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let title = sanitise_line(&session.packet.title, 100);
+    output::line(&format!("session {} ({}): {title}", session.id, session.status()));
+    if let Some(question) = question {
+        output::line(&format!("asks: {}", question.text));
+        output::line(&format!("answer: arena decide {} {}", session.id, question.options.join("|")));
+    } else if !embedded.is_running(&session.id) {
+        output::line(&format!("interrupted: arena resume {}", session.id));
+    }
+    for job in &known.jobs {
+        output::line(&format!("{:<9} {}", job.state, job.id));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
+    let mut progress = Progress::start(common.json, &names);
+    let request = WatchRequest { id: known.session.id.to_string(), after: 0 };
+    let mut items = embedded.sessions().watch(request).await?.into_inner();
+    loop {
+        let item = tokio::select! {
+            item = items.next() => item,
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(crate::failure::INTERRUPTED)),
+        };
+        let Some(item) = item else { break };
+        let item = item?;
+        match (&progress, item.kind.starts_with("phase:")) {
+            // What is written to a pipe is complete.
+            (Progress::Json, _) => output::line(&event(&item).to_string()),
+            (Progress::Plain | Progress::Live(_), _) => progress.show(&item),
+        }
+    }
+    progress.finish();
+    show(common, embedded, known.session.id.as_str()).await
+}
+
+pub(super) async fn report(common: &Common, embedded: &Embedded, id: &str, html: bool, continuation: bool) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let report = known.report()?;
+    let path = super::finish::write(embedded, &report)?;
+    if common.json {
+        output::json(&render::json::result(known.session.id.as_str(), &report, &path.display().to_string()));
+    } else if html {
+        output::raw(render::html::report(&report).as_bytes());
+    } else if continuation {
+        output::raw(render::markdown::continuation(&report).as_bytes());
+    } else {
+        output::raw(render::markdown::report(&report).as_bytes());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn contestant<'a>(known: &'a Known, name: &str) -> Result<&'a Contestant, Failure> {
+    let all = &known.session.contestants;
+    all.iter().find(|one| one.competitor.name.as_str() == name).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|one| one.competitor.name.as_str()).collect();
+        let what = format!("no competitor '{name}' in session {}", known.session.id);
+        Failure::new(NOT_FOUND, what, format!("competitors: {}", names.join(", ")))
+    })
+}
+
+pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &str, stat: bool) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let contestant = contestant(&known, name)?;
+    let shown = contestant.best_round().or(contestant.rounds.last());
+    let Some(tree) = shown.and_then(|round| round.tree()) else {
+        let mend = format!("`arena logs {} {name}` shows what its engine said", known.session.id);
+        return Err(Failure::new(NOT_FOUND, format!("{name} has changed nothing"), mend));
+    };
+    let repository = UserRepo::open(Path::new(&known.head.repository))?;
+    let bundle = embedded.coordinator.blobs.get(&tree.bundle)?;
+    let branch = format!("refs/heads/{}", contestant.competitor.branch(&known.session.id));
+    repository.import_bundle(&bundle, &tree.commit, &branch)?;
+    if common.json {
+        let changes = shown.and_then(|round| round.implemented.as_ref()).map(|one| one.changes.clone());
+        let rows: Vec<_> = changes
+            .unwrap_or_default()
+            .iter()
+            .map(|one| {
+                serde_json::json!({
+                    "path": sanitise(one.path.as_bytes()), "added": one.added_lines, "removed": one.removed_lines,
+                    "binary": one.binary,
+                })
+            })
+            .collect();
+        output::json(&serde_json::json!({ "competitor": name, "commit": tree.commit.as_str(), "files": rows }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bytes = repository.diff(&known.session.base, &tree.commit, false, stat)?;
+    output::raw(sanitise(&bytes).as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn logs(
+    common: &Common,
+    embedded: &Embedded,
+    id: &str,
+    name: &str,
+    only: Option<u32>,
+    raw: bool,
+) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let contestant = contestant(&known, name)?;
+    let mut documents = Vec::new();
+    for round in contestant.rounds.iter().filter(|round| only.is_none_or(|only| round.number == only)) {
+        for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
+            let bytes = embedded.coordinator.blobs.get(&digest)?;
+            if raw {
+                output::raw(&bytes);
+            } else if common.json {
+                documents.push(serde_json::json!({ "round": round.number, "from": what, "text": sanitise(&bytes) }));
+            } else if !bytes.is_empty() {
+                output::line(&format!("--- round {}, {what} ---\n{}", round.number, sanitise(&bytes).trim_end()));
+            }
+        }
+    }
+    if common.json && !raw {
+        output::json(&serde_json::Value::Array(documents));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Name and digest of everything that was printed in a round.
+pub(super) fn logs_of(
+    implemented: Option<&Implemented>,
+    evaluated: Option<&Evaluated>,
+) -> Vec<(String, String)> {
+    let streams = ["engine stdout", "engine stderr"].into_iter().map(str::to_owned);
+    let engine = implemented.iter().flat_map(|one| streams.clone().zip(one.logs.iter().cloned()));
+    let gates = evaluated.iter().flat_map(|one| &one.gates);
+    engine.chain(gates.map(|gate| (format!("gate {}", gate.name), gate.log.clone()))).collect()
+}

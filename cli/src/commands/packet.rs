@@ -1,0 +1,117 @@
+//! Reading a packet from its file, with everything that can be said of it before anything runs.
+
+use crate::failure::{Failure, NOT_FOUND, USAGE};
+use crate::userrepo::UserRepo;
+use arena_domain::id::Commit;
+use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
+use arena_proto::packet::{self, Problem};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A packet that may run, and where it lies.
+pub(crate) struct Loaded {
+    pub text: String,
+    pub packet: Packet,
+    pub warnings: Vec<Problem>,
+    /// The packet's folder: engines' files are beside it.
+    pub folder: PathBuf,
+}
+
+pub(crate) enum Unusable {
+    Problems(Vec<Problem>),
+    Failure(Failure),
+}
+
+/// Reads at most a byte more than a packet may have: a huge file costs nothing.
+pub(crate) fn read(path: &Path) -> Result<Loaded, Unusable> {
+    let failed = |error: std::io::Error| {
+        let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
+        let mend = "`arena init` writes a packet to start from";
+        Unusable::Failure(Failure::new(code, format!("{}: {error}", path.display()), mend))
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_PACKET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let what = format!("{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to());
+        Unusable::Failure(Failure::new(USAGE, what, "save the packet as UTF-8"))
+    })?;
+    let parsed = packet::parse(&text).map_err(Unusable::Problems)?;
+    let whole = std::fs::canonicalize(path).map_err(failed)?;
+    let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, folder })
+}
+
+/// As an error that shows every problem.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    read(path).map_err(|unusable| match unusable {
+        Unusable::Failure(failure) => failure,
+        Unusable::Problems(problems) => {
+            let lines: Vec<String> =
+                problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+            let mend = format!("`arena check {}` says it again after each change", path.display());
+            Failure::new(USAGE, lines.join("\n"), mend)
+        }
+    })
+}
+
+impl Loaded {
+    /// The repository and the base commit.
+    pub(crate) fn base(&self) -> Result<(UserRepo, Commit), Failure> {
+        let repository = UserRepo::open(&self.folder.join(&self.packet.repository))?;
+        let base = repository.resolve(self.packet.base.as_deref())?;
+        Ok((repository, base))
+    }
+
+    /// Engines that the packet names and nobody knows the command of.
+    pub(crate) fn unknown_engines(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .packet
+            .competitors
+            .iter()
+            .map(|one| one.engine.as_str())
+            .filter(|engine| !self.packet.engines.contains_key(*engine))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Every engine must be there before money is spent on any.
+    pub(crate) fn check_engines(&self) -> Result<(), Failure> {
+        let unknown = self.unknown_engines();
+        let Some(first) = unknown.first() else { return Ok(()) };
+        Err(Failure::new(
+            USAGE,
+            format!("no engine of this name is installed: {}", unknown.join(", ")),
+            format!("say how it is run: [engine.{first}] with `command = [\"…\"]` in the packet"),
+        ))
+    }
+
+    /// The files that engines name, as one archive; a name may be a folder.
+    pub(crate) fn files(&self) -> Result<Vec<u8>, Failure> {
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.mode(tar::HeaderMode::Deterministic);
+        let mut any = false;
+        for (engine, name) in self.packet.engines.iter().flat_map(|(name, engine)| {
+            engine.files.iter().map(move |file| (name, file))
+        }) {
+            let path = self.folder.join(name);
+            let added = if path.is_dir() {
+                archive.append_dir_all(name, &path)
+            } else {
+                archive.append_path_with_name(&path, name)
+            };
+            any = true;
+            added.map_err(|error| {
+                let what = format!("[engine.{engine}] files: {}: {error}", path.display());
+                Failure::new(USAGE, what, "files are named relative to the packet's folder")
+            })?;
+        }
+        if !any {
+            return Ok(Vec::new());
+        }
+        Ok(archive.into_inner()?)
+    }
+}

@@ -1,0 +1,85 @@
+//! `arena plan`: competitors, jobs, briefs, an estimate; changes nothing.
+
+use super::{Done, packet};
+use crate::args::Common;
+use crate::output;
+use arena_domain::brief;
+use arena_domain::id::{Commit, SessionId, Tenant};
+use arena_domain::packet::Packet;
+use arena_domain::session::Session;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What a fresh container costs on an ordinary machine, in seconds: measured, see the benchmarks.
+const CONTAINER_SECONDS: f64 = 0.15;
+
+pub(super) fn plan(common: &Common, path: &Path) -> Done {
+    let loaded = packet::load(path)?;
+    loaded.check_engines()?;
+    loaded.files()?;
+    let (_, base) = loaded.base()?;
+    let packet = &loaded.packet;
+    let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
+    let briefs: Vec<(String, String)> = session
+        .contestants
+        .iter()
+        .map(|one| (one.competitor.name.to_string(), brief::compose(packet, one, 1, None)))
+        .collect();
+    if common.json {
+        output::json(&document(packet, &base, &briefs));
+    } else {
+        show(packet, &base, &briefs);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn jobs(packet: &Packet) -> (u32, u32) {
+    let many = packet.competitors.len() as u32;
+    let holdout = packet.harness.as_ref().is_some_and(|harness| !harness.holdout.is_empty());
+    (many * packet.budget.rounds, 1 + many * packet.budget.rounds + if holdout { many } else { 0 })
+}
+
+/// Containers of one evaluation.
+fn containers(packet: &Packet) -> u32 {
+    let harness = packet.harness.as_ref().map_or(0, |one| one.matrix().len() as u32 * one.repeats * 2);
+    packet.gates.len() as u32 + harness
+}
+
+fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)]) -> serde_json::Value {
+    let (implement, evaluate) = jobs(packet);
+    let competitors: Vec<_> = packet
+        .competitors
+        .iter()
+        .zip(briefs)
+        .map(|(one, (_, brief))| {
+            serde_json::json!({
+                "name": one.name.as_str(), "engine": one.engine, "model": one.model, "approach": one.approach,
+                "branch": one.branch(&SessionId::new("<session>")), "brief": brief,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "title": packet.title, "base": base.as_str(), "paradigm": packet.paradigm.as_str(),
+        "mode": packet.mode.as_str(), "parallel": packet.at_a_time(), "rounds": packet.budget.rounds,
+        "jobs": { "implement": implement, "evaluate": evaluate },
+        "containers_per_evaluation": containers(packet), "cost_usd": null, "competitors": competitors,
+    })
+}
+
+fn show(packet: &Packet, base: &Commit, briefs: &[(String, String)]) {
+    let (implement, evaluate) = jobs(packet);
+    output::line(&format!("{} at {base}", packet.title));
+    output::line(&format!(
+        "at most {implement} engine runs and {evaluate} evaluations, {} at a time",
+        packet.at_a_time()
+    ));
+    let many = containers(packet);
+    let seconds = f64::from(many) * CONTAINER_SECONDS;
+    output::line(&format!(
+        "each evaluation takes {many} fresh containers: about {seconds:.0} s beside what they run"
+    ));
+    output::line("cost: unknown (engines of your own say no price)");
+    for (name, brief) in briefs {
+        output::line(&format!("\n=== brief of {name} ===\n{}", arena_domain::text::sanitise(brief.as_bytes())));
+    }
+}

@@ -1,0 +1,36 @@
+//! `arena resume`: carries on a session whose process was stopped or killed.
+
+use super::{Done, finish, run};
+use crate::args::Common;
+use crate::embedded::Embedded;
+use crate::failure::Failure;
+use crate::output;
+use crate::session::Known;
+use std::process::ExitCode;
+
+pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
+    let embedded = Embedded::open(common).await?;
+    let known = Known::load(&embedded, id).await?;
+    let id = known.session.id.clone();
+    if dry_run {
+        let live = known.jobs.iter().filter(|job| job.state == "queued" || job.state == "leased").count();
+        output::line(&format!("session {id} is {}; {live} jobs would go on", known.session.status()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let hold = embedded.hold(&id)?;
+    if known.session.standing().is_some() {
+        tidy(&embedded).await?;
+        return finish::finish(common, &embedded, &known).await;
+    }
+    output::note(&format!("session {id} goes on"));
+    run::drive(common, &embedded, &id, hold).await
+}
+
+/// A process that was killed after the end may have left containers and mounts: a dead boot's are taken away.
+async fn tidy(embedded: &Embedded) -> Result<(), Failure> {
+    let Ok(docker) = embedded.docker().await else { return Ok(()) };
+    arena_worker::boot::reap(&embedded.state.join("worker"), &docker)
+        .await
+        .map(drop)
+        .map_err(|error| Failure::new(crate::failure::UNREACHABLE, error.to_string(), error.mend()))
+}

@@ -1,0 +1,180 @@
+//! One machine: coordinator, store and worker in this process, joined by the same gRPC over an in-process channel.
+
+use crate::args::Common;
+use crate::failure::{Failure, GENERAL, NOT_ALLOWED, UNREACHABLE, USAGE};
+use arena_coordinator::blobs::Blobs;
+use arena_coordinator::store::Store;
+use arena_coordinator::{Coordinator, api};
+use arena_domain::id::SessionId;
+use arena_domain::schedule::Limits;
+use arena_proto::MAX_MESSAGE;
+use arena_proto::v1::sessions_client::SessionsClient;
+use arena_runtime::config::{self, Config};
+use arena_runtime::tasks;
+use arena_worker::link::{LinkError, Worker};
+use arena_worker::run::Settings;
+use arena_worker::sandbox::Docker;
+use hyper_util::rt::TokioIo;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+
+/// The open state directory, and the way in.
+pub(crate) struct Embedded {
+    pub state: PathBuf,
+    pub config: Config,
+    pub coordinator: Coordinator,
+    pub channel: Channel,
+}
+
+impl Embedded {
+    pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
+        let state = state_folder(common)?;
+        let config = configuration(common)?;
+        let limits = Limits {
+            fleet: config.limits.fleet,
+            engine: config.limits.engine.clone(),
+            ..Limits::default()
+        };
+        let store = Store::open(&state, limits)?;
+        let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
+        let channel = serve(&coordinator).await?;
+        Ok(Self { state, config, coordinator, channel })
+    }
+
+    pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
+        SessionsClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE)
+    }
+
+    /// Whoever holds it moves the session; the kernel frees it when the process ends, however it ends.
+    pub(crate) fn hold(&self, id: &SessionId) -> Result<Hold, Failure> {
+        let folder = self.folder(id);
+        fs::create_dir_all(&folder)?;
+        let file = File::options().create(true).append(true).open(folder.join("lock"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Hold(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
+                crate::failure::AGAIN,
+                format!("session {id} runs in another process"),
+                format!("`arena watch {id}` follows it"),
+            )),
+            Err(error) => Err(std::io::Error::from(error).into()),
+        }
+    }
+
+    pub(crate) fn is_running(&self, id: &SessionId) -> bool {
+        self.hold(id).is_err_and(|failure| failure.code == crate::failure::AGAIN)
+    }
+
+    /// Where the reports of a session lie.
+    pub(crate) fn folder(&self, id: &SessionId) -> PathBuf {
+        self.state.join("sessions").join(id.as_str())
+    }
+
+    /// Docker, or the error that says how to have it.
+    pub(crate) async fn docker(&self) -> Result<Docker, Failure> {
+        let docker = Docker::connect(None).await.map_err(unreachable)?;
+        docker.ping().await.map_err(unreachable)?;
+        Ok(docker)
+    }
+
+    /// A worker of this process for one session.
+    pub(crate) async fn worker(&self, only: &SessionId, slots: u32) -> Result<Worker, Failure> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Failure::new(
+                NOT_ALLOWED,
+                "workspaces with a quota are mounted, and mounting needs root",
+                "run it with sudo: `sudo arena …`",
+            ));
+        }
+        let root = self.state.join("worker");
+        fs::create_dir_all(&root)?;
+        let settings = Settings {
+            relay: arena_worker::relay::lay_down(&root)?,
+            root,
+            slots,
+            measure_cores: self.config.worker.measure_cores.clone(),
+            // The engine's own default is runc; naming it would only add a way to fail.
+            runtime: Some(self.config.worker.runtime.clone()).filter(|runtime| runtime != "runc"),
+            only_session: only.to_string(),
+            docker_host: None,
+        };
+        Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)
+    }
+}
+
+/// A session's lock, held.
+pub(crate) struct Hold(#[allow(dead_code, reason = "held for its lock")] File);
+
+fn unreachable(error: arena_worker::sandbox::Error) -> Failure {
+    Failure::new(UNREACHABLE, error.to_string(), error.mend())
+}
+
+pub(crate) fn worker_failure(error: LinkError) -> Failure {
+    match error {
+        LinkError::Sandbox(error) => unreachable(error),
+        LinkError::Io(error) => error.into(),
+        LinkError::Rpc(status) => status.into(),
+    }
+}
+
+/// Made, canonical, and known to be writable.
+pub(crate) fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let default = || std::env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from).or_else(home);
+    let folder = common.state.clone().or_else(|| default().map(|dir| dir.join("arena")));
+    let Some(folder) = folder else {
+        return Err(Failure::new(USAGE, "no state directory: HOME is not set", "give one: `--state DIR`"));
+    };
+    let made = fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder));
+    made.map_err(|error| {
+        let failure = Failure::from(error);
+        Failure { what: format!("{}: {}", folder.display(), failure.what), ..failure }
+    })
+}
+
+pub(crate) fn configuration(common: &Common) -> Result<Config, Failure> {
+    let usual = || {
+        let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+        base.or_else(home).map(|dir| dir.join("arena/config.toml")).filter(|path| path.exists())
+    };
+    let file = common.config.clone().or_else(usual);
+    config::load(file.as_deref(), &|name| std::env::var(name).ok(), &[]).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::new(USAGE, lines.join("\n"), "correct the configuration; `arena doctor` shows which file is read")
+    })
+}
+
+/// The services over pairs of pipes inside this process: no socket is left behind, whatever ends it.
+async fn serve(coordinator: &Coordinator) -> Result<Channel, Failure> {
+    let (connections, incoming) = mpsc::channel::<Result<DuplexStream, std::io::Error>>(4);
+    let router = api::router(coordinator);
+    drop(tasks::spawn(async move {
+        if let Err(error) = router.serve_with_incoming(ReceiverStream::new(incoming)).await {
+            tracing::error!(%error, "the services inside this process ended");
+        }
+    }));
+    let connector = tower::service_fn(move |_| {
+        let connections = connections.clone();
+        async move {
+            let (near, far) = tokio::io::duplex(1 << 20);
+            let gone = |_| std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+            connections.send(Ok(far)).await.map_err(gone)?;
+            Ok::<_, std::io::Error>(TokioIo::new(near))
+        }
+    });
+    let endpoint = Endpoint::from_static("http://arena.internal")
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(8 << 20);
+    endpoint
+        .connect_with_connector(connector)
+        .await
+        .map_err(|error| Failure::new(GENERAL, format!("the services inside this process: {error}"), ""))
+}

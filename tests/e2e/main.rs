@@ -1,0 +1,3 @@
+//! The main job on the real thing: real Docker, real git, the real binary.
+
+mod session;

@@ -1,0 +1,30 @@
+//! What a run must not leave: containers, mounts, loop devices. Seen from outside of Arena.
+
+use std::path::Path;
+use std::process::Command;
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    pub containers: Vec<String>,
+    pub mounts: Vec<String>,
+    pub loops: Vec<String>,
+}
+
+/// Of one state directory.
+pub fn leftovers(state: &Path) -> Leftovers {
+    let root = state.join("worker");
+    let label = &arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16];
+    let filter = format!("label=arena.state={label}");
+    let lines = |program: &str, args: &[&str]| -> Vec<String> {
+        let output = Command::new(program).args(args).output().expect(program);
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    };
+    let here = state.to_string_lossy().into_owned();
+    let mine = |lines: Vec<String>| lines.into_iter().filter(|line| line.contains(&here)).collect();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+    Leftovers {
+        containers: lines("docker", &["ps", "-aq", "--filter", &filter]),
+        mounts: mine(mounts.lines().map(str::to_owned).collect()),
+        loops: mine(lines("losetup", &["-a"])),
+    }
+}

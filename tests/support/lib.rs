@@ -1,0 +1,13 @@
+//! An Arena in a few lines: a repository, a state directory, the real binary, and what must not be left behind.
+//!
+//! Every world has its own directories and labels, so tests run in any order and many at once.
+
+mod leftovers;
+mod packet;
+mod skip;
+mod world;
+
+pub use leftovers::{Leftovers, leftovers};
+pub use packet::{Packet, engine};
+pub use skip::{ready, skip};
+pub use world::{Output, Running, World, git};
