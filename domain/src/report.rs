@@ -60,7 +60,3 @@ pub struct Continuation {
     pub follow_ups: Vec<String>,
     pub open_risks: Vec<String>,
 }
-pub fn compose(session: &crate::session::Session, started: &str) -> Option<Report> {
- let standing=session.standing()?.clone();
- Some(Report{session:session.id.clone(),packet:session.packet.clone(),base:session.base.clone(),standing,bundles:vec![],recommendation:Default::default(),continuation:Default::default(),started:started.into(),duration_s:0.0,base_gates:vec![],exclusive_cores:false})
-}
