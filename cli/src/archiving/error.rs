@@ -11,9 +11,9 @@ pub(crate) enum ArchiveError {
     NotEmpty { path: PathBuf },
     #[error("{0} is no folder; name a new one: `arena archive ID {1}-archive`", display(path), word(path))]
     NotAFolder { path: PathBuf },
-    #[error("the disk is full at {0}; make room and again: `df -h {1}`", display(path), word(path))]
+    #[error("the disk is full at {0}; make room and again: `df -h {1}`", display(path), word(there(path)))]
     Full { path: PathBuf },
-    #[error("{0} cannot be written ({reason}); `ls -ld {1}`", display(path), word(path))]
+    #[error("{0} cannot be written ({reason}); `ls -ld {1}`", display(path), word(there(path)))]
     Io { path: PathBuf, reason: String },
     #[error(
         "the base {base} is not at hand, and a submission cannot be read without it; run it in a clone: `git fetch`"
@@ -41,4 +41,9 @@ fn display(path: &Path) -> String {
 
 fn word(path: &Path) -> String {
     shell_quote(&display(path))
+}
+
+/// The nearest folder that is there, for a command that looks at it.
+fn there(path: &Path) -> &Path {
+    path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."))
 }
