@@ -382,31 +382,6 @@ fn cleaning_leaves_every_loser_recoverable_and_no_branch_that_is_in_use() {
 }
 
 #[test]
-fn pushing_goes_to_the_upstream_and_never_by_force() {
-    let yard = Yard::new();
-    yard.git(&["clone", "-q", "--bare", ".", "../remote.git"]);
-    let error = push(&yard.repo(), None).unwrap_err();
-    assert!(error.to_string().ends_with("`git push --set-upstream origin main`"), "{error}");
-    yard.git(&["remote", "add", "origin", "../remote.git"]);
-    yard.git(&["fetch", "-q"]);
-    yard.git(&["branch", "-q", "--set-upstream-to=origin/main"]);
-    yard.git(&["branch", "arena/s1/variant-a"]);
-    let mine = yard.commit("mine");
-    let remote = yard.beside().join("remote.git");
-    assert_eq!(push(&yard.repo(), None).unwrap(), Pushed { remote: "origin".into(), branch: "main".into() });
-    assert_eq!(
-        git_in(&remote, &["for-each-ref", "--format=%(objectname) %(refname)"]),
-        format!("{mine} refs/heads/main")
-    );
-    yard.git(&["reset", "-q", "--hard", "HEAD^"]);
-    yard.commit("otherwise");
-    assert!(matches!(push(&yard.repo(), Some("origin")), Err(AdoptError::NotPushed { .. })));
-    assert_eq!(git_in(&remote, &["rev-parse", "main"]), mine.as_str());
-    yard.git(&["checkout", "-q", "--detach"]);
-    assert!(matches!(push(&yard.repo(), None), Err(AdoptError::PushDetached)));
-}
-
-#[test]
 fn a_user_whom_git_does_not_know_is_told_how_to_introduce_themselves() {
     let yard = Yard::new();
     let base = yard.head();
