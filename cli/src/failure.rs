@@ -1,6 +1,7 @@
 //! What went wrong, with the exit code that scripts rely on and the command that mends it.
 
 use crate::adopting::AdoptError;
+use crate::archiving::ArchiveError;
 use crate::userrepo::RepoError;
 use arena_coordinator::SessionError;
 use arena_coordinator::store::StoreError;
@@ -75,6 +76,12 @@ impl From<RepoError> for Failure {
 
 impl From<AdoptError> for Failure {
     fn from(error: AdoptError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
         Self::with_mend(GENERAL, &error.to_string())
     }
 }
