@@ -95,16 +95,25 @@ impl Store {
         .await
     }
 
+    /// Whether the result of this job was accepted under this fence.
+    pub async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        let (id, fence) = (id.to_string(), fence.to_string());
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = 'done' AND fence = ?2)")?;
+            Ok(query.query_row([id, fence], |row| row.get(0))?)
+        })
+        .await
+    }
+
     pub async fn why(&self, id: JobId, now: Millis) -> Result<Why, StoreError> {
         self.write(move |transaction, limits| {
             let queue = load(transaction, limits, None)?;
             let ended: bool =
                 transaction
                     .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| row.get(0))?;
-            Ok(match queue.why(&id, now) {
-                Why::Unknown if ended => Why::Ended,
-                other => other,
-            })
+            let why = queue.why(&id, now);
+            Ok(if why == Why::Unknown && ended { Why::Ended } else { why })
         })
         .await
     }
