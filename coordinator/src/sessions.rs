@@ -103,7 +103,11 @@ fn transition(
     for effect in effects {
         match effect {
             Effect::Enqueue(job) => transition.enqueue.push(job),
-            Effect::Cancel { engines_only } => transition.cancel = Some(Cancel { engines_only }),
+            Effect::Cancel { engines_only } => {
+                // Of several the widest counts.
+                let engines_only = engines_only && transition.cancel.is_none_or(|cancel| cancel.engines_only);
+                transition.cancel = Some(Cancel { engines_only });
+            }
             Effect::Notice(notice) => transition.feed.push(feed_item(&notice, event.at())),
             Effect::Ended => {}
         }
