@@ -177,6 +177,7 @@ impl Attached {
     /// Looks for what other processes did to the store, and for passed times.
     async fn look(&mut self) -> Result<(), SessionError> {
         self.coordinator.check_walls().await;
+        self.coordinator.take_expired(clock::now_millis()).await?;
         let version = self.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

@@ -95,6 +95,17 @@ impl Store {
         .await
     }
 
+    /// Whether the result of this job was accepted under this fence.
+    pub async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        let (id, fence) = (id.to_string(), fence.to_string());
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = 'done' AND fence = ?2)")?;
+            Ok(query.query_row([id, fence], |row| row.get(0))?)
+        })
+        .await
+    }
+
     pub async fn why(&self, id: JobId, now: Millis) -> Result<Why, StoreError> {
         self.write(move |transaction, limits| {
             let queue = load(transaction, limits, None)?;
