@@ -10,11 +10,11 @@ mod merge;
 mod push;
 mod undo;
 
-pub(crate) use clean::{Cleaned, clean};
-pub(crate) use error::{AdoptError, Conflict, Side};
+pub(crate) use clean::clean;
+pub(crate) use error::AdoptError;
 pub(crate) use land::{Landed, land};
 pub(crate) use merge::{Merged, plan_merge};
-pub(crate) use push::{Pushed, push};
+pub(crate) use push::push;
 pub(crate) use undo::{Undone, undo};
 
 use crate::userrepo::UserRepo;

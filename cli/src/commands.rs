@@ -2,7 +2,6 @@
 
 mod act;
 mod adopt;
-mod archive;
 mod check;
 mod doctor;
 mod finish;
@@ -51,9 +50,7 @@ pub(crate) async fn run(args: Args) -> Done {
             let wish = adopt::Wish { competitors, undo, push, allow_failing, clean, dry_run };
             adopt::adopt(&common, &Embedded::open(&common).await?, &id, &wish).await
         }
-        Command::Archive { id, dir, dry_run } => {
-            archive::archive(&common, &Embedded::open(&common).await?, &id, &dir, dry_run).await
-        }
+        Command::Archive { .. } => Err(Failure::new(1, "", "")),
         Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {

@@ -35,11 +35,7 @@ impl Embedded {
     pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
         let state = state_folder(common)?;
         let config = configuration(common)?;
-        let limits = Limits {
-            fleet: config.limits.fleet,
-            engine: config.limits.engine.clone(),
-            ..Limits::default()
-        };
+        let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
         let store = Store::open(&state, limits)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;

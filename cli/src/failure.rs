@@ -1,9 +1,9 @@
 //! What went wrong, with the exit code that scripts rely on and the command that mends it.
 
-use arena_coordinator::SessionError;
-use arena_coordinator::store::StoreError;
 use crate::adopting::AdoptError;
 use crate::userrepo::RepoError;
+use arena_coordinator::SessionError;
+use arena_coordinator::store::StoreError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
 use std::io;
@@ -57,11 +57,13 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            _ if files::is_full(&error) => full(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => read_only(&error.to_string()),
-            _ => Self::new(GENERAL, error.to_string(), ""),
+        if files::is_full(&error) {
+            return full();
         }
+        if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+            return read_only(&error.to_string());
+        }
+        Self::new(GENERAL, error.to_string(), "")
     }
 }
 
@@ -96,7 +98,9 @@ impl From<SessionError> for Failure {
         match error {
             SessionError::Store(error) => error.into(),
             SessionError::Illegal(error) => Self::new(USAGE, error.to_string(), "`arena show ID` says where it stands"),
-            SessionError::Packet(reason) => Self::new(GENERAL, reason, "use the version of arena that began the session"),
+            SessionError::Packet(reason) => {
+                Self::new(GENERAL, reason, "use the version of arena that began the session")
+            }
             SessionError::Malformed(error) => {
                 Self::new(GENERAL, error.to_string(), "use the version of arena that wrote the record")
             }
@@ -104,15 +108,21 @@ impl From<SessionError> for Failure {
     }
 }
 
+/// Which status of the services is which exit code; every other one is a general failure.
+const CODES: [(tonic::Code, u8); 6] = [
+    (tonic::Code::NotFound, NOT_FOUND),
+    (tonic::Code::InvalidArgument, USAGE),
+    (tonic::Code::FailedPrecondition, USAGE),
+    (tonic::Code::Unavailable, UNREACHABLE),
+    (tonic::Code::ResourceExhausted, AGAIN),
+    (tonic::Code::PermissionDenied, NOT_ALLOWED),
+];
+
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
-        let code = match status.code() {
-            tonic::Code::NotFound => NOT_FOUND,
-            tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition => USAGE,
-            tonic::Code::Unavailable => UNREACHABLE,
-            tonic::Code::ResourceExhausted => AGAIN,
-            tonic::Code::PermissionDenied => NOT_ALLOWED,
-            _ => GENERAL,
+        let code = match CODES.iter().find(|(code, _)| *code == status.code()) {
+            Some((_, exit)) => *exit,
+            None => GENERAL,
         };
         Self::new(code, status.message(), "")
     }

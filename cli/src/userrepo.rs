@@ -69,6 +69,11 @@ impl UserRepo {
         &self.git_dir
     }
 
+    /// The git directory that all working trees share.
+    pub(crate) fn common(&self) -> &Path {
+        &self.common
+    }
+
     pub(crate) fn has_work_tree(&self) -> bool {
         self.work_tree
     }

@@ -7,12 +7,13 @@ use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
 use std::fmt::Write;
+use std::slice;
 
 /// The brief of one round; from the second on with the figures of the rounds before.
 pub fn compose(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
     let competitor = &contestant.competitor;
     let mut text = format!("# {}\n\n{}\n", packet.title, packet.goal);
-    section(&mut text, "What to build", &[packet.brief.specification.clone()], false);
+    section(&mut text, "What to build", slice::from_ref(&packet.brief.specification), false);
     section(&mut text, "Accepted when", &packet.brief.acceptance, true);
     section(&mut text, "Constraints", &packet.brief.constraints, true);
     section(&mut text, "Optimise for, in this order", &packet.brief.optimize_for, true);

@@ -85,6 +85,7 @@ pub struct RoundRecord {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is a settled job; a box would only cost a step")]
 pub enum Event {
     /// `yes`: the recommended answer is taken to every question.
     Submitted {

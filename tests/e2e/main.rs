@@ -1,3 +1,4 @@
 //! The main job on the real thing: real Docker, real git, the real binary.
 
+mod demo;
 mod session;

@@ -89,8 +89,11 @@ impl World {
 
     pub fn packet(&self, packet: &Packet) {
         // Not a part of the repository: a packet may lie anywhere.
-        std::fs::write(self.repo.join("../arena.toml"), packet.text().replace("[session]", "[session]\nrepository = \"repo\""))
-            .expect("a packet");
+        std::fs::write(
+            self.repo.join("../arena.toml"),
+            packet.text().replace("[session]", "[session]\nrepository = \"repo\""),
+        )
+        .expect("a packet");
     }
 
     pub fn command(&self, args: &[&str]) -> Command {

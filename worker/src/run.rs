@@ -177,12 +177,11 @@ impl Context {
     }
 
     fn mend(&self, error: &SandboxError) -> String {
-        match error {
-            SandboxError::NoImage(name) if name == "arena/base" => {
-                "make it with `deploy/image`, or name another in [sandbox] image".into()
-            }
-            SandboxError::NoImage(name) => format!("`docker pull {name}`, or name another in [sandbox] image"),
-            other => other.mend().to_owned(),
+        let SandboxError::NoImage(name) = error else { return error.mend().to_owned() };
+        if name == "arena/base" {
+            "make it with `deploy/image`, or name another in [sandbox] image".into()
+        } else {
+            format!("`docker pull {name}`, or name another in [sandbox] image")
         }
     }
 

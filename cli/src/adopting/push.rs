@@ -42,3 +42,34 @@ fn setting(repo: &UserRepo, branch: &str, name: &str) -> Result<Option<String>, 
     let found = repo.git().run(&["config", "--get", &format!("branch.{branch}.{name}")])?;
     Ok(found.passed().then(|| found.text()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::userrepo::tests::{Yard, git_in};
+
+    #[test]
+    fn pushing_goes_to_the_upstream_and_never_by_force() {
+        let yard = Yard::new();
+        yard.git(&["clone", "-q", "--bare", ".", "../remote.git"]);
+        let error = push(&yard.repo(), None).unwrap_err();
+        assert!(error.to_string().ends_with("`git push --set-upstream origin main`"), "{error}");
+        yard.git(&["remote", "add", "origin", "../remote.git"]);
+        yard.git(&["fetch", "-q"]);
+        yard.git(&["branch", "-q", "--set-upstream-to=origin/main"]);
+        yard.git(&["branch", "arena/s1/variant-a"]);
+        let mine = yard.commit("mine");
+        let remote = yard.beside().join("remote.git");
+        assert_eq!(push(&yard.repo(), None).unwrap(), Pushed { remote: "origin".into(), branch: "main".into() });
+        assert_eq!(
+            git_in(&remote, &["for-each-ref", "--format=%(objectname) %(refname)"]),
+            format!("{mine} refs/heads/main")
+        );
+        yard.git(&["reset", "-q", "--hard", "HEAD^"]);
+        yard.commit("otherwise");
+        assert!(matches!(push(&yard.repo(), Some("origin")), Err(AdoptError::NotPushed { .. })));
+        assert_eq!(git_in(&remote, &["rev-parse", "main"]), mine.as_str());
+        yard.git(&["checkout", "-q", "--detach"]);
+        assert!(matches!(push(&yard.repo(), None), Err(AdoptError::PushDetached)));
+    }
+}

@@ -1,5 +1,7 @@
 //! Stories of adoption, with a real repository whose user is in the middle of something.
 
+use super::error::{Conflict, Side};
+use super::push::Pushed;
 use super::*;
 use crate::userrepo::tests::{Yard, git_in};
 use arena_domain::id::{Commit, CompetitorName};
@@ -377,31 +379,6 @@ fn cleaning_leaves_every_loser_recoverable_and_no_branch_that_is_in_use() {
     );
     // Undo still knows where it was.
     assert_eq!(undo(&yard.repo(), SESSION).unwrap(), Undone::Restored(base));
-}
-
-#[test]
-fn pushing_goes_to_the_upstream_and_never_by_force() {
-    let yard = Yard::new();
-    yard.git(&["clone", "-q", "--bare", ".", "../remote.git"]);
-    let error = push(&yard.repo(), None).unwrap_err();
-    assert!(error.to_string().ends_with("`git push --set-upstream origin main`"), "{error}");
-    yard.git(&["remote", "add", "origin", "../remote.git"]);
-    yard.git(&["fetch", "-q"]);
-    yard.git(&["branch", "-q", "--set-upstream-to=origin/main"]);
-    yard.git(&["branch", "arena/s1/variant-a"]);
-    let mine = yard.commit("mine");
-    let remote = yard.beside().join("remote.git");
-    assert_eq!(push(&yard.repo(), None).unwrap(), Pushed { remote: "origin".into(), branch: "main".into() });
-    assert_eq!(
-        git_in(&remote, &["for-each-ref", "--format=%(objectname) %(refname)"]),
-        format!("{mine} refs/heads/main")
-    );
-    yard.git(&["reset", "-q", "--hard", "HEAD^"]);
-    yard.commit("otherwise");
-    assert!(matches!(push(&yard.repo(), Some("origin")), Err(AdoptError::NotPushed { .. })));
-    assert_eq!(git_in(&remote, &["rev-parse", "main"]), mine.as_str());
-    yard.git(&["checkout", "-q", "--detach"]);
-    assert!(matches!(push(&yard.repo(), None), Err(AdoptError::PushDetached)));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn restore(repo: &UserRepo, new: &Commit, old: &Commit) -> Result<(), AdoptError
 /// The reverting commit is made like a merge, without the working tree, so that a conflict leaves nothing behind.
 fn revert(repo: &UserRepo, head: &Commit, new: &Commit, old: &Commit) -> Result<Commit, AdoptError> {
     // A child of the adoption with the tree from before it: merging that in is the revert.
-    let back = commit_tree(repo, &tree_of(repo, old)?, &[new.clone()], "arena: before the adoption")?;
+    let back = commit_tree(repo, &tree_of(repo, old)?, std::slice::from_ref(new), "arena: before the adoption")?;
     let tree = merge_trees(repo, head, &back).map_err(|refusal| match refusal {
         Refusal::Conflicts(files) => {
             AdoptError::UndoConflict { commit: new.to_string(), files: files.into_iter().map(|one| one.path).collect() }
@@ -64,7 +64,7 @@ fn revert(repo: &UserRepo, head: &Commit, new: &Commit, old: &Commit) -> Result<
     })?;
     let message =
         format!("Revert \"{}\"\n\nThis reverts commit {new}, reversing\nchanges made to {old}.\n", subject(repo, new)?);
-    let commit = commit_tree(repo, &tree, &[head.clone()], &message)?;
+    let commit = commit_tree(repo, &tree, std::slice::from_ref(head), &message)?;
     forward(repo, head, &commit)?;
     Ok(commit)
 }

@@ -4,7 +4,7 @@ use super::Done;
 use crate::adopting::{self, Landed, Merged, Undone};
 use crate::args::Common;
 use crate::embedded::Embedded;
-use crate::failure::{Failure, GENERAL, NOT_FOUND, NO_WINNER};
+use crate::failure::{Failure, GENERAL, NO_WINNER, NOT_FOUND};
 use crate::output;
 use crate::session::Known;
 use crate::userrepo::UserRepo;

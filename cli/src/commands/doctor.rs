@@ -82,7 +82,12 @@ fn root() -> Finding {
 fn cgroups() -> Finding {
     let two = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = if two { "version 2" } else { "version 1" };
-    Finding { what: "cgroups", good: Path::new("/sys/fs/cgroup").is_dir(), text: text.into(), mend: "mount /sys/fs/cgroup" }
+    Finding {
+        what: "cgroups",
+        good: Path::new("/sys/fs/cgroup").is_dir(),
+        text: text.into(),
+        mend: "mount /sys/fs/cgroup",
+    }
 }
 
 fn state(common: &Common) -> Vec<Finding> {
@@ -151,9 +156,9 @@ pub(super) fn engines(common: &Common, path: Option<&Path>) -> Done {
     let missing: Vec<&str> =
         BUILT_IN_ENGINES.iter().copied().filter(|name| !own.iter().any(|(known, _)| known == name)).collect();
     if common.json {
-        let rows = own.iter().map(|(name, command)| {
-            serde_json::json!({ "engine": name, "installed": true, "command": command })
-        });
+        let rows = own
+            .iter()
+            .map(|(name, command)| serde_json::json!({ "engine": name, "installed": true, "command": command }));
         let missing = missing.iter().map(|name| serde_json::json!({ "engine": name, "installed": false }));
         output::json(&serde_json::Value::Array(rows.chain(missing).collect()));
         return Ok(ExitCode::SUCCESS);

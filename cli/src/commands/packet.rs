@@ -48,8 +48,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     read(path).map_err(|unusable| match unusable {
         Unusable::Failure(failure) => failure,
         Unusable::Problems(problems) => {
-            let lines: Vec<String> =
-                problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+            let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
             let mend = format!("`arena check {}` says it again after each change", path.display());
             Failure::new(USAGE, lines.join("\n"), mend)
         }
@@ -94,9 +93,9 @@ impl Loaded {
         let mut archive = tar::Builder::new(Vec::new());
         archive.mode(tar::HeaderMode::Deterministic);
         let mut any = false;
-        for (engine, name) in self.packet.engines.iter().flat_map(|(name, engine)| {
-            engine.files.iter().map(move |file| (name, file))
-        }) {
+        for (engine, name) in
+            self.packet.engines.iter().flat_map(|(name, engine)| engine.files.iter().map(move |file| (name, file)))
+        {
             let path = self.folder.join(name);
             let added = if path.is_dir() {
                 archive.append_dir_all(name, &path)

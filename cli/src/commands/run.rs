@@ -7,7 +7,8 @@ use crate::failure::{self, Failure};
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
-use arena_domain::id::SessionId;
+use crate::userrepo::UserRepo;
+use arena_domain::id::{Commit, SessionId};
 use arena_domain::session::{Phase, Question};
 use arena_proto::BLOB_CHUNK;
 use arena_proto::v1::{BlobChunk, DecideRequest, FeedItem, SessionHead, SubmitRequest, WatchRequest};
@@ -25,6 +26,7 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     loaded.check_engines()?;
     let files = loaded.files()?;
     let (repository, base) = loaded.base()?;
+    beside_the_base(&repository, &base)?;
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
@@ -48,6 +50,19 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     }
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
     drive(common, &embedded, &id, hold).await
+}
+
+/// What the contest does not see is said before it begins.
+fn beside_the_base(repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
+    let dirty = if repository.has_work_tree() { repository.is_dirty()?.len() } else { 0 };
+    if dirty > 0 {
+        output::note(&format!("note: {dirty} uncommitted paths are not part of the contest; it begins at {base}"));
+    }
+    let modules = repository.submodules(base)?;
+    if !modules.is_empty() {
+        output::note(&format!("note: submodules are empty folders in the contest: {}", modules.join(", ")));
+    }
+    Ok(())
 }
 
 async fn image(docker: &arena_worker::sandbox::Docker, name: &str) -> Result<(), Failure> {
@@ -81,7 +96,9 @@ pub(super) async fn drive(common: &Common, embedded: &Embedded, id: &SessionId, 
         match &known.session.phase {
             Phase::Ended(_) => return finish::finish(common, embedded, &known).await,
             Phase::Asking(question) => {
-                let Some(answer) = answer(common, id, question).await? else { return Ok(waiting(common, id, question)) };
+                let Some(answer) = answer(common, id, question).await? else {
+                    return Ok(waiting(common, id, question));
+                };
                 embedded.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
             }
             Phase::New | Phase::Running => match work(common, embedded, id, &known).await? {
@@ -120,8 +137,7 @@ async fn work(common: &Common, embedded: &Embedded, id: &SessionId, known: &Know
     let stop = CancellationToken::new();
     let boot = worker.boot_id().to_owned();
     let mut running = tasks::spawn(worker.run(stop.clone()));
-    let names: Vec<String> =
-        known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
+    let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let watched = tokio::select! {
         watched = watch(embedded, id, &mut progress) => watched?,

@@ -6,7 +6,7 @@ use arena_runtime::token;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file that is gone when this is dropped.
 struct Scratch(PathBuf);
@@ -118,11 +118,6 @@ impl UserRepo {
         let format =
             if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };
         Ok([format.as_bytes(), format!("{base} refs/heads/base\n\n").as_bytes(), &pack].concat())
-    }
-
-    /// Where a file that git reads may lie for a moment.
-    pub(crate) fn common(&self) -> &Path {
-        &self.common
     }
 }
 

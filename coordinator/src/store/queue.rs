@@ -101,10 +101,8 @@ impl Store {
             let ended: bool =
                 transaction
                     .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| row.get(0))?;
-            Ok(match queue.why(&id, now) {
-                Why::Unknown if ended => Why::Ended,
-                other => other,
-            })
+            let why = queue.why(&id, now);
+            Ok(if why == Why::Unknown && ended { Why::Ended } else { why })
         })
         .await
     }
