@@ -65,7 +65,8 @@ pub(crate) fn assert_clean(world: &World) {
     }
     world.assert_clean();
     let run = world.state.join("worker/run");
-    let boots: Vec<_> = std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
+    let boots: Vec<_> =
+        std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
     assert!(boots.is_empty(), "boots are left: {boots:?}");
     assert_eq!(sockets(&world.state), Vec::<String>::new());
 }

@@ -27,6 +27,9 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let files = loaded.files()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
+    if let Some(warning) = loaded.shown_holdout(&repository, &base) {
+        output::note(&format!("warning: {warning}"));
+    }
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
