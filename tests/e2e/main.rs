@@ -1,4 +1,7 @@
 //! The main job on the real thing: real Docker, real git, the real binary.
 
 mod demo;
+mod limits;
+mod repositories;
 mod session;
+mod trees;
