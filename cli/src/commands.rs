@@ -10,6 +10,7 @@ mod packet;
 mod plan;
 mod resume;
 mod run;
+mod signals;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;
