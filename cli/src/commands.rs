@@ -11,6 +11,7 @@ mod packet;
 mod plan;
 mod resume;
 mod run;
+mod signals;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;

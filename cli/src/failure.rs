@@ -136,7 +136,7 @@ impl From<tonic::Status> for Failure {
 }
 
 fn full() -> Failure {
-    let mend = "free some space (`arena doctor` says where the state is), then `arena resume ID`";
+    let mend = "free some space (`arena doctor` says where the state is), and try again";
     Failure::new(AGAIN, "the disk of the state directory is full", mend)
 }
 

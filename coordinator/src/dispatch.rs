@@ -58,6 +58,12 @@ impl Coordinator {
         Ok(back)
     }
 
+    /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.
+    pub async fn put_down(&self, id: &SessionId) -> Result<(), SessionError> {
+        self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
+        Ok(())
+    }
+
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
     /// and was accepted, now or before.
     pub(crate) async fn settle(

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-use support::{Leftovers, Output, Packet, Witness, World, leftovers};
+use support::{Leftovers, Output, Packet, Running, Witness, World, leftovers};
 
 /// Two competitors, two rounds, a holdout: `low` wins with 2 of 10, which takes both of its rounds.
 pub(crate) fn packet() -> Packet {
@@ -14,6 +14,14 @@ pub(crate) fn packet() -> Packet {
     packet.harness =
         packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"shown\"]\nholdout = [\"unseen\"]");
     packet
+}
+
+/// A run in the background with something in its environment.
+pub(crate) fn start_with(world: &World, args: &[&str], env: &[(&str, &str)]) -> Running {
+    let log = std::fs::File::create(world.repo.join("../run.log")).expect("a log");
+    let other = log.try_clone().expect("a log");
+    let mut command = world.command(args);
+    Running { child: command.envs(env.iter().copied()).stdout(log).stderr(other).spawn().expect("the binary") }
 }
 
 /// The verdict of [`packet`], however often it was interrupted.

@@ -1,8 +1,8 @@
 //! `kill -9` of `arena run` at any moment, then `arena resume`.
 
-use crate::common::{assert_clean, assert_not_again, assert_won, packet, stored};
-use std::time::Duration;
+use crate::common::{assert_clean, assert_not_again, assert_won, packet, start_with, stored};
 use support::{Running, Witness, World, now, ready};
+use std::time::Duration;
 
 /// Kills without a warning, and waits until the process is gone.
 fn kill(running: &mut Running) {
@@ -99,7 +99,9 @@ fn killed_six_times_at_moments_of_chance() {
         return;
     }
     let world = World::new();
-    world.packet(&packet());
+    let mut slow = packet();
+    slow.engines.iter_mut().for_each(|(_, shell)| *shell = shell.replace("sleep 0.4", "sleep 1.5"));
+    world.packet(&slow);
     let witness = Witness::watch(&world.state);
     let mut running = world.start(&["run", "arena.toml", "--json"]);
     world.await_word("\"event\":\"started\"", &mut running);
@@ -109,8 +111,8 @@ fn killed_six_times_at_moments_of_chance() {
         kill(&mut running);
         let (kept, since) = (stored(&world, &id), now());
         running = world.start(&["resume", &id, "--json"]);
-        // The feed is told from its beginning, so this run has taken the session up.
-        world.await_word("\"event\":\"started\"", &mut running);
+        // The feed is told from its beginning, so this run has taken the session up; or the session has ended.
+        world.until("a beginning", &mut running, |said| said.contains("\"event\":\"started\"") || said.contains("\"winner\""));
         assert_not_again(&witness, &kept, since);
     }
     let (kept, since) = (stored(&world, &id), now());
@@ -130,16 +132,12 @@ fn the_next_session_takes_away_what_a_killed_one_left() {
     endless.engines.iter_mut().for_each(|(_, shell)| *shell = "sleep 50".into());
     world.packet(&endless);
     // The dead session's leases must not hold the only slot for ever.
-    let mut first = world.command(&["run", "arena.toml", "--json"]);
-    let log = std::fs::File::create(world.repo.join("../run.log")).expect("a log");
-    let child = first.env("ARENA_LIMITS_FLEET", "1").stdout(log).spawn().expect("the binary");
-    let mut running = Running { child };
+    let mut running = start_with(&world, &["run", "arena.toml", "--json"], &[("ARENA_LIMITS_FLEET", "1")]);
     world.await_word("\"phase\":\"engine\"", &mut running);
     kill(&mut running);
     assert_ne!(support::leftovers(&world.state), support::Leftovers::default(), "the kill leaves something to reap");
     world.packet(&packet());
-    let output =
-        world.command(&["run", "arena.toml", "--json"]).env("ARENA_LIMITS_FLEET", "1").output().expect("a run");
+    let output = world.command(&["run", "arena.toml", "--json"]).env("ARENA_LIMITS_FLEET", "1").output().expect("a run");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_clean(&world);
 }

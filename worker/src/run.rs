@@ -13,6 +13,7 @@ use crate::link::Blobs;
 use crate::outbox::Outbox;
 use crate::repository::{ImportError, Repository, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Source, Spec};
+use crate::space::Reserve;
 use crate::workspace::Disks;
 use arena_domain::id::{Commit, Fence};
 use arena_domain::job::{Job, Work};
@@ -40,6 +41,8 @@ pub struct Settings {
     /// Empty: any session.
     pub only_session: String,
     pub docker_host: Option<String>,
+    /// Given up when the disk runs full: the last results are written into it.
+    pub reserve: Option<Reserve>,
 }
 
 /// Why a worker cannot go on; its sessions can, later.
@@ -163,6 +166,10 @@ impl Context {
             RunError::Repository(RepositoryError::Import(ImportError::Collect(error))) => {
                 Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
             }
+            RunError::Io(error) if arena_runtime::files::is_full(&error) => self.no_space(error.to_string()),
+            RunError::Blobs(status) if status.code() == tonic::Code::ResourceExhausted => {
+                self.no_space(status.message().to_owned())
+            }
             other @ (RunError::Repository(_) | RunError::Io(_) | RunError::Blobs(_) | RunError::Join(_)) => {
                 self.infrastructure(other.to_string())
             }
@@ -176,6 +183,11 @@ impl Context {
         Failure::Infrastructure(reason)
     }
 
+    fn no_space(&self, reason: String) -> Failure {
+        self.lose(Lost::Space);
+        Failure::Infrastructure(reason)
+    }
+
     fn mend(&self, error: &SandboxError) -> String {
         let SandboxError::NoImage(name) = error else { return error.mend().to_owned() };
         if name == "arena/base" {
@@ -185,8 +197,17 @@ impl Context {
         }
     }
 
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+
     /// This worker stops; what is durable stays so.
     pub fn lose(&self, lost: Lost) {
+        if let (Lost::Space, Some(reserve)) = (&lost, &self.settings.reserve)
+            && let Err(error) = reserve.give_up()
+        {
+            tracing::warn!(%error, "the reserve could not be given up");
+        }
         self.lost.send_if_modified(|held| {
             let first = held.is_none();
             if first {

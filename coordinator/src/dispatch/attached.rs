@@ -114,6 +114,8 @@ impl Attached {
         for job in self.coordinator.store.renew(leases, clock::now_millis()).await? {
             self.stop(job).await?;
         }
+        // After its own are renewed: what ran out belongs to workers that are gone, and holds slots back.
+        self.coordinator.store.reclaim(None, clock::now_millis()).await?;
         Ok(())
     }
 
