@@ -1,10 +1,11 @@
 //! One boot of a worker: a folder with a lock that the kernel frees when the process ends, however it ends.
 //!
-//! What a dead boot has left (containers, mounts, disks) is taken away by the next one: by its lock, never by its age.
+//! What a dead boot has left (containers, volumes, mounts, disks) is taken away by the next one: by its lock, never by its age.
 
 use crate::mounts;
 use crate::sandbox::{Docker, Error};
 use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,13 @@ impl Boot {
     }
 }
 
+/// Of a container or volume that serves a whole boot.
+pub(crate) fn labels(kind: &str, root: &Path, boot: &str) -> Vec<(String, String)> {
+    [("arena", kind), (LABEL_STATE, &state_label(root)), (LABEL_BOOT, boot)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
 /// What every container of this state directory is labelled with.
 pub fn state_label(root: &Path) -> String {
     arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16].to_owned()
@@ -49,13 +57,18 @@ pub fn state_label(root: &Path) -> String {
 /// Takes away what dead boots have left; the number of containers that were removed.
 pub async fn reap(root: &Path, docker: &Docker) -> Result<usize, Error> {
     let dead = dead_boots(root);
-    let mut removed = 0;
-    for found in docker.list(&format!("{LABEL_STATE}={}", state_label(root))).await? {
-        let boot = found.labels.get(LABEL_BOOT).cloned().unwrap_or_default();
-        let alive = root.join("run").join(&boot).is_dir() && !dead.iter().any(|(id, _)| id == &boot);
-        if !alive {
-            docker.remove(&found.id).await?;
-            removed += 1;
+    let is_dead = |labels: &BTreeMap<String, String>| {
+        let boot = labels.get(LABEL_BOOT).cloned().unwrap_or_default();
+        !root.join("run").join(&boot).is_dir() || dead.iter().any(|(id, _)| id == &boot)
+    };
+    let (label, mut removed) = (format!("{LABEL_STATE}={}", state_label(root)), 0);
+    for found in docker.list(&label).await?.into_iter().filter(|found| is_dead(&found.labels)) {
+        docker.remove(&found.id).await?;
+        removed += 1;
+    }
+    for (name, _) in docker.volumes(&label).await?.into_iter().filter(|(_, labels)| is_dead(labels)) {
+        if let Err(error) = docker.remove_volume(&name).await {
+            tracing::warn!(volume = %name, %error, "a volume of a dead boot could not be removed");
         }
     }
     for (id, _lock) in &dead {

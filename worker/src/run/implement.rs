@@ -1,9 +1,9 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
 use super::{Context, RunError, Task, User};
-use crate::collect::Caps;
+use crate::collect::{self, Caps, CollectError, Found};
 use crate::engine::{self, BRIEF, FILES, Invocation};
-use crate::layers;
+use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, Repository, RepositoryError};
 use crate::sandbox::{Finished, Mount, Source};
 use arena_domain::id::Commit;
@@ -31,14 +31,10 @@ pub(super) async fn implement(
     let invocation = invocation(task)?;
     task.phase("prepare", "").await;
     let prepared = layers::base_layers(context, task).await?;
-    let stage = prepared.stage()?;
-    if let Some(parent) = parent {
-        let changes = layers::changes(context, task, parent).await?;
-        layers::lay_out(context, task, changes, &stage).await?;
-    }
+    let workspace = prepared.engine_stage(context, task, parent).await?;
     let desk = Desk::set(context, task, brief, &invocation).await?;
     task.phase("engine", invocation.command.join(" ")).await;
-    let mut spec = context.spec(task, stage.path(), User::Agent, invocation.command.clone());
+    let mut spec = context.spec(task, &workspace, User::Agent, invocation.command.clone());
     spec.env.extend(invocation.env.clone());
     spec.mounts.extend(desk.mounts());
     spec.stdin = brief.as_bytes().to_vec();
@@ -46,8 +42,7 @@ pub(super) async fn implement(
     let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let upper = stage.upper();
-    let tree = collect(context, task, upper).await?;
+    let tree = collect(context, task, &workspace).await?;
     let logs = vec![context.blobs.put(&finished.stdout).await?, context.blobs.put(&finished.stderr).await?];
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
@@ -139,11 +134,28 @@ struct Ruled {
     bundle: Vec<u8>,
 }
 
-async fn collect(context: &Arc<Context>, task: &Task, upper: PathBuf) -> Result<Ruled, RunError> {
-    let repository = context.repository(task)?;
+async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
+    match workspace {
+        Workspace::Overlay(stage) => {
+            let upper = stage.upper();
+            submit(context, task, move |visit| collect::walk(&upper, Caps::default(), visit)).await
+        }
+        Workspace::Volume(stage) => {
+            let (left, before) = (stage.collect(context).await?, stage.base().clone());
+            submit(context, task, move |visit| left.walk(&before, visit)).await
+        }
+    }
+}
+
+/// Stores what `walk` visits, ruled, and bundles it.
+async fn submit<W>(context: &Arc<Context>, task: &Task, walk: W) -> Result<Ruled, RunError>
+where
+    W: FnOnce(&mut dyn FnMut(Found<'_>) -> std::io::Result<()>) -> Result<(), CollectError> + Send + 'static,
+{
+    let repository = context.repository(task).await?;
     let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
-        let imported = repository.import(&upper, &base, Caps::default()).map_err(RepositoryError::from)?;
+        let imported = repository.import(&base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
         let refused = imported.refused.into_iter().map(|(path, why)| format!("{path} ({why})"));
         let mut ruled = rule(&repository, &packet, all, imported.commit, &base)?;
