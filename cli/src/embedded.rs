@@ -15,6 +15,7 @@ use arena_worker::link::{LinkError, Worker};
 use arena_worker::run::Settings;
 use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
+use arena_worker::workspace::Backend;
 use hyper_util::rt::TokioIo;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
@@ -83,11 +84,12 @@ impl Embedded {
 
     /// A worker of this process for one session.
     pub(crate) async fn worker(&self, only: &SessionId, slots: u32) -> Result<Worker, Failure> {
-        if !rustix::process::geteuid().is_root() {
+        let backend = Backend::choose(self.config.worker.workspaces);
+        if backend == Backend::Overlay && !rustix::process::geteuid().is_root() {
             return Err(Failure::new(
                 NOT_ALLOWED,
-                "workspaces with a quota are mounted, and mounting needs root",
-                "run it with sudo: `sudo arena …`",
+                "workspaces on overlays are mounted, and mounting needs root",
+                "run it with sudo, or take the other kind: `ARENA_WORKER_WORKSPACES=volume arena …`",
             ));
         }
         let root = self.state.join("worker");
@@ -102,6 +104,7 @@ impl Embedded {
             only_session: only.to_string(),
             docker_host: None,
             reserve: Some(Reserve::hold(&self.state)?),
+            backend,
         };
         let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
         self.release(worker.dead_boots()).await?;

@@ -52,7 +52,9 @@ fn what_the_worker_clocks_is_in_the_unit_that_the_packet_names() {
     let output = world.run(&packet);
     assert_eq!(output.code, 0, "{output:?}");
     // Ten takes at least a second and a half, half a second of it computing, and 80 MiB; two takes a fifth of it.
-    for (name, unit, low, high) in [("wall", "ms", 1500.0, 60_000.0), ("cpu", "s", 0.5, 10.0), ("memory", "MiB", 80.0, 256.0)] {
+    for (name, unit, low, high) in
+        [("wall", "ms", 1500.0, 60_000.0), ("cpu", "s", 0.5, 10.0), ("memory", "MiB", 80.0, 256.0)]
+    {
         let one = kpi(&output, "less", name);
         assert_eq!((&one["unit"], &one["better"]), (&unit.into(), &"lower".into()), "{one}");
         let baseline = one["baseline"].as_f64().unwrap();
@@ -74,7 +76,8 @@ fn what_a_harness_prints_is_read_by_pointer_and_by_pattern_and_may_be_better_whe
     let kpis = "[[kpi]]\nname = \"pointer\"\nsource = { json = \"/a~1b/0/rate\" }\nbetter = \"higher\"\nunit = \"ops/s\"\n\
                 [[kpi]]\nname = \"pattern\"\nsource = { regex = \"rate: ([0-9.]+)\" }\nbetter = \"higher\"\nweight = 2.0\n\
                 [[kpi]]\nname = \"cost\"\nsource = { regex = \"rate: ([0-9.]+)\" }\nbetter = \"lower\"\nweight = 0.0\n";
-    let mut packet = Packet::lower(&[("more", "echo 40 > value"), ("some", "echo 15 > value"), ("less", "echo 5 > value")]);
+    let mut packet =
+        Packet::lower(&[("more", "echo 40 > value"), ("some", "echo 15 > value"), ("less", "echo 5 > value")]);
     packet.harness = measured(print, "repeats = 1", kpis);
     let output = world.run(&packet);
     assert_eq!(output.code, 0, "{output:?}");
@@ -99,12 +102,22 @@ fn a_submission_that_prints_no_number_is_not_measured_and_does_not_win() {
         return;
     }
     let world = World::new();
-    let engines = [("words", "echo many > value"), ("endless", "echo inf > value"), ("nan", "echo nan > value"), ("fails", "rm value; echo x > y")];
+    let engines = [
+        ("words", "echo many > value"),
+        ("endless", "echo inf > value"),
+        ("nan", "echo nan > value"),
+        ("fails", "rm value; echo x > y"),
+    ];
     let mut packet = Packet::lower(&engines);
     packet.gates = String::new();
     let output = world.run(&packet);
     assert_eq!(output.code, 3, "{output:?}");
-    let rows = [("words", "'many' is no number"), ("endless", "no finite number"), ("nan", "no finite number"), ("fails", "exit 1")];
+    let rows = [
+        ("words", "'many' is no number"),
+        ("endless", "no finite number"),
+        ("nan", "no finite number"),
+        ("fails", "exit 1"),
+    ];
     for (name, why) in rows {
         let entry = output.entry(name);
         assert!(entry["disqualified_for"].to_string().contains(why), "{entry}");
@@ -137,8 +150,19 @@ fn a_scenario_is_one_word_whatever_it_is_called() {
     if !ready("a_scenario_is_one_word") {
         return;
     }
-    let names =
-        ["a b", "$(touch pwned)", "`touch pwned`", "it's", "say \"hi\"", "-n", "*", "a;b|c&d>e", "back\\slash", "{scenario}", "grüße 🦀"];
+    let names = [
+        "a b",
+        "$(touch pwned)",
+        "`touch pwned`",
+        "it's",
+        "say \"hi\"",
+        "-n",
+        "*",
+        "a;b|c&d>e",
+        "back\\slash",
+        "{scenario}",
+        "grüße 🦀",
+    ];
     let world = World::new();
     let hex: Vec<String> = names.iter().map(|name| name.bytes().map(|byte| format!("{byte:02x}")).collect()).collect();
     world.write("tests/names", hex.join("\n"));
@@ -147,7 +171,11 @@ fn a_scenario_is_one_word_whatever_it_is_called() {
                  assert not os.path.exists(\"pwned\"); print(open(\"value\").read())";
     let kpis = "[[kpi]]\nname = \"v\"\nsource = \"stdout\"\nbetter = \"lower\"";
     let mut packet = Packet::lower(&[("low", "echo 3 > value")]);
-    packet.harness = measured(&format!("python3 -c '{check}' {{scenario}}"), &format!("repeats = 1\nscenarios = {}", json!(names)), kpis);
+    packet.harness = measured(
+        &format!("python3 -c '{check}' {{scenario}}"),
+        &format!("repeats = 1\nscenarios = {}", json!(names)),
+        kpis,
+    );
     let output = world.run(&packet);
     assert_eq!(output.code, 0, "{output:?}");
     close(&kpi(&output, "low", "v")["ratio"], 0.3);
@@ -162,7 +190,8 @@ fn a_guard_that_breaks_on_one_scenario_disqualifies_and_names_it() {
         return;
     }
     let (world, harness) = per_scenario(&["one", "two", "three x"], &[]);
-    let all = |one: u32, two: u32, three: u32| format!("echo {one} > v-one; echo {two} > v-two; echo {three} > 'v-three x'");
+    let all =
+        |one: u32, two: u32, three: u32| format!("echo {one} > v-one; echo {two} > v-two; echo {three} > 'v-three x'");
     let (fast, safe, edge) = (all(1, 1, 11), all(9, 9, 10), all(8, 8, 10));
     let mut packet = Packet::lower(&[("fast", &fast), ("safe", &safe), ("edge", &edge)]);
     packet.harness = format!("{harness}\nguard = \"2%\"");

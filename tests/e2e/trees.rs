@@ -34,7 +34,8 @@ pub(crate) fn listing(mut packet: Packet) -> Packet {
 /// What the gate of this competitor has printed; the packet was made by `listing`.
 pub(crate) fn judged(world: &World, session: &str, name: &str) -> Manifest {
     let logs = world.arena(&["logs", session, name]);
-    let lines = logs.stdout.lines().filter(|line| ["100644 ", "100755 ", "120000 "].iter().any(|mode| line.starts_with(mode)));
+    let lines =
+        logs.stdout.lines().filter(|line| ["100644 ", "100755 ", "120000 "].iter().any(|mode| line.starts_with(mode)));
     lines.map(str::to_owned).collect()
 }
 

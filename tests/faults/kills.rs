@@ -1,8 +1,8 @@
 //! `kill -9` of `arena run` at any moment, then `arena resume`.
 
 use crate::common::{assert_clean, assert_not_again, assert_won, packet, start_with, stored};
-use support::{Running, Witness, World, now, ready};
 use std::time::Duration;
+use support::{Running, Witness, World, now, ready};
 
 /// Kills without a warning, and waits until the process is gone.
 fn kill(running: &mut Running) {
@@ -112,7 +112,9 @@ fn killed_six_times_at_moments_of_chance() {
         let (kept, since) = (stored(&world, &id), now());
         running = world.start(&["resume", &id, "--json"]);
         // The feed is told from its beginning, so this run has taken the session up; or the session has ended.
-        world.until("a beginning", &mut running, |said| said.contains("\"event\":\"started\"") || said.contains("\"winner\""));
+        world.until("a beginning", &mut running, |said| {
+            said.contains("\"event\":\"started\"") || said.contains("\"winner\"")
+        });
         assert_not_again(&witness, &kept, since);
     }
     let (kept, since) = (stored(&world, &id), now());
@@ -137,7 +139,8 @@ fn the_next_session_takes_away_what_a_killed_one_left() {
     kill(&mut running);
     assert_ne!(support::leftovers(&world.state), support::Leftovers::default(), "the kill leaves something to reap");
     world.packet(&packet());
-    let output = world.command(&["run", "arena.toml", "--json"]).env("ARENA_LIMITS_FLEET", "1").output().expect("a run");
+    let output =
+        world.command(&["run", "arena.toml", "--json"]).env("ARENA_LIMITS_FLEET", "1").output().expect("a run");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_clean(&world);
 }

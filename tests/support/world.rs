@@ -171,6 +171,9 @@ impl Drop for World {
         for id in &left.containers {
             let _ = Command::new("docker").args(["rm", "-f", id]).output();
         }
+        for name in &left.volumes {
+            let _ = Command::new("docker").args(["volume", "rm", "-f", name]).output();
+        }
         let points: Vec<String> =
             left.mounts.iter().rev().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect();
         for point in points {

@@ -1,11 +1,12 @@
 //! One boot of a worker: a folder with a lock that the kernel frees when the process ends, however it ends.
 //!
-//! What a dead boot has left (containers, mounts, disks) is taken away by the next one: by its lock, never by its age.
+//! What a dead boot has left (containers, volumes, mounts, disks) is taken away by the next one: by its lock, never by its age.
 
 use crate::mounts;
 use crate::sandbox::{Docker, Error};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,13 @@ impl Boot {
     }
 }
 
+/// Of a container or volume that serves a whole boot.
+pub(crate) fn labels(kind: &str, root: &Path, boot: &str) -> Vec<(String, String)> {
+    [("arena", kind), (LABEL_STATE, &state_label(root)), (LABEL_BOOT, boot)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
 /// What every container of this state directory is labelled with.
 pub fn state_label(root: &Path) -> String {
     arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16].to_owned()
@@ -69,12 +77,18 @@ pub fn state_label(root: &Path) -> String {
 pub async fn reap(root: &Path, docker: &Docker) -> Result<Reaped, Error> {
     let dead = dead_boots(root);
     let mut reaped = Reaped { containers: 0, boots: dead.iter().map(|(id, _)| id.clone()).collect() };
-    for found in docker.list(&format!("{LABEL_STATE}={}", state_label(root))).await? {
-        let boot = found.labels.get(LABEL_BOOT).cloned().unwrap_or_default();
-        let alive = root.join("run").join(&boot).is_dir() && !dead.iter().any(|(id, _)| id == &boot);
-        if !alive {
-            docker.remove(&found.id).await?;
-            reaped.containers += 1;
+    let is_dead = |labels: &BTreeMap<String, String>| {
+        let boot = labels.get(LABEL_BOOT).cloned().unwrap_or_default();
+        !root.join("run").join(&boot).is_dir() || dead.iter().any(|(id, _)| id == &boot)
+    };
+    let label = format!("{LABEL_STATE}={}", state_label(root));
+    for found in docker.list(&label).await?.into_iter().filter(|found| is_dead(&found.labels)) {
+        docker.remove(&found.id).await?;
+        reaped.containers += 1;
+    }
+    for (name, _) in docker.volumes(&label).await?.into_iter().filter(|(_, labels)| is_dead(labels)) {
+        if let Err(error) = docker.remove_volume(&name).await {
+            tracing::warn!(volume = %name, %error, "a volume of a dead boot could not be removed");
         }
     }
     for (id, _lock) in &dead {

@@ -4,8 +4,9 @@ use crate::boot::{self, Boot};
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
-use crate::run::{self, Context, Cores, Lost, Settings, Task};
+use crate::run::{self, Context, Cores, Lost, Mirrors, Settings, Task};
 use crate::sandbox::{Docker, Error as SandboxError};
+use crate::volume::Spares;
 use crate::workspace::Disks;
 use arena_domain::id::{Commit, Fence, JobId};
 use arena_domain::job::Job;
@@ -79,11 +80,7 @@ impl Worker {
             tracing::info!(containers, "containers of a dead boot were removed");
         }
         let boot = Boot::start(&settings.root)?;
-        let labels = vec![
-            ("arena".to_owned(), "holder".to_owned()),
-            (boot::LABEL_STATE.to_owned(), boot::state_label(&settings.root)),
-            (boot::LABEL_BOOT.to_owned(), boot.id.clone()),
-        ];
+        let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);
         let sessions = SessionsClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
@@ -94,6 +91,8 @@ impl Worker {
             outbox: Outbox::new(&settings.root),
             blobs: Blobs(sessions),
             trees: Trees::default(),
+            spares: Spares::default(),
+            mirrors: Mirrors::default(),
             cores: Cores::new(&settings.measure_cores),
             docker,
             boot,
@@ -288,6 +287,7 @@ impl Context {
     /// Takes away what this boot has made.
     pub(crate) async fn end(&self) {
         self.holders.release(&self.docker).await;
+        self.spares.clear().await;
         self.docker.settle().await;
         self.trees.clear();
         self.disks.clear();

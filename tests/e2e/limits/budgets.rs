@@ -38,7 +38,11 @@ fn rounds_without_a_gain_end_a_competitor() {
     assert_eq!((&stuck["rounds"], &going["rounds"]), (&3.into(), &5.into()), "{stuck}");
     assert_eq!((&stuck["kpis"][0]["best"], &going["kpis"][0]["best"]), (&5.0.into(), &5.0.into()));
     let branch = stuck["branch"].as_str().unwrap();
-    assert_eq!(git(&world.repo, &["ls-tree", "--name-only", branch]), "private\ntests\nvalue", "the best round, not the last");
+    assert_eq!(
+        git(&world.repo, &["ls-tree", "--name-only", branch]),
+        "private\ntests\nvalue",
+        "the best round, not the last"
+    );
     world.assert_clean();
 }
 

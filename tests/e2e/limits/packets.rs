@@ -20,7 +20,11 @@ fn refused_at_once(world: &World, text: &str, says: &[&str]) {
             assert_eq!(output.code, 2, "{command}: {output:?}");
             let said = format!("{}{}", output.stdout, output.stderr);
             for part in says {
-                assert!(said.contains(part), "{command} does not say {part}: {}", said.chars().take(2000).collect::<String>());
+                assert!(
+                    said.contains(part),
+                    "{command} does not say {part}: {}",
+                    said.chars().take(2000).collect::<String>()
+                );
             }
             assert!(said.len() < 64 << 10, "{command} says {} bytes", said.len());
             best = best.min(took);
@@ -64,10 +68,12 @@ fn ten_thousand_competitors_are_refused_in_under_a_second_with_the_limit() {
 fn ten_thousand_competitors_of_a_matrix_are_refused_in_under_a_second_with_the_limit() {
     let world = World::new();
     let list = |many: usize| (0..many).map(|at| format!("\"m{at}\"")).collect::<Vec<_>>().join(",");
-    let matrix = format!("{}\n[matrix]\nengine = [\"low\"]\nmodel = [{}]\napproach = [{}]\n", base(), list(100), list(100));
+    let matrix =
+        format!("{}\n[matrix]\nengine = [\"low\"]\nmodel = [{}]\napproach = [{}]\n", base(), list(100), list(100));
     refused_at_once(&world, &matrix, &["10001 competitors in all; the limit is 64"]);
     let (head, wide) = (base(), list(1000));
-    let vast = format!("{head}\n[matrix]\nengine = [\"low\"]\nmodel = [{wide}]\napproach = [{wide}]\ndeck = [{wide}]\n");
+    let vast =
+        format!("{head}\n[matrix]\nengine = [\"low\"]\nmodel = [{wide}]\napproach = [{wide}]\ndeck = [{wide}]\n");
     refused_at_once(&world, &vast, &["1000000001 competitors in all; the limit is 64"]);
 }
 
@@ -98,7 +104,10 @@ fn a_missing_image_is_an_error_with_the_pull_and_begins_nothing() {
     packet.sandbox += "\nimage = \"arena/not-here:1\"";
     let output = world.run(&packet);
     assert_eq!(output.code, 1, "{output:?}");
-    assert!(output.stderr.contains("arena/not-here:1") && output.stderr.contains("docker pull arena/not-here:1"), "{output:?}");
+    assert!(
+        output.stderr.contains("arena/not-here:1") && output.stderr.contains("docker pull arena/not-here:1"),
+        "{output:?}"
+    );
     assert_eq!(output.result()["event"], "error");
     assert_eq!(world.arena(&["sessions", "--json"]).document(), serde_json::json!([]));
     world.assert_clean();

@@ -65,7 +65,8 @@ fn a_gate_out_of_memory_or_time_fails_and_says_which() {
     let eat = "python3 -c \"x = bytearray(1 << 30)\"";
     let engines = [HONEST, ("hungry", "echo 2 > value; touch eat"), ("slow", "echo 1 > value; touch sleep")];
     let mut packet = Packet::lower(&engines);
-    let run = Value::from(format!("if [ -e eat ]; then exec {eat}; fi; if [ -e sleep ]; then exec sleep 600; fi; true"));
+    let run =
+        Value::from(format!("if [ -e eat ]; then exec {eat}; fi; if [ -e sleep ]; then exec sleep 600; fi; true"));
     packet.gates += &format!("\n[[gate]]\nname = \"weigh\"\nkind = \"custom\"\nrun = {run}\ntimeout = \"5s\"");
     let output = world.run(&packet);
     honest_won(&world, &output);
@@ -84,7 +85,8 @@ fn what_a_timed_out_engine_left_is_judged() {
         return;
     }
     let world = World::new();
-    let packet = with_timeout(Packet::lower(&[HONEST]), "late", "echo 2 > value; sync; sleep 600; echo 1 > value", "8s");
+    let packet =
+        with_timeout(Packet::lower(&[HONEST]), "late", "echo 2 > value; sync; sleep 600; echo 1 > value", "8s");
     let output = world.run(&packet);
     honest_won(&world, &output);
     let entry = output.entry("late");
@@ -114,7 +116,10 @@ fn a_full_disk_and_a_disk_without_inodes_are_the_engines_own() {
     let made: u64 = line.split(' ').next().unwrap().parse().unwrap();
     assert!((1000..20_000).contains(&made), "{line}");
     let entry = output.entry("keep");
-    assert!(entry["qualified"] == true || entry["disqualified_for"][0].is_string(), "a right result or a reason: {entry}");
+    assert!(
+        entry["qualified"] == true || entry["disqualified_for"][0].is_string(),
+        "a right result or a reason: {entry}"
+    );
     assert!(disk_of(&world.state) < 400 << 20, "the quota holds on the host: {}", disk_of(&world.state));
 }
 

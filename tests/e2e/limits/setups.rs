@@ -3,15 +3,20 @@
 use support::{Output, Packet, World, git, ready};
 
 /// Leaves a random number, and says so.
-const STAMP: &str = "mkdir -p vendor && od -An -N4 -tu4 /dev/urandom | tr -d ' ' > vendor/stamp && echo 10 > .cache-made";
+const STAMP: &str =
+    "mkdir -p vendor && od -An -N4 -tu4 /dev/urandom | tr -d ' ' > vendor/stamp && echo 10 > .cache-made";
 
 fn packet(setup: &str) -> Packet {
-    let mut packet = Packet::lower(&[("low", "cp vendor/stamp seen; echo 3 > value"), ("mid", "cp vendor/stamp seen; echo 7 > value")]);
+    let mut packet = Packet::lower(&[
+        ("low", "cp vendor/stamp seen; echo 3 > value"),
+        ("mid", "cp vendor/stamp seen; echo 7 > value"),
+    ]);
     packet.sandbox += &format!("\nsetup = {}", serde_json::Value::from(setup));
     packet.gates = packet.gates.replace("grep -qx", "cat vendor/stamp && grep -qx");
     packet.harness = packet.harness.replace("cat value", "echo value: $(cat value); echo stamp: $(cat vendor/stamp)");
     packet.harness = packet.harness.replace("\"stdout\"", "{ regex = \"value: ([0-9]+)\" }");
-    packet.harness += "\n\n[[kpi]]\nname = \"stamp\"\nsource = { regex = \"stamp: ([0-9]+)\" }\nbetter = \"lower\"\nweight = 0.0";
+    packet.harness +=
+        "\n\n[[kpi]]\nname = \"stamp\"\nsource = { regex = \"stamp: ([0-9]+)\" }\nbetter = \"lower\"\nweight = 0.0";
     packet
 }
 
@@ -22,7 +27,11 @@ fn stamp(world: &World, output: &Output) -> String {
     let mut seen = Vec::new();
     for name in ["low", "mid"] {
         let entry = output.entry(name);
-        assert_eq!(entry["files_changed"], serde_json::json!(["seen", "value"]), "what setup left is no change: {entry}");
+        assert_eq!(
+            entry["files_changed"],
+            serde_json::json!(["seen", "value"]),
+            "what setup left is no change: {entry}"
+        );
         seen.push(git(&world.repo, &["show", &format!("{}:seen", entry["branch"].as_str().unwrap())]));
         let kpi = &entry["kpis"][1];
         seen.push(format!("{}", kpi["baseline"].as_f64().unwrap() as u64));

@@ -79,7 +79,11 @@ fn an_empty_change_and_one_of_modes_alone_are_told_apart() {
         return;
     }
     let world = world();
-    let engines = [("idle", "mkdir empty; touch plain"), ("mode", "chmod +x run.sh"), ("undo", "rm plain; git checkout -q -- plain")];
+    let engines = [
+        ("idle", "mkdir empty; touch plain"),
+        ("mode", "chmod +x run.sh"),
+        ("undo", "rm plain; git checkout -q -- plain"),
+    ];
     let output = world.run(&Packet::lower(&engines));
     assert_eq!(output.code, 3, "{output:?}");
     for name in ["idle", "undo"] {
@@ -157,7 +161,8 @@ fn links_are_data_and_are_never_followed() {
     let world = world();
     let beside = world.repo.with_file_name("outside-of-it");
     std::fs::write(&beside, "mine\n").unwrap();
-    let host = format!("echo 3 > value; ln -s {} host; rm upwards; ln -s {} upwards", beside.display(), beside.display());
+    let host =
+        format!("echo 3 > value; ln -s {} host; rm upwards; ln -s {} upwards", beside.display(), beside.display());
     let engines = [
         ("kept", "echo 3 > value"),
         ("toetc", "echo 3 > value; rm -rf folder; ln -s /etc folder"),

@@ -152,7 +152,8 @@ fn a_submodule_is_left_alone_whatever_an_engine_does_to_its_folder() {
     git(&world.repo, &["-c", "protocol.file.allow=always", "submodule", "add", "-q", &url, "deps/my lib"]);
     world.commit("with a submodule");
     let pinned = git(&library, &["rev-parse", "HEAD"]);
-    let fill = "echo 3 > value; echo x > 'deps/my lib/planted'; mkdir -p 'deps/my lib/sub'; echo y > 'deps/my lib/sub/z'";
+    let fill =
+        "echo 3 > value; echo x > 'deps/my lib/planted'; mkdir -p 'deps/my lib/sub'; echo y > 'deps/my lib/sub/z'";
     let engines = [("low", "echo 3 > value"), ("fill", fill), ("drop", "echo 3 > value; rm -rf deps")];
     let swap = "echo 3 > value; rmdir 'deps/my lib'; echo 160000 > 'deps/my lib'";
     let output = world.run(&listing(Packet::lower(&[engines[0], engines[1], engines[2], ("swap", swap)])));

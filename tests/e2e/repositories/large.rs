@@ -20,7 +20,8 @@ fn a_file_of_100_megabytes_is_delivered_byte_for_byte() {
     let mut packet = Packet::lower(&[("big", shell)]);
     packet.sandbox = packet.sandbox.replace("64MiB", "512MiB");
     let check = "sha256sum < big.bin | cut -c1-64 | cmp - digest";
-    packet.gates = packet.gates.replace("grep -qx", &format!("test ! -e big.bin || {check} && grep -qx")).replace("30s", "60s");
+    packet.gates =
+        packet.gates.replace("grep -qx", &format!("test ! -e big.bin || {check} && grep -qx")).replace("30s", "60s");
     let output = world.run(&packet);
     assert_eq!(output.code, 0, "{output:?}");
     let branch = output.entry("big")["branch"].as_str().unwrap().to_owned();

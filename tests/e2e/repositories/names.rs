@@ -53,7 +53,12 @@ fn odd_names_round_trip_byte_for_byte() {
     }
     shell += "cd ..; echo 3 > value";
     let edit = "for file in theirs/*; do echo more >> \"$file\"; done; echo 3 > value";
-    let engines = [("make", shell.as_str()), ("edit", edit), ("move", "mv theirs moved; echo 3 > value"), ("drop", "rm -r theirs; echo 3 > value")];
+    let engines = [
+        ("make", shell.as_str()),
+        ("edit", edit),
+        ("move", "mv theirs moved; echo 3 > value"),
+        ("drop", "rm -r theirs; echo 3 > value"),
+    ];
     let output = world.run(&listing(Packet::lower(&engines)));
     assert_eq!(output.code, 0, "{output:?}");
     let session = output.result()["session"].as_str().unwrap().to_owned();
@@ -76,7 +81,10 @@ fn odd_names_round_trip_byte_for_byte() {
         }
     }
     assert!(!entries(&world.repo, &branch("drop")).keys().any(|path| path.starts_with(b"theirs/")));
-    assert_eq!(entries(&world.repo, &branch("move")).keys().filter(|path| path.starts_with(b"moved/")).count(), NAMES.len());
+    assert_eq!(
+        entries(&world.repo, &branch("move")).keys().filter(|path| path.starts_with(b"moved/")).count(),
+        NAMES.len()
+    );
     let report = world.arena(&["report", &session]);
     assert!(!report.stdout.contains('\u{1b}'), "a name never reaches a terminal raw");
     world.assert_clean();
@@ -88,9 +96,12 @@ fn names_that_no_tree_can_hold_are_put_back_and_said() {
         return;
     }
     let world = World::new();
-    let nested = "echo 3 > value; git init -q vendored; echo x > vendored/file; mkfifo pipe; mkdir sub; echo g > sub/.GIT";
+    let nested =
+        "echo 3 > value; git init -q vendored; echo x > vendored/file; mkfifo pipe; mkdir sub; echo g > sub/.GIT";
     let down = |name: &str, times: u32| {
-        format!("echo 3 > value; python3 -c 'import os\nfor i in range({times}): os.mkdir(\"{name}\"); os.chdir(\"{name}\")\nopen(\"end\", \"w\")'")
+        format!(
+            "echo 3 > value; python3 -c 'import os\nfor i in range({times}): os.mkdir(\"{name}\"); os.chdir(\"{name}\")\nopen(\"end\", \"w\")'"
+        )
     };
     let (long, deep) = (down(&"d".repeat(200), 30), down("d", 200));
     let output = world.run(&listing(Packet::lower(&[("nested", nested), ("long", &long), ("deep", &deep)])));
