@@ -1,6 +1,8 @@
 //! One file per command; this one only says which.
 
 mod act;
+mod adopt;
+mod archive;
 mod check;
 mod doctor;
 mod finish;
@@ -9,6 +11,7 @@ mod packet;
 mod plan;
 mod resume;
 mod run;
+mod signals;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;
@@ -45,7 +48,13 @@ pub(crate) async fn run(args: Args) -> Done {
         }
         Command::Cancel { id, dry_run } => act::cancel(&common, &Embedded::open(&common).await?, &id, dry_run).await,
         Command::Resume { id, dry_run } => resume::resume(&common, &id, dry_run).await,
-        Command::Adopt{..}|Command::Archive{..}=>Err(Failure::new(1,"","")),
+        Command::Adopt { id, competitors, undo, push, allow_failing, clean, dry_run } => {
+            let wish = adopt::Wish { competitors, undo, push, allow_failing, clean, dry_run };
+            adopt::adopt(&common, &Embedded::open(&common).await?, &id, &wish).await
+        }
+        Command::Archive { id, dir, dry_run } => {
+            archive::archive(&common, &Embedded::open(&common).await?, &id, &dir, dry_run).await
+        }
         Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {

@@ -1,8 +1,10 @@
 //! What went wrong, with the exit code that scripts rely on and the command that mends it.
 
+use crate::adopting::AdoptError;
+use crate::archiving::ArchiveError;
+use crate::userrepo::RepoError;
 use arena_coordinator::SessionError;
 use arena_coordinator::store::StoreError;
-use crate::userrepo::RepoError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
 use std::io;
@@ -56,17 +58,31 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            _ if files::is_full(&error) => full(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => read_only(&error.to_string()),
-            _ => Self::new(GENERAL, error.to_string(), ""),
+        if files::is_full(&error) {
+            return full();
         }
+        if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+            return read_only(&error.to_string());
+        }
+        Self::new(GENERAL, error.to_string(), "")
     }
 }
 
 impl From<RepoError> for Failure {
     fn from(error: RepoError) -> Self {
         Self::with_mend(USAGE, &error.to_string())
+    }
+}
+
+impl From<AdoptError> for Failure {
+    fn from(error: AdoptError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
     }
 }
 
@@ -89,7 +105,9 @@ impl From<SessionError> for Failure {
         match error {
             SessionError::Store(error) => error.into(),
             SessionError::Illegal(error) => Self::new(USAGE, error.to_string(), "`arena show ID` says where it stands"),
-            SessionError::Packet(reason) => Self::new(GENERAL, reason, "use the version of arena that began the session"),
+            SessionError::Packet(reason) => {
+                Self::new(GENERAL, reason, "use the version of arena that began the session")
+            }
             SessionError::Malformed(error) => {
                 Self::new(GENERAL, error.to_string(), "use the version of arena that wrote the record")
             }
@@ -97,22 +115,28 @@ impl From<SessionError> for Failure {
     }
 }
 
+/// Which status of the services is which exit code; every other one is a general failure.
+const CODES: [(tonic::Code, u8); 6] = [
+    (tonic::Code::NotFound, NOT_FOUND),
+    (tonic::Code::InvalidArgument, USAGE),
+    (tonic::Code::FailedPrecondition, USAGE),
+    (tonic::Code::Unavailable, UNREACHABLE),
+    (tonic::Code::ResourceExhausted, AGAIN),
+    (tonic::Code::PermissionDenied, NOT_ALLOWED),
+];
+
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
-        let code = match status.code() {
-            tonic::Code::NotFound => NOT_FOUND,
-            tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition => USAGE,
-            tonic::Code::Unavailable => UNREACHABLE,
-            tonic::Code::ResourceExhausted => AGAIN,
-            tonic::Code::PermissionDenied => NOT_ALLOWED,
-            _ => GENERAL,
+        let code = match CODES.iter().find(|(code, _)| *code == status.code()) {
+            Some((_, exit)) => *exit,
+            None => GENERAL,
         };
         Self::new(code, status.message(), "")
     }
 }
 
 fn full() -> Failure {
-    let mend = "free some space (`arena doctor` says where the state is), then `arena resume ID`";
+    let mend = "free some space (`arena doctor` says where the state is), and try again";
     Failure::new(AGAIN, "the disk of the state directory is full", mend)
 }
 

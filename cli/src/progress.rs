@@ -106,6 +106,7 @@ impl Live {
             if item.text.starts_with("kept") && item.ratio.is_some_and(better) {
                 row.best = item.ratio;
             }
+            row.bar.set_message(format!("{}waits for a slot", best(row.best)));
             let text = format!("{} round {}: {}", item.competitor, item.round, item.text);
             return self.above(&sanitise_line(&text, 200));
         }
@@ -148,7 +149,7 @@ pub(crate) fn event(item: &FeedItem) -> serde_json::Value {
         Some((kind, phase)) => (kind, Some(phase)),
         None => (item.kind.as_str(), None),
     };
-    let mut event = serde_json::json!({ "event": kind, "seq": item.seq, "at": clock::rfc3339(item.at) });
+    let mut event = serde_json::json!({ "event": kind, "seq": item.seq, "at": clock::rfc3339_millis(item.at) });
     if let Some(map) = event.as_object_mut() {
         if let Some(phase) = phase {
             map.insert("phase".into(), phase.into());

@@ -1,15 +1,19 @@
 //! Packet + competitor + what was measured -> the text an engine gets. Complete, from data, and without holdout scenarios.
 
+#[cfg(test)]
+mod tests;
+
 use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
 use std::fmt::Write;
+use std::slice;
 
 /// The brief of one round; from the second on with the figures of the rounds before.
 pub fn compose(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
     let competitor = &contestant.competitor;
     let mut text = format!("# {}\n\n{}\n", packet.title, packet.goal);
-    section(&mut text, "What to build", &[packet.brief.specification.clone()], false);
+    section(&mut text, "What to build", slice::from_ref(&packet.brief.specification), false);
     section(&mut text, "Accepted when", &packet.brief.acceptance, true);
     section(&mut text, "Constraints", &packet.brief.constraints, true);
     section(&mut text, "Optimise for, in this order", &packet.brief.optimize_for, true);
@@ -71,7 +75,8 @@ fn kpis(packet: &Packet) -> Vec<String> {
         let guard = kpi.guard.map(|guard| format!(", no scenario may lose more than {} %", guard * 100.0));
         format!("{} in {}, {} is better{target}{}", kpi.name, kpi.unit, kpi.better.as_str(), guard.unwrap_or_default())
     };
-    let how = format!("with `{}` on scenarios {}", harness.run, harness.matrix().join(", "));
+    let on = if harness.scenarios.is_empty() { "" } else { " on scenarios " };
+    let how = format!("with `{}`{on}{}", harness.run, harness.scenarios.join(", "));
     packet.kpis.iter().map(line).chain([how]).collect()
 }
 
@@ -88,7 +93,7 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
         return lines;
     };
     lines.push(match contestant.best {
-        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.gained) => {
+        Some(best) if contestant.best_round().and_then(|one| one.ruling.as_ref()).is_some_and(|one| one.beats_base) => {
             format!("The working directory holds the tree of round {best}, the best so far.")
         }
         Some(_) | None if packet.kpis.is_empty() && last.tree().is_some() => {

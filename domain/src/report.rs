@@ -1,5 +1,12 @@
 //! What a session leaves to read: submission bundles, synthesis, continuation brief. Data only; templates render it.
 
+mod bundle;
+mod compose;
+#[cfg(test)]
+mod tests;
+
+pub use compose::compose;
+
 use crate::id::{Commit, CompetitorName, SessionId};
 use crate::packet::Packet;
 use crate::standing::{Entry, Standing};
@@ -52,8 +59,4 @@ pub struct Continuation {
     pub reproduce: Vec<String>,
     pub follow_ups: Vec<String>,
     pub open_risks: Vec<String>,
-}
-pub fn compose(session: &crate::session::Session, started: &str) -> Option<Report> {
- let standing=session.standing()?.clone();
- Some(Report{session:session.id.clone(),packet:session.packet.clone(),base:session.base.clone(),standing,bundles:vec![],recommendation:Default::default(),continuation:Default::default(),started:started.into(),duration_s:0.0,base_gates:vec![],exclusive_cores:false})
 }

@@ -5,7 +5,7 @@
 mod compete;
 mod judge;
 #[cfg(test)]
-mod story;
+pub(crate) mod story;
 
 pub(crate) use judge::estimates as judge_estimates;
 pub use judge::{Ruling, judge};
@@ -23,6 +23,7 @@ pub struct Session {
     pub tenant: Tenant,
     pub packet: Packet,
     pub base: Commit,
+    /// When it was submitted, or when its question was answered: from then on its wall time passes.
     pub started: Millis,
     pub latest: Millis,
     pub phase: Phase,
@@ -84,6 +85,7 @@ pub struct RoundRecord {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is a settled job; a box would only cost a step")]
 pub enum Event {
     /// `yes`: the recommended answer is taken to every question.
     Submitted {
@@ -254,7 +256,8 @@ impl Session {
             let options = question.options.join(", ");
             return Err(IllegalTransition::NotAnAnswer { answer: answer.into(), options });
         }
-        self.latest = at;
+        // The wall time of a session does not pass while a person thinks.
+        (self.started, self.latest) = (at, at);
         match answer {
             "cancel" => self.end(Status::Cancelled, "cancelled by the answer to its question", effects),
             "all" => self.begin(effects),
@@ -271,7 +274,9 @@ impl Session {
             return Err(IllegalTransition::Ended(self.id.clone()));
         }
         self.latest = at;
-        effects.push(Effect::Cancel { engines_only: false });
+        if self.phase == Phase::New {
+            self.started = at;
+        }
         self.end(Status::Cancelled, "cancelled", effects);
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 mod place;
 mod score;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use place::place;
 

@@ -25,8 +25,17 @@ impl Stopwatch {
 
 /// RFC 3339 in UTC, to the second.
 pub fn rfc3339(millis: u64) -> String {
+    written(millis, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+pub fn rfc3339_millis(millis: u64) -> String {
+    written(millis, "%Y-%m-%dT%H:%M:%S%.3fZ")
+}
+
+fn written(millis: u64, format: &str) -> String {
     let stamp = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    stamp.map_or_else(|| "unknown".to_owned(), |stamp| stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    stamp.map_or_else(|| "unknown".to_owned(), |stamp| stamp.strftime(format).to_string())
 }
 
 #[cfg(test)]
@@ -35,6 +44,7 @@ mod tests {
     fn a_time_is_written_as_the_world_reads_it() {
         assert_eq!(super::rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(super::rfc3339(1_700_000_000_123), "2023-11-14T22:13:20Z");
+        assert_eq!(super::rfc3339_millis(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
         assert_eq!(super::rfc3339(u64::MAX), "unknown");
     }
 }

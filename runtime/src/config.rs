@@ -38,6 +38,16 @@ pub struct WorkerConfig {
     pub runtime: String,
     /// Read-only in containers.
     pub engine_packs: PathBuf,
+    pub workspaces: Workspaces,
+}
+
+/// What a competitor's tree lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workspaces {
+    /// Overlays where this process may mount, volumes otherwise.
+    Auto,
+    Overlay,
+    Volume,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +201,7 @@ mod tests {
         assert_eq!(config.worker.measure_cores, Vec::<String>::new());
         assert_eq!(config.worker.runtime, "runc");
         assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
+        assert_eq!(config.worker.workspaces, Workspaces::Auto);
         assert_eq!(config.limits, Limits { fleet: 3, engine: BTreeMap::new() });
         assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
         let openai = &config.providers["openai"];
@@ -270,6 +281,17 @@ output = 2
         assert_eq!(config.providers["openai"].models, ["a,b"]);
         let config = loaded("worker.measure_cores = [\"1\"]", &[("ARENA_WORKER_MEASURE_CORES", "[]")], &[]).unwrap();
         assert_eq!(config.worker.measure_cores, Vec::<String>::new());
+    }
+
+    #[test]
+    fn workspaces_are_said_by_one_of_three_words() {
+        let said =
+            |word: &str| loaded("", &[("ARENA_WORKER_WORKSPACES", word)], &[]).map(|held| held.worker.workspaces);
+        let rows = [("auto", Workspaces::Auto), ("overlay", Workspaces::Overlay), ("volume", Workspaces::Volume)];
+        for (word, expected) in rows {
+            assert_eq!(said(word), Ok(expected));
+        }
+        refused("worker.workspaces = \"btrfs\"\n", &[], &[], "line 1: worker.workspaces: is none of auto, overlay");
     }
 
     #[test]

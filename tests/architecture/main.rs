@@ -1,1 +1,105 @@
-//! Architecture.
+//! Who may import whom; the sizes of files; what has one home. Read from the sources, so that a stranger is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// Arena's own crates that a manifest names in `[dependencies]`, and everything else it names there.
+fn dependencies(krate: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let text = fs::read_to_string(root().join(krate).join("Cargo.toml")).expect("a manifest");
+    let manifest: toml_edit::Document<String> = text.parse().expect("a valid manifest");
+    let table = manifest.get("dependencies").and_then(|item| item.as_table_like());
+    let names = table.into_iter().flat_map(|table| table.iter().map(|(name, _)| name.to_owned()));
+    names.partition(|name| name.starts_with("arena-"))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target" && name != ".git") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn product() -> Vec<(PathBuf, String)> {
+    let crates = ["domain", "proto", "runtime", "coordinator", "worker", "cli"];
+    crates
+        .iter()
+        .flat_map(|name| sources(&root().join(name)))
+        .map(|path| (path.clone(), fs::read_to_string(&path).expect("a source")))
+        .collect()
+}
+
+#[test]
+fn each_layer_depends_only_on_what_is_below_it() {
+    let rows: [(&str, &[&str]); 6] = [
+        ("domain", &[]),
+        ("proto", &["arena-domain"]),
+        ("runtime", &[]),
+        ("coordinator", &["arena-domain", "arena-proto", "arena-runtime"]),
+        ("worker", &["arena-domain", "arena-proto", "arena-runtime"]),
+        ("cli", &["arena-coordinator", "arena-domain", "arena-proto", "arena-runtime", "arena-worker"]),
+    ];
+    for (krate, allowed) in rows {
+        let (own, _) = dependencies(krate);
+        let allowed: BTreeSet<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(own, allowed, "{krate}");
+    }
+}
+
+#[test]
+fn the_domain_knows_no_wire_no_clock_and_no_file() {
+    let (_, outside) = dependencies("domain");
+    assert_eq!(outside, BTreeSet::from(["globset".to_owned(), "thiserror".to_owned()]));
+    for path in sources(&root().join("domain/src")) {
+        let text = fs::read_to_string(&path).expect("a source");
+        for word in ["std::fs", "std::net", "std::io", "SystemTime", "Instant", "std::env", "std::process"] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_has_one_home_is_used_nowhere_else() {
+    let rows: [(&str, &[&str]); 5] = [
+        ("use bollard", &["worker/src/sandbox"]),
+        ("use rusqlite", &["coordinator/src/store", "coordinator/src/store.rs"]),
+        ("SystemTime::now", &["runtime/src/clock.rs"]),
+        ("Instant::now", &["runtime/src/clock.rs", "worker/src/sandbox", "worker/relay"]),
+        ("tokio::spawn", &["runtime/src/tasks.rs", "worker/src/sandbox"]),
+    ];
+    for (word, homes) in rows {
+        for (path, text) in product() {
+            let place = path.strip_prefix(root()).expect("below the root");
+            let at_home = homes.iter().any(|home| place.starts_with(home));
+            assert!(at_home || !text.contains(word), "{} has `{word}`, whose home is {homes:?}", place.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_is_short_and_says_what_it_is() {
+    for (path, text) in product() {
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines; split it", path.display());
+        assert!(text.starts_with("//!"), "{} does not open with what it is", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_unfinished_or_silenced() {
+    for (path, text) in product() {
+        for word in ["todo!(", "unimplemented!(", "TODO", "FIXME", "#[ignore", "allow(dead_code)"] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The main job on the real thing: real Docker, real git, the real binary.
 
 mod commands;
+mod demo;
 mod kpis;
 mod limits;
 mod repositories;

@@ -38,7 +38,8 @@ fn what_is_out_of_scope_is_put_back_and_said() {
     assert_eq!(stray["files_changed"], serde_json::json!(["value"]));
     assert_eq!(stray["scope"]["kept"], false);
     assert_eq!(stray["scope"]["reverted"], serde_json::json!(["Makefile", "private/key", "tests/check.sh"]));
-    let kinds: Vec<&str> = stray["flags"].as_array().unwrap().iter().map(|flag| flag["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        stray["flags"].as_array().unwrap().iter().map(|flag| flag["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"scope_violation") && kinds.contains(&"protected_changed"), "{kinds:?}");
     world.assert_clean();
 }
@@ -70,7 +71,8 @@ fn rounds_build_on_the_best_and_the_brief_tells_what_was_measured() {
     let shell = "cp $ARENA_BRIEF brief-$ARENA_ROUND.md; expr $(cat value) / 2 > value";
     let mut packet = Packet::lower(&[("halve", shell)]);
     packet.budget = "rounds = 3\nstale_rounds = 2".into();
-    packet.harness = packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"shown\"]\nholdout = [\"unseen-9\"]");
+    packet.harness =
+        packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"shown\"]\nholdout = [\"unseen-9\"]");
     let output = world.run(&packet);
     let halve = output.entry("halve");
     assert_eq!(halve["rounds"], 3);

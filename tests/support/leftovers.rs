@@ -1,4 +1,4 @@
-//! What a run must not leave: containers, mounts, loop devices. Seen from outside of Arena.
+//! What a run must not leave: containers, volumes, mounts, loop devices. Seen from outside of Arena.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,6 +6,7 @@ use std::process::Command;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
     pub containers: Vec<String>,
+    pub volumes: Vec<String>,
     pub mounts: Vec<String>,
     pub loops: Vec<String>,
 }
@@ -24,6 +25,7 @@ pub fn leftovers(state: &Path) -> Leftovers {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
     Leftovers {
         containers: lines("docker", &["ps", "-aq", "--filter", &filter]),
+        volumes: lines("docker", &["volume", "ls", "-q", "--filter", &filter]),
         mounts: mine(mounts.lines().map(str::to_owned).collect()),
         loops: mine(lines("losetup", &["-a"])),
     }

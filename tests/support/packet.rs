@@ -30,10 +30,12 @@ impl Packet {
                 .into(),
             scope: "allowed = [\"**\"]\nforbidden = [\"private/**\"]\nprotected = [\"tests/**\"]".into(),
             engines: engines.iter().map(|(name, shell)| engine(name, shell)).collect(),
-            gates: "[[gate]]\nname = \"number\"\nkind = \"test\"\nrun = \"grep -qx '[0-9]*' value\"\ntimeout = \"30s\"".into(),
-            harness: "[harness]\nrun = \"cat value\"\nrepeats = 1\ntimeout = \"30s\"\n\n[[kpi]]\nname = \"value\"\nsource = \
-                      \"stdout\"\nunit = \"points\"\nbetter = \"lower\""
+            gates: "[[gate]]\nname = \"number\"\nkind = \"test\"\nrun = \"grep -qx '[0-9]*' value\"\ntimeout = \"30s\""
                 .into(),
+            harness:
+                "[harness]\nrun = \"cat value\"\nrepeats = 1\ntimeout = \"30s\"\n\n[[kpi]]\nname = \"value\"\nsource = \
+                      \"stdout\"\nunit = \"points\"\nbetter = \"lower\""
+                    .into(),
             budget: "rounds = 1".into(),
             sandbox: "memory = \"256MiB\"\ndisk = \"64MiB\"\npids = 64".into(),
             rest: String::new(),

@@ -89,8 +89,11 @@ impl World {
 
     pub fn packet(&self, packet: &Packet) {
         // Not a part of the repository: a packet may lie anywhere.
-        std::fs::write(self.repo.join("../arena.toml"), packet.text().replace("[session]", "[session]\nrepository = \"repo\""))
-            .expect("a packet");
+        std::fs::write(
+            self.repo.join("../arena.toml"),
+            packet.text().replace("[session]", "[session]\nrepository = \"repo\""),
+        )
+        .expect("a packet");
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
@@ -167,6 +170,9 @@ impl Drop for World {
         let left = leftovers(&self.state);
         for id in &left.containers {
             let _ = Command::new("docker").args(["rm", "-f", id]).output();
+        }
+        for name in &left.volumes {
+            let _ = Command::new("docker").args(["volume", "rm", "-f", name]).output();
         }
         let points: Vec<String> =
             left.mounts.iter().rev().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect();

@@ -173,7 +173,7 @@ fn open(folder: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<OwnedF
 }
 
 /// `.git` in any case, and the short name that some file systems give it.
-fn is_git(name: &[u8]) -> bool {
+pub(crate) fn is_git(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b".git") || name.eq_ignore_ascii_case(b"git~1")
 }
 

@@ -1,9 +1,12 @@
-//! Trees to run things on: the base, the setup's layer, a submission's changes, what build gates made.
+//! Trees to run things on: the base, the setup's results, a submission's changes, what build gates made.
 
 use crate::repository::{RawChange, Repository, RepositoryError};
 use crate::run::{Context, RunError, Task};
-use crate::setup::Setups;
-use crate::workspace::{Disk, Layer, Stage};
+use crate::sandbox::Source;
+use crate::setup::{self, Setups};
+use crate::snapshot::Snapshot;
+use crate::volume::VolumeStage;
+use crate::workspace::{Backend, Disk, Layer, Stage};
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::job::Tree;
 use arena_domain::outcome::GateResult;
@@ -12,13 +15,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Something to put fresh upper layers on, and what its build gates said.
-#[derive(Debug)]
+/// Something to make fresh workspaces of, and what its build gates said.
 pub(crate) struct Prepared {
-    /// Topmost first; the base is the last.
-    layers: Vec<Layer>,
-    pub disk: Arc<Disk>,
+    pub ground: Ground,
     pub built: Vec<GateResult>,
+}
+
+pub(crate) enum Ground {
+    /// Layers, topmost first, the base last; and the disk for those that are put on them.
+    Layers(Vec<Layer>, Arc<Disk>),
+    Packed(Arc<Snapshot>),
+}
+
+/// One tree that containers work on; gone when dropped.
+pub(crate) enum Workspace {
+    Overlay(Stage),
+    Volume(VolumeStage),
 }
 
 /// The bases that this worker has prepared, by session: measured beside every candidate.
@@ -26,21 +38,88 @@ pub(crate) struct Prepared {
 pub(crate) struct Trees {
     bases: Mutex<HashMap<SessionId, Arc<OnceCell<Arc<Prepared>>>>>,
     pub setups: Setups,
+    /// Packed trees that this boot has read, by their file.
+    packed: Mutex<HashMap<PathBuf, Arc<OnceCell<Arc<Snapshot>>>>>,
 }
 
 impl Prepared {
-    pub(crate) fn new(layers: Vec<Layer>, disk: Arc<Disk>) -> Self {
-        Self { layers, disk, built: Vec::new() }
+    fn new(ground: Ground) -> Self {
+        Self { ground, built: Vec::new() }
     }
 
-    pub(crate) fn stage(&self) -> std::io::Result<Stage> {
-        let lowers: Vec<&Path> = self.layers.iter().map(Layer::path).collect();
-        self.disk.stage(&lowers)
-    }
-
-    /// Another layer on top.
+    /// Another layer on top, where there are layers.
     pub(crate) fn cover(&mut self, layer: Layer) {
-        self.layers.insert(0, layer);
+        match &mut self.ground {
+            Ground::Layers(layers, _) => layers.insert(0, layer),
+            Ground::Packed(_) => {}
+        }
+    }
+
+    /// A fresh workspace.
+    pub(crate) async fn stage(&self, context: &Context, task: &Task) -> Result<Workspace, RunError> {
+        match &self.ground {
+            Ground::Layers(layers, disk) => Ok(Workspace::Overlay(overlay(layers, disk)?)),
+            Ground::Packed(tree) => {
+                Ok(Workspace::Volume(VolumeStage::fill(context, &task.packet.sandbox, tree).await?))
+            }
+        }
+    }
+
+    /// A fresh workspace for an engine, with its parent's changes.
+    pub(crate) async fn engine_stage(
+        &self,
+        context: &Arc<Context>,
+        task: &Task,
+        parent: Option<&Tree>,
+    ) -> Result<Workspace, RunError> {
+        let changes = match parent {
+            Some(parent) => changes(context, task, parent).await?,
+            None => Vec::new(),
+        };
+        match &self.ground {
+            Ground::Layers(layers, disk) => {
+                let stage = overlay(layers, disk)?;
+                lay_out(context, task, changes, &stage).await?;
+                Ok(Workspace::Overlay(stage))
+            }
+            Ground::Packed(base) => {
+                let tree = laid_over(context, task, base, changes).await?;
+                Ok(Workspace::Volume(VolumeStage::take(context, &task.packet.sandbox, base, &tree).await?))
+            }
+        }
+    }
+
+    /// With a stored tree written over it by us: nothing of an engine's workspace is used again.
+    pub(crate) async fn with(self, context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Self, RunError> {
+        let changes = changes(context, task, tree).await?;
+        let ground = match self.ground {
+            Ground::Layers(mut layers, disk) => {
+                let stage = overlay(&layers, &disk)?;
+                lay_out(context, task, changes, &stage).await?;
+                layers.insert(0, stage.freeze());
+                Ground::Layers(layers, disk)
+            }
+            Ground::Packed(base) => Ground::Packed(laid_over(context, task, &base, changes).await?),
+        };
+        Ok(Self { ground, built: self.built })
+    }
+}
+
+impl Workspace {
+    /// What containers mount.
+    pub(crate) fn source(&self) -> Source {
+        match self {
+            Self::Overlay(stage) => Source::Path(stage.path().to_owned()),
+            Self::Volume(stage) => Source::Volume(stage.volume().name().to_owned()),
+        }
+    }
+
+    /// A container whose network is this workspace's own, if it has one.
+    pub(crate) fn holder(&self) -> Option<String> {
+        match self {
+            Self::Overlay(_) => None,
+            Self::Volume(stage) => Some(stage.volume().keeper().to_owned()),
+        }
     }
 }
 
@@ -49,31 +128,61 @@ impl Trees {
         self.bases.lock().unwrap_or_else(PoisonError::into_inner).entry(session.clone()).or_default().clone()
     }
 
+    /// A packed tree, read once.
+    pub(crate) async fn packed(&self, path: PathBuf) -> Result<Arc<Snapshot>, RunError> {
+        let cell = self.packed.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
+        let read = cell.get_or_try_init(async || -> Result<Arc<Snapshot>, RunError> {
+            Ok(Arc::new(tokio::task::spawn_blocking(move || Snapshot::open(&path)).await??))
+        });
+        read.await.cloned()
+    }
+
     /// Lets all layers go, and with them their disks.
     pub(crate) fn clear(&self) {
         self.bases.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.packed.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.setups.clear();
     }
 }
 
-/// The base's checkout with the setup's layer over it, on a disk of its own.
-pub(crate) async fn base_layers(context: &Arc<Context>, task: &Task) -> Result<Prepared, RunError> {
-    let tree = checkout(context, task).await?;
-    let setup = match &task.packet.sandbox.setup {
-        Some(command) => Some(crate::setup::layer(context, task, &tree, command).await?),
-        None => None,
-    };
-    let layers = setup.into_iter().chain([Layer::lasting(tree)]).collect();
-    Ok(Prepared::new(layers, disk(context, task).await?))
+fn overlay(layers: &[Layer], disk: &Arc<Disk>) -> std::io::Result<Stage> {
+    let lowers: Vec<&Path> = layers.iter().map(Layer::path).collect();
+    disk.stage(&lowers)
 }
 
-pub(crate) async fn checkout(context: &Arc<Context>, task: &Task) -> Result<PathBuf, RunError> {
-    let (shared, base, history) = (context.clone(), task.base.clone(), task.packet.sandbox.history);
-    let (root, source) = (shared.settings.root.clone(), task.head.repository.clone());
+/// The base's checkout with the setup's results over it.
+pub(crate) async fn base_layers(context: &Arc<Context>, task: &Task) -> Result<Prepared, RunError> {
+    let command = task.packet.sandbox.setup.as_deref();
+    match context.settings.backend {
+        Backend::Overlay => {
+            let tree = checkout(context, task).await?;
+            let setup = match command {
+                Some(command) => Some(setup::layer(context, task, &tree, command).await?),
+                None => None,
+            };
+            let layers = setup.into_iter().chain([Layer::lasting(tree)]).collect();
+            Ok(Prepared::new(Ground::Layers(layers, disk(context, task).await?)))
+        }
+        Backend::Volume => {
+            let base = context.trees.packed(checkout(context, task).await?).await?;
+            let tree = match command {
+                Some(command) => setup::packed(context, task, &base, command).await?,
+                None => base,
+            };
+            Ok(Prepared::new(Ground::Packed(tree)))
+        }
+    }
+}
+
+/// The base: a folder to put layers on, or a packed tree.
+async fn checkout(context: &Arc<Context>, task: &Task) -> Result<PathBuf, RunError> {
+    let (base, history, backend) = (task.base.clone(), task.packet.sandbox.history, context.settings.backend);
+    let repository = context.repository(task).await?;
     let tree = tokio::task::spawn_blocking(move || -> Result<PathBuf, RepositoryError> {
-        let repository = Repository::open(&root, &source)?;
-        repository.fetch_base(&source, &base)?;
-        repository.checkout(&base, history)
+        match backend {
+            Backend::Overlay => repository.checkout(&base, history),
+            Backend::Volume => repository.packed(&base, history),
+        }
     });
     Ok(tree.await??)
 }
@@ -92,8 +201,8 @@ pub(crate) async fn disk(context: &Arc<Context>, task: &Task) -> Result<Arc<Disk
 }
 
 /// What a stored tree changes of the base; brought here first when another worker made it.
-pub(crate) async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
-    let repository = context.repository(task)?;
+async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
+    let repository = context.repository(task).await?;
     if !repository.has(&tree.commit) {
         let bundle = context.blobs.get(&tree.bundle).await?;
         repository.unbundle(&bundle)?;
@@ -103,13 +212,29 @@ pub(crate) async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) ->
 }
 
 /// Writes a stored tree into a stage.
-pub(crate) async fn lay_out(
-    context: &Arc<Context>,
-    task: &Task,
-    changes: Vec<RawChange>,
-    stage: &Stage,
-) -> Result<(), RunError> {
-    let repository = context.repository(task)?;
+async fn lay_out(context: &Arc<Context>, task: &Task, changes: Vec<RawChange>, stage: &Stage) -> Result<(), RunError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let repository = context.repository(task).await?;
     let root = stage.path().to_owned();
     Ok(tokio::task::spawn_blocking(move || repository.lay_out(&changes, &root)).await??)
+}
+
+/// A stored tree as a snapshot that shares what it has in common with the base.
+async fn laid_over(
+    context: &Arc<Context>,
+    task: &Task,
+    base: &Arc<Snapshot>,
+    changes: Vec<RawChange>,
+) -> Result<Arc<Snapshot>, RunError> {
+    if changes.is_empty() {
+        return Ok(base.clone());
+    }
+    let repository: Repository = context.repository(task).await?;
+    let (base, scratch) = (base.clone(), context.boot.folder.clone());
+    let laid = tokio::task::spawn_blocking(move || -> Result<Snapshot, RepositoryError> {
+        base.with(&changes, |side| repository.blob(&side.blob), &scratch)
+    });
+    Ok(Arc::new(laid.await??))
 }

@@ -14,5 +14,8 @@ pub mod repository;
 pub mod run;
 pub mod sandbox;
 mod setup;
+mod snapshot;
 pub mod space;
+mod verify;
+mod volume;
 pub mod workspace;

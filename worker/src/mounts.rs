@@ -7,6 +7,21 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The capability that mounting takes, by its number in the kernel.
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Whether this process may mount, and has the loop devices that disks need. Root in a container often may not.
+pub(crate) fn allowed() -> bool {
+    rustix::process::geteuid().is_root()
+        && Path::new("/dev/loop-control").exists()
+        && std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_capable(&status, CAP_SYS_ADMIN))
+}
+
+fn is_capable(status: &str, capability: u32) -> bool {
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    held.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> capability & 1 == 1)
+}
+
 /// Lays `upper` over the `lowers` (topmost first) at `target`.
 pub(crate) fn overlay(lowers: &[&Path], upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
     let mut data = b"lowerdir=".to_vec();
@@ -110,6 +125,13 @@ fn run(command: &mut Command) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn root_without_the_capability_may_not_mount() {
+        assert!(is_capable("Name:\tx\nCapEff:\t000001ffffffffff\n", CAP_SYS_ADMIN));
+        assert!(!is_capable("CapEff:\t00000000a80425fb\n", CAP_SYS_ADMIN));
+        assert!(!is_capable("", CAP_SYS_ADMIN));
+    }
 
     #[test]
     fn a_path_with_separators_stays_one_path() {

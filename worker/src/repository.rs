@@ -9,6 +9,7 @@ pub use import::{ImportError, Imported};
 
 use crate::git::{Git, GitError};
 use crate::sandbox::{AGENT, JUDGE};
+use crate::snapshot::Snapshot;
 use arena_domain::id::{Commit, JobId};
 use arena_domain::packet::History;
 use arena_runtime::{digest, token};
@@ -33,6 +34,9 @@ const AUTHOR: &str = "Arena <arena@localhost> 0 +0000";
 /// Highest precedence of all attributes: bytes are bytes.
 const NO_ATTRIBUTES: &str = "* -text -eol -filter -ident -working-tree-encoding !diff !merge\n";
 
+/// Where they are put while we work in a checkout.
+const ATTRIBUTES: &str = ".git/info/attributes";
+
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     #[error(transparent)]
@@ -51,12 +55,13 @@ impl Repository {
         let mirror = root.join("mirrors").join(format!("{}.git", &digest::sha256(source.as_bytes())[..16]));
         let bases = root.join("bases");
         fs::create_dir_all(&bases)?;
-        if !mirror.join("HEAD").exists() {
+        // Written last: a mirror without it is one whose making was killed.
+        if !mirror.join("info/attributes").exists() {
             let _gate = gate(&mirror)?;
             fs::create_dir_all(&mirror)?;
             git.run(&mirror, &["init", "-q", "--bare", "--template="])?;
             fs::create_dir_all(mirror.join("info"))?;
-            fs::write(mirror.join("info/attributes"), NO_ATTRIBUTES)?;
+            arena_runtime::files::write_atomic(&mirror.join("info/attributes"), NO_ATTRIBUTES.as_bytes())?;
         }
         Ok(Self { git, mirror, bases })
     }
@@ -79,16 +84,11 @@ impl Repository {
 
     /// The checked-out base with its private repository, owned by the engine's user; made once, under a lock.
     pub fn checkout(&self, base: &Commit, history: History) -> Result<PathBuf, RepositoryError> {
-        let suffix = match history {
-            History::None => "",
-            History::Base => "-history",
-        };
-        let home = self.bases.join(format!("{base}{suffix}"));
+        let home = self.bases.join(name(base, history));
         let tree = home.join("tree");
         if home.join("ready").exists() {
             return Ok(tree);
         }
-        fs::create_dir_all(&self.bases)?;
         let _gate = gate(&home)?;
         if home.join("ready").exists() {
             return Ok(tree);
@@ -96,26 +96,57 @@ impl Repository {
         if home.exists() {
             fs::remove_dir_all(&home)?;
         }
-        fs::create_dir_all(&tree)?;
+        self.check_out(base, history, &tree)?;
+        own_all(&tree)?;
+        self.git.run(&tree, &["update-index", "-q", "--refresh"]).ok();
+        fs::remove_file(tree.join(ATTRIBUTES))?;
+        own(&tree.join(".git/index"), 0o664)?;
+        fs::write(home.join("ready"), "")?;
+        Ok(tree)
+    }
+
+    /// The same as an archive, which no right on this host is needed for; made once, under a lock.
+    pub(crate) fn packed(&self, base: &Commit, history: History) -> Result<PathBuf, RepositoryError> {
+        let archive = self.bases.join(format!("{}.tar", name(base, history)));
+        if archive.exists() {
+            return Ok(archive);
+        }
+        let _gate = gate(&archive)?;
+        if archive.exists() {
+            return Ok(archive);
+        }
+        let tree = archive.with_extension("unpacked");
+        if tree.exists() {
+            fs::remove_dir_all(&tree)?;
+        }
+        self.check_out(base, history, &tree)?;
+        // Unpacked elsewhere, a file keeps of what git remembers of it its size and the second of its last change.
+        self.git.run(&tree, &["config", "core.checkStat", "minimal"])?;
+        self.git.run(&tree, &["config", "core.trustctime", "false"])?;
+        fs::remove_file(tree.join(ATTRIBUTES))?;
+        Snapshot::of(&tree, &self.bases)?.keep(&archive)?;
+        fs::remove_dir_all(&tree)?;
+        Ok(archive)
+    }
+
+    /// Working tree and private repository at the base, in a new folder; [`ATTRIBUTES`] still have to go.
+    fn check_out(&self, base: &Commit, history: History, tree: &Path) -> Result<(), RepositoryError> {
+        fs::create_dir_all(tree)?;
         let shown = match history {
             History::None => self.alone(base)?,
             History::Base => base.clone(),
         };
-        self.git.run(&tree, &["init", "-q", "--template="])?;
+        self.git.run(tree, &["init", "-q", "--template="])?;
         fs::create_dir_all(tree.join(".git/info"))?;
-        fs::write(tree.join(".git/info/attributes"), NO_ATTRIBUTES)?;
+        fs::write(tree.join(ATTRIBUTES), NO_ATTRIBUTES)?;
         let mirror = self.mirror.to_string_lossy().into_owned();
         let fetch = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--update-shallow", &mirror, shown.as_str()];
-        self.git.run(&tree, &fetch)?;
-        self.git.run(&tree, &["update-ref", "refs/heads/arena", shown.as_str()])?;
-        self.git.run(&tree, &["read-tree", "HEAD"])?;
-        self.git.run(&tree, &["checkout-index", "-a", "-f"])?;
-        own_all(&tree)?;
-        self.git.run(&tree, &["update-index", "-q", "--refresh"]).ok();
-        fs::remove_file(tree.join(".git/info/attributes"))?;
-        own(&tree.join(".git/index"), 0o664)?;
-        fs::write(home.join("ready"), "")?;
-        Ok(tree)
+        self.git.run(tree, &fetch)?;
+        self.git.run(tree, &["update-ref", "refs/heads/arena", shown.as_str()])?;
+        self.git.run(tree, &["read-tree", "HEAD"])?;
+        // `-u` keeps in the index what the files looked like, so that nothing is read again to know it.
+        self.git.run(tree, &["checkout-index", "-a", "-f", "-u"])?;
+        Ok(())
     }
 
     /// The base's tree as a commit without parents.
@@ -150,6 +181,14 @@ impl Repository {
         fs::remove_file(&file)?;
         done?;
         Ok(())
+    }
+}
+
+/// Of what is kept for a base.
+fn name(base: &Commit, history: History) -> String {
+    match history {
+        History::None => base.to_string(),
+        History::Base => format!("{base}-history"),
     }
 }
 

@@ -8,22 +8,25 @@ mod measure;
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
 use crate::collect::CollectError;
 use crate::holders::Holders;
-use crate::layers::Trees;
+use crate::layers::{Trees, Workspace};
 use crate::link::Blobs;
 use crate::outbox::Outbox;
 use crate::repository::{ImportError, Repository, RepositoryError};
-use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Source, Spec};
-use crate::workspace::Disks;
+use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
+use crate::space::Reserve;
+use crate::volume::Spares;
+use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
 use arena_domain::job::{Job, Work};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::packet::Packet;
 use arena_proto::v1::SessionHead;
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What one worker is told.
@@ -40,6 +43,9 @@ pub struct Settings {
     /// Empty: any session.
     pub only_session: String,
     pub docker_host: Option<String>,
+    /// Given up when the disk runs full: the last results are written into it.
+    pub reserve: Option<Reserve>,
+    pub backend: Backend,
 }
 
 /// Why a worker cannot go on; its sessions can, later.
@@ -59,6 +65,8 @@ pub struct Context {
     pub(crate) outbox: Outbox,
     pub(crate) blobs: Blobs,
     pub(crate) trees: Trees,
+    pub(crate) spares: Spares,
+    pub(crate) mirrors: Mirrors,
     /// Measuring slots: the cpusets that are free.
     pub(crate) cores: Cores,
     pub(crate) lost: watch::Sender<Option<Lost>>,
@@ -67,23 +75,34 @@ pub struct Context {
 /// Measuring slots, each with cores of its own where there are any.
 pub(crate) struct Cores {
     slots: Semaphore,
-    free: std::sync::Mutex<Vec<Option<String>>>,
+    free: Mutex<Vec<Option<String>>>,
 }
 
 impl Cores {
     pub(crate) fn new(sets: &[String]) -> Self {
         let free: Vec<Option<String>> =
             if sets.is_empty() { vec![None] } else { sets.iter().cloned().map(Some).collect() };
-        Self { slots: Semaphore::new(free.len()), free: std::sync::Mutex::new(free) }
+        Self { slots: Semaphore::new(free.len()), free: Mutex::new(free) }
     }
 
     /// Runs `work` on a measuring slot.
     pub(crate) async fn with<T>(&self, work: impl AsyncFnOnce(Option<String>) -> T) -> T {
         let _permit = self.slots.acquire().await;
-        let set = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop().flatten();
+        let set = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().flatten();
         let done = work(set.clone()).await;
-        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(set);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(set);
         done
+    }
+}
+
+/// The mirrors that are open, by repository and base.
+#[derive(Default)]
+pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Arc<OnceCell<Repository>>>>);
+
+impl Mirrors {
+    fn cell(&self, source: &str, base: &Commit) -> Arc<OnceCell<Repository>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.entry((source.to_owned(), base.clone())).or_default().clone()
     }
 }
 
@@ -163,6 +182,10 @@ impl Context {
             RunError::Repository(RepositoryError::Import(ImportError::Collect(error))) => {
                 Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
             }
+            RunError::Io(error) if arena_runtime::files::is_full(&error) => self.no_space(error.to_string()),
+            RunError::Blobs(status) if status.code() == tonic::Code::ResourceExhausted => {
+                self.no_space(status.message().to_owned())
+            }
             other @ (RunError::Repository(_) | RunError::Io(_) | RunError::Blobs(_) | RunError::Join(_)) => {
                 self.infrastructure(other.to_string())
             }
@@ -176,18 +199,31 @@ impl Context {
         Failure::Infrastructure(reason)
     }
 
+    fn no_space(&self, reason: String) -> Failure {
+        self.lose(Lost::Space);
+        Failure::Infrastructure(reason)
+    }
+
     fn mend(&self, error: &SandboxError) -> String {
-        match error {
-            SandboxError::NoImage(name) if name == "arena/base" => {
-                "make it with `deploy/image`, or name another in [sandbox] image".into()
-            }
-            SandboxError::NoImage(name) => format!("`docker pull {name}`, or name another in [sandbox] image"),
-            other => other.mend().to_owned(),
+        let SandboxError::NoImage(name) = error else { return error.mend().to_owned() };
+        if name == "arena/base" {
+            "make it with `deploy/image`, or name another in [sandbox] image".into()
+        } else {
+            format!("`docker pull {name}`, or name another in [sandbox] image")
         }
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
     }
 
     /// This worker stops; what is durable stays so.
     pub fn lose(&self, lost: Lost) {
+        if let (Lost::Space, Some(reserve)) = (&lost, &self.settings.reserve)
+            && let Err(error) = reserve.give_up()
+        {
+            tracing::warn!(%error, "the reserve could not be given up");
+        }
         self.lost.send_if_modified(|held| {
             let first = held.is_none();
             if first {
@@ -197,10 +233,20 @@ impl Context {
         });
     }
 
-    pub(crate) fn repository(&self, task: &Task) -> Result<Repository, RepositoryError> {
-        let repository = Repository::open(&self.settings.root, &task.head.repository)?;
-        repository.fetch_base(&task.head.repository, &task.base)?;
-        Ok(repository)
+    /// The mirror, with the base in it. Once it is known to be there nothing is asked again.
+    pub(crate) async fn repository(&self, task: &Task) -> Result<Repository, RunError> {
+        let cell = self.mirrors.cell(&task.head.repository, &task.base);
+        let opened = cell.get_or_try_init(async || -> Result<Repository, RunError> {
+            let (root, source) = (self.settings.root.clone(), task.head.repository.clone());
+            let base = task.base.clone();
+            let opened = tokio::task::spawn_blocking(move || -> Result<Repository, RepositoryError> {
+                let repository = Repository::open(&root, &source)?;
+                repository.fetch_base(&source, &base)?;
+                Ok(repository)
+            });
+            Ok(opened.await??)
+        });
+        opened.await.cloned()
     }
 
     pub(crate) fn labels(&self, task: &Task) -> Vec<(String, String)> {
@@ -217,7 +263,7 @@ impl Context {
     }
 
     /// The container of one command on one stage. Engines and judges are two users.
-    pub(crate) fn spec(&self, task: &Task, stage: &std::path::Path, user: User, command: Vec<String>) -> Spec {
+    pub(crate) fn spec(&self, task: &Task, workspace: &Workspace, user: User, command: Vec<String>) -> Spec {
         let sandbox = &task.packet.sandbox;
         let git = [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")];
         Spec {
@@ -231,7 +277,8 @@ impl Context {
             cpus: sandbox.cpus,
             memory_bytes: sandbox.memory_bytes,
             pids: sandbox.pids,
-            mounts: vec![Mount { source: Source::Path(stage.to_owned()), target: "/work".into(), read_only: false }],
+            mounts: vec![Mount { source: workspace.source(), target: "/work".into(), read_only: false }],
+            network_holder: workspace.holder(),
             tmp_bytes: sandbox.memory_bytes.min(512 << 20),
             fsize_bytes: sandbox.disk_bytes,
             labels: self.labels(task),
@@ -251,15 +298,20 @@ impl Context {
         if task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let holder = self.holders.take(&self.docker, &spec.image).await?;
-        spec.network_holder = Some(holder.id().to_owned());
         spec.deadline = deadline;
-        let finished = self.docker.run(&spec, &task.cancel, live).await;
-        match &finished {
-            Ok(_) => self.holders.give_back(holder),
-            // A holder whose container failed may be the reason.
-            Err(_) => drop(self.docker.release(holder).await),
-        }
+        let finished = if spec.network_holder.is_some() {
+            self.docker.run(&spec, &task.cancel, live).await
+        } else {
+            let holder = self.holders.take(&self.docker, &spec.image).await?;
+            spec.network_holder = Some(holder.id().to_owned());
+            let finished = self.docker.run(&spec, &task.cancel, live).await;
+            match &finished {
+                Ok(_) => self.holders.give_back(holder),
+                // A holder whose container failed may be the reason.
+                Err(_) => drop(self.docker.release(holder).await),
+            }
+            finished
+        };
         if task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }

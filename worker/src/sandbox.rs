@@ -12,6 +12,7 @@ pub mod seccomp;
 pub mod spec;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 use arena_domain::outcome::Exit;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use docker::{Docker, Found, Holder};
 pub use output::Stream;
 pub use run::Listener;
 pub use spec::HOME;
+pub use volume::{Volume, VolumeSpec};
 
 /// The user an engine works as.
 pub const AGENT: (u32, u32) = (10001, 10001);

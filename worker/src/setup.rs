@@ -1,8 +1,10 @@
-//! `setup` runs once per base; what it leaves is a layer that every later workspace is put on.
+//! `setup` runs once per base; what it leaves is under every later workspace, as a layer or packed with the base.
 
-use crate::layers;
+use crate::layers::{self, Workspace};
 use crate::mounts;
 use crate::run::{Context, RunError, Task, User};
+use crate::snapshot::Snapshot;
+use crate::volume::VolumeStage;
 use crate::workspace::Layer;
 use arena_domain::text;
 use arena_runtime::digest;
@@ -30,23 +32,19 @@ impl Setups {
 
 /// The layer of this setup on this base in this image: from the cache, or made now, by one process at a time.
 pub(crate) async fn layer(context: &Arc<Context>, task: &Task, tree: &Path, command: &str) -> Result<Layer, RunError> {
-    let sandbox = &task.packet.sandbox;
-    let image = context.docker.image_id(&sandbox.image).await?;
-    let parts = [&image, command, task.base.as_str(), &sandbox.disk_bytes.to_string(), &task.head.repository];
-    let key = digest::sha256(parts.join("\0").as_bytes());
+    let key = key(context, task, command).await?;
     let held = || context.trees.setups.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
     if let Some(layer) = held() {
         return Ok(layer);
     }
-    let folder = context.settings.root.join("setups");
-    fs::create_dir_all(&folder)?;
+    let folder = folder(context)?;
     let _gate = gate(folder.join(format!("{key}.lock"))).await?;
     if let Some(layer) = held() {
         return Ok(layer);
     }
     let image = folder.join(format!("{key}.img"));
     if !image.exists() {
-        make(context, task, tree, command, &image).await?;
+        make_layer(context, task, tree, command, &image).await?;
     }
     let point = context.boot.folder.join(format!("setup-{}", &key[..12]));
     fs::create_dir_all(&point)?;
@@ -54,6 +52,46 @@ pub(crate) async fn layer(context: &Arc<Context>, task: &Task, tree: &Path, comm
     let layer = Layer::lasting(point.join("0/up"));
     context.trees.setups.mounted.lock().unwrap_or_else(PoisonError::into_inner).insert(key, layer.clone());
     Ok(layer)
+}
+
+/// The base with what this setup leaves, packed: from the cache, or made now, by one process at a time.
+pub(crate) async fn packed(
+    context: &Arc<Context>,
+    task: &Task,
+    base: &Arc<Snapshot>,
+    command: &str,
+) -> Result<Arc<Snapshot>, RunError> {
+    let (key, folder) = (key(context, task, command).await?, folder(context)?);
+    let archive = folder.join(format!("{key}.tar"));
+    if !archive.exists() {
+        let _gate = gate(folder.join(format!("{key}.lock"))).await?;
+        if !archive.exists() {
+            let stage = VolumeStage::fill(context, &task.packet.sandbox, base).await?;
+            let workspace = Workspace::Volume(stage);
+            run(context, task, command, &workspace).await?;
+            if let Workspace::Volume(stage) = &workspace {
+                let (left, archive) = (stage.keep(context).await?, archive.clone());
+                tokio::task::spawn_blocking(move || left.snapshot.keep(&archive)).await??;
+            }
+        }
+    }
+    context.trees.packed(archive).await
+}
+
+/// What a setup's results depend on.
+async fn key(context: &Context, task: &Task, command: &str) -> Result<String, RunError> {
+    let sandbox = &task.packet.sandbox;
+    let image = context.docker.image_id(&sandbox.image).await?;
+    let history = format!("{:?}", sandbox.history);
+    let disk = sandbox.disk_bytes.to_string();
+    let parts = [&image, command, task.base.as_str(), &disk, &task.head.repository, &history];
+    Ok(digest::sha256(parts.join("\0").as_bytes()))
+}
+
+fn folder(context: &Context) -> std::io::Result<PathBuf> {
+    let folder = context.settings.root.join("setups");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 async fn gate(path: PathBuf) -> Result<File, RunError> {
@@ -65,24 +103,37 @@ async fn gate(path: PathBuf) -> Result<File, RunError> {
     Ok(locked.await??)
 }
 
-async fn make(context: &Arc<Context>, task: &Task, tree: &Path, command: &str, image: &Path) -> Result<(), RunError> {
-    task.phase("setup", command).await;
+async fn make_layer(
+    context: &Arc<Context>,
+    task: &Task,
+    tree: &Path,
+    command: &str,
+    image: &Path,
+) -> Result<(), RunError> {
     let disk = layers::disk(context, task).await?;
-    let stage = disk.stage(&[tree])?;
-    let words = ["sh", "-c", command].map(str::to_owned).to_vec();
-    let spec = context.spec(task, stage.path(), User::Agent, words);
-    let finished = context.sandboxed(task, spec, TIMEOUT, None).await?;
-    if !finished.exit.passed() {
-        let said = [finished.stdout, finished.stderr].concat();
-        let reason = format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
-        let mend = "correct [sandbox] setup; it runs without a network in the sandbox image".to_owned();
-        return Err(RunError::Setup { reason, mend });
+    let workspace = Workspace::Overlay(disk.stage(&[tree])?);
+    run(context, task, command, &workspace).await?;
+    if let Workspace::Overlay(stage) = workspace {
+        // What the setup did to the private repository is nobody's business.
+        let _ = fs::remove_dir_all(stage.upper().join(".git"));
+        drop(stage.freeze());
     }
-    // What the setup did to the private repository is nobody's business.
-    let _ = fs::remove_dir_all(stage.upper().join(".git"));
-    drop(stage.freeze());
     keep(&disk, image)?;
     Ok(())
+}
+
+async fn run(context: &Context, task: &Task, command: &str, workspace: &Workspace) -> Result<(), RunError> {
+    task.phase("setup", command).await;
+    let words = ["sh", "-c", command].map(str::to_owned).to_vec();
+    let spec = context.spec(task, workspace, User::Agent, words);
+    let finished = context.sandboxed(task, spec, TIMEOUT, None).await?;
+    if finished.exit.passed() {
+        return Ok(());
+    }
+    let said = [finished.stdout, finished.stderr].concat();
+    let reason = format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
+    let mend = "correct [sandbox] setup; it runs without a network in the sandbox image".to_owned();
+    Err(RunError::Setup { reason, mend })
 }
 
 /// The image of a disk that nobody mounts any more, under its lasting name; whole or not there.

@@ -4,10 +4,31 @@
 //! the size of the repository.
 
 use crate::mounts;
+use arena_runtime::config::Workspaces;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What competitors' trees lie on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Mounted by this process.
+    Overlay,
+    /// Copied into a volume in memory, by Docker.
+    Volume,
+}
+
+impl Backend {
+    pub fn choose(asked: Workspaces) -> Self {
+        match asked {
+            Workspaces::Overlay => Self::Overlay,
+            Workspaces::Volume => Self::Volume,
+            Workspaces::Auto if mounts::allowed() => Self::Overlay,
+            Workspaces::Auto => Self::Volume,
+        }
+    }
+}
 
 /// Makes disks below one folder of this boot.
 #[derive(Debug)]

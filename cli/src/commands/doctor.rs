@@ -6,7 +6,9 @@ use crate::embedded::{Embedded, configuration, state_folder};
 use crate::failure::GENERAL;
 use crate::output;
 use arena_proto::packet::BUILT_IN_ENGINES;
+use arena_runtime::config::Workspaces;
 use arena_worker::space;
+use arena_worker::workspace::Backend;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -23,7 +25,8 @@ const DOCKER_FLOOR: (u32, u32) = (20, 10);
 const GIT_FLOOR: (u32, u32) = (2, 38);
 
 pub(super) async fn doctor(common: &Common) -> Done {
-    let mut findings = vec![git(), tool("mkfs.ext4", "apt-get install e2fsprogs"), root(), cgroups()];
+    let mut findings = vec![git(), cgroups()];
+    findings.extend(workspaces(common));
     findings.extend(state(common));
     findings.extend(docker(common).await);
     let good = findings.iter().all(|one| one.good);
@@ -73,16 +76,36 @@ fn tool(name: &'static str, mend: &'static str) -> Finding {
     Finding { what: name, good: text.is_some(), text: text.unwrap_or_else(|| "not found".into()), mend }
 }
 
-fn root() -> Finding {
-    let good = rustix::process::geteuid().is_root();
-    let text = if good { "root" } else { "not root" };
-    Finding { what: "user", good, text: text.into(), mend: "workspaces are mounted: run with sudo" }
+/// What competitors would work on, and what that needs of this machine beside Docker.
+fn workspaces(common: &Common) -> Vec<Finding> {
+    // A configuration that cannot be read has a finding of its own.
+    let asked = configuration(common).map_or(Workspaces::Auto, |config| config.worker.workspaces);
+    match Backend::choose(asked) {
+        Backend::Overlay => {
+            let good = rustix::process::geteuid().is_root();
+            let text = if good { "overlay" } else { "overlay, but not root" };
+            let mend = "run with sudo, or set worker.workspaces = \"auto\"";
+            vec![
+                Finding { what: "workspaces", good, text: text.into(), mend },
+                tool("mkfs.ext4", "apt-get install e2fsprogs"),
+            ]
+        }
+        Backend::Volume => {
+            let text = "volume: each tree is copied into memory; overlays need root and loop devices";
+            vec![Finding { what: "workspaces", good: true, text: text.into(), mend: "" }]
+        }
+    }
 }
 
 fn cgroups() -> Finding {
     let two = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = if two { "version 2" } else { "version 1" };
-    Finding { what: "cgroups", good: Path::new("/sys/fs/cgroup").is_dir(), text: text.into(), mend: "mount /sys/fs/cgroup" }
+    Finding {
+        what: "cgroups",
+        good: Path::new("/sys/fs/cgroup").is_dir(),
+        text: text.into(),
+        mend: "mount /sys/fs/cgroup",
+    }
 }
 
 fn state(common: &Common) -> Vec<Finding> {
@@ -151,9 +174,9 @@ pub(super) fn engines(common: &Common, path: Option<&Path>) -> Done {
     let missing: Vec<&str> =
         BUILT_IN_ENGINES.iter().copied().filter(|name| !own.iter().any(|(known, _)| known == name)).collect();
     if common.json {
-        let rows = own.iter().map(|(name, command)| {
-            serde_json::json!({ "engine": name, "installed": true, "command": command })
-        });
+        let rows = own
+            .iter()
+            .map(|(name, command)| serde_json::json!({ "engine": name, "installed": true, "command": command }));
         let missing = missing.iter().map(|name| serde_json::json!({ "engine": name, "installed": false }));
         output::json(&serde_json::Value::Array(rows.chain(missing).collect()));
         return Ok(ExitCode::SUCCESS);

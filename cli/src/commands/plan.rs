@@ -75,9 +75,7 @@ fn show(packet: &Packet, base: &Commit, briefs: &[(String, String)]) {
     ));
     let many = containers(packet);
     let seconds = f64::from(many) * CONTAINER_SECONDS;
-    output::line(&format!(
-        "each evaluation takes {many} fresh containers: about {seconds:.0} s beside what they run"
-    ));
+    output::line(&format!("each evaluation takes {many} fresh containers: about {seconds:.0} s beside what they run"));
     output::line("cost: unknown (engines of your own say no price)");
     for (name, brief) in briefs {
         output::line(&format!("\n=== brief of {name} ===\n{}", arena_domain::text::sanitise(brief.as_bytes())));

@@ -18,7 +18,8 @@ pub(crate) enum RepoError {
     #[error(
         "{0} belongs to another user, so git does not read it; if you trust it: \
          `git config --global --add safe.directory {1}`",
-        display(path), word(path)
+        display(path),
+        word(path)
     )]
     Dubious { path: PathBuf },
     #[error("{0} has no commit yet; `git -C {1} add -A && git -C {1} commit`", display(path), word(path))]

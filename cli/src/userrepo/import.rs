@@ -6,7 +6,7 @@ use arena_runtime::token;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file that is gone when this is dropped.
 struct Scratch(PathBuf);
@@ -71,8 +71,7 @@ impl UserRepo {
                 return Err(RepoError::CheckedOut { branch: name.replacen("refs/heads/", "", 1), path });
             }
         }
-        let commands: String =
-            listed.iter().map(|(name, commit)| format!("delete {name}\0{commit}\0")).collect();
+        let commands: String = listed.iter().map(|(name, commit)| format!("delete {name}\0{commit}\0")).collect();
         self.update_refs(&commands)?;
         Ok(listed.into_iter().map(|(name, _)| name).collect())
     }
@@ -116,13 +115,9 @@ impl UserRepo {
         let objects = self.git.out(&["rev-list", "--objects", "--no-walk", base.as_str()])?;
         let args = ["pack-objects", "--stdout", "-q"];
         let pack = self.git.feed(&args, &objects)?.or_failed(&args)?;
-        let format = if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };
+        let format =
+            if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };
         Ok([format.as_bytes(), format!("{base} refs/heads/base\n\n").as_bytes(), &pack].concat())
-    }
-
-    /// Where a file that git reads may lie for a moment.
-    pub(crate) fn common(&self) -> &Path {
-        &self.common
     }
 }
 

@@ -132,12 +132,12 @@ impl Sessions for SessionsApi {
 }
 
 fn io_status(error: &std::io::Error) -> Status {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => Status::not_found("no such blob"),
-        _ if arena_runtime::files::is_full(error) => {
-            Status::resource_exhausted("the disk of the state directory is full")
-        }
-        _ => Status::internal(error.to_string()),
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Status::not_found("no such blob")
+    } else if arena_runtime::files::is_full(error) {
+        Status::resource_exhausted("the disk of the state directory is full")
+    } else {
+        Status::internal(error.to_string())
     }
 }
 

@@ -73,6 +73,31 @@ impl Store {
         .await
     }
 
+    /// The leases of workers that are known to be dead go back to the queue.
+    pub async fn release(&self, workers: Vec<WorkerId>, now: Millis) -> Result<(), StoreError> {
+        if workers.is_empty() {
+            return Ok(());
+        }
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, None)?;
+            let held = |place: &Place| match &place.state {
+                State::Leased { worker, fence, .. } if workers.contains(worker) => {
+                    Some((place.job.id.clone(), fence.clone()))
+                }
+                State::Leased { .. } | State::Queued { .. } | State::Done { .. } | State::Cancelled => None,
+            };
+            let leases: Vec<(JobId, Fence)> = queue.places().filter_map(held).collect();
+            for (id, fence) in leases {
+                queue.give_back(&id, &fence, now);
+                if let Some(place) = queue.place(&id) {
+                    save(transaction, place)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Changes when another process wrote to the store.
     pub async fn data_version(&self) -> Result<i64, StoreError> {
         self.call(|connection| Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)).await
@@ -95,16 +120,25 @@ impl Store {
         .await
     }
 
+    /// Whether the result of this job was accepted under this fence.
+    pub async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        let (id, fence) = (id.to_string(), fence.to_string());
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = 'done' AND fence = ?2)")?;
+            Ok(query.query_row([id, fence], |row| row.get(0))?)
+        })
+        .await
+    }
+
     pub async fn why(&self, id: JobId, now: Millis) -> Result<Why, StoreError> {
         self.write(move |transaction, limits| {
             let queue = load(transaction, limits, None)?;
             let ended: bool =
                 transaction
                     .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| row.get(0))?;
-            Ok(match queue.why(&id, now) {
-                Why::Unknown if ended => Why::Ended,
-                other => other,
-            })
+            let why = queue.why(&id, now);
+            Ok(if why == Why::Unknown && ended { Why::Ended } else { why })
         })
         .await
     }

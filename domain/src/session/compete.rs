@@ -91,7 +91,6 @@ impl Session {
     }
 
     fn fail(&mut self, reason: &str, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Cancel { engines_only: false });
         self.end(Status::Failed, reason, effects);
     }
 
@@ -228,8 +227,8 @@ impl Session {
     /// The best kept, the worse reverted. Without KPIs a failing tree is what the next round mends.
     fn parent(&self, contestant: &Contestant) -> Option<Tree> {
         if let Some(best) = contestant.best_round() {
-            let gained = best.ruling.as_ref().is_some_and(|ruling| ruling.gained);
-            return if gained { best.tree() } else { None };
+            let stands = best.ruling.as_ref().is_some_and(|ruling| ruling.beats_base);
+            return if stands { best.tree() } else { None };
         }
         let last = contestant.rounds.last()?;
         self.packet.kpis.is_empty().then(|| last.tree()).flatten()
@@ -287,11 +286,15 @@ impl Session {
 
     pub(super) fn end(&mut self, status: Status, reason: &str, effects: &mut Vec<Effect>) {
         let standing = Standing { status, winner: None, reason: reason.to_owned(), ..place(self) };
-        self.pending.clear();
         self.finish(standing, effects);
     }
 
     fn finish(&mut self, standing: Standing, effects: &mut Vec<Effect>) {
+        // Whoever ends early does not leave the base's evaluation to run for nobody.
+        if !self.pending.is_empty() {
+            self.pending.clear();
+            effects.push(Effect::Cancel { engines_only: false });
+        }
         effects.push(notice(NoticeKind::Ended, standing.reason.clone()));
         effects.push(Effect::Ended);
         self.phase = Phase::Ended(standing);

@@ -17,6 +17,8 @@ pub struct Ruling {
     pub kept: bool,
     /// Kept, and better than what stood before by what counts as a gain.
     pub gained: bool,
+    /// Kept, and better than the base by what counts as a gain: the next round starts from it.
+    pub beats_base: bool,
     pub target_reached: bool,
     /// Primary KPI, candidate over base.
     pub ratio: Option<f64>,
@@ -46,12 +48,13 @@ pub fn judge(
     let qualified = disqualified_for.is_empty();
     let kept = qualified && gain.is_none_or(|gain| best.is_none() || gain > floor);
     let clearly = estimates.iter().any(|(_, one)| one.verdict == Verdict::Better);
-    let gained = kept && gain.is_none_or(|gain| gain >= floor.max(0.0) + enough && clearly);
+    let beats = |floor: f64| kept && gain.is_none_or(|gain| gain >= floor + enough && clearly);
+    let (gained, beats_base) = (beats(floor.max(0.0)), beats(0.0));
     let primary = estimates.first().map(|(_, one)| one);
     let target_reached = kept && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
-    let reason = reason(kept, gained, &disqualified_for, primary);
+    let reason = reason((kept, gained, beats_base), &disqualified_for, primary);
     let ratio = primary.map(|one| one.ratio);
-    Ruling { disqualified_for, flags, estimates, gain, kept, gained, target_reached, ratio, reason }
+    Ruling { disqualified_for, flags, estimates, gain, kept, gained, beats_base, target_reached, ratio, reason }
 }
 
 /// Every KPI of the packet over the shown or the holdout scenarios.
@@ -108,6 +111,11 @@ fn disqualifications(
     if let Some(why) = &evaluated.incomplete {
         reasons.push(format!("not measured whole: {why}"));
     }
+    if reasons.is_empty()
+        && let Some(why) = unmeasured(packet, evaluated)
+    {
+        reasons.push(format!("scenario_missing: {why}"));
+    }
     for kpi in &packet.kpis {
         let broken = estimates.iter().find(|(name, _)| name == &kpi.name).and_then(|(_, one)| guard_broken(one, kpi));
         if let Some((scenario, ratio)) = broken {
@@ -117,7 +125,24 @@ fn disqualifications(
     reasons
 }
 
-fn reason(kept: bool, gained: bool, disqualified: &[String], primary: Option<&Estimate>) -> String {
+/// A figure that the packet asks for and the worker did not report: a mean over the rest would be a gift.
+fn unmeasured(packet: &Packet, evaluated: &Evaluated) -> Option<String> {
+    let matrix = packet.harness.as_ref()?.matrix();
+    let asked = packet.kpis.iter().flat_map(|kpi| matrix.iter().map(move |scenario| (kpi, scenario)));
+    let mut missing = asked.filter(|(kpi, scenario)| {
+        !evaluated
+            .series
+            .iter()
+            .any(|one| !one.holdout && one.kpi == kpi.name && &&one.scenario == scenario && !one.candidate.is_empty())
+    });
+    missing.next().map(|(kpi, scenario)| format!("{} was not measured on scenario '{scenario}'", kpi.name))
+}
+
+fn reason(
+    (kept, gained, beats_base): (bool, bool, bool),
+    disqualified: &[String],
+    primary: Option<&Estimate>,
+) -> String {
     let figure = primary.map(|one| {
         let interval = one.ci.map(|(low, high)| format!(" ({low:.3} to {high:.3})")).unwrap_or_default();
         format!("{:.3} of the base{interval}, {}", one.ratio, one.verdict.as_str())
@@ -125,6 +150,9 @@ fn reason(kept: bool, gained: bool, disqualified: &[String], primary: Option<&Es
     match (kept, gained, disqualified.first(), figure) {
         (_, _, Some(first), _) => format!("reverted: {first}"),
         (true, true, None, Some(figure)) => format!("kept: {figure}"),
+        (true, false, None, Some(figure)) if beats_base => {
+            format!("kept, hardly better than the best so far: {figure}")
+        }
         (true, false, None, Some(figure)) => format!("no gain: {figure}"),
         (false, _, None, Some(figure)) => format!("reverted, not better than the best so far: {figure}"),
         (_, _, None, None) => "kept: every required gate passes".to_owned(),

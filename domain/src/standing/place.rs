@@ -2,7 +2,7 @@
 
 use super::{Entry, KpiResult, Round, Standing, Status, score};
 use crate::measure::{Estimate, Verdict, suspicions};
-use crate::outcome::{Flag, Usage};
+use crate::outcome::{Flag, FlagKind, Usage};
 use crate::packet::{Packet, Select};
 use crate::pareto::front;
 use crate::session::{Contestant, Play, RoundRecord, Session, judge_estimates};
@@ -42,7 +42,7 @@ fn conclude(packet: &Packet, entries: Vec<Entry>) -> Standing {
             None if several.iter().any(|one| verdict(one) == Some(Verdict::Inconclusive)) => {
                 (Status::Inconclusive, None, unsure(several[0]))
             }
-            None => (Status::NoWinner, None, "nobody is better than the base by what counts as a gain".to_owned()),
+            None => (Status::NoWinner, None, no_gain(several)),
         },
     };
     let winner = winner.map(|one| one.competitor.clone());
@@ -55,7 +55,7 @@ fn gained(packet: &Packet, entry: &Entry) -> bool {
         Select::Kpi | Select::Criteria => verdict(entry) == Some(Verdict::Better),
         Select::Pareto => entry.kpis.iter().any(|kpi| kpi.verdict == Verdict::Better),
     };
-    any_better && !entry.flags.iter().any(|flag| flag.kind == crate::outcome::FlagKind::HoldoutGap)
+    any_better && !entry.flags.iter().any(|flag| flag.kind == FlagKind::HoldoutGap)
 }
 
 fn verdict(entry: &Entry) -> Option<Verdict> {
@@ -90,6 +90,15 @@ fn unsure(best: &Entry) -> String {
         best.competitor,
         figure(best)
     )
+}
+
+/// A gain that the holdout contradicts is told, or the figures and the verdict would not fit together.
+fn no_gain(several: &[&Entry]) -> String {
+    let gap = several.iter().find_map(|one| {
+        let flag = one.flags.iter().find(|flag| flag.kind == FlagKind::HoldoutGap)?;
+        Some(format!("no gain holds on scenarios nobody has seen; {}: {}", one.competitor, flag.detail))
+    });
+    gap.unwrap_or_else(|| "nobody is better than the base by what counts as a gain".to_owned())
 }
 
 fn nobody(entries: &[Entry]) -> String {
@@ -170,6 +179,7 @@ fn flags(packet: &Packet, contestant: &Contestant, holdout: &[(String, Estimate)
         let held = holdout.iter().find(|(other, _)| other == name).map(|(_, one)| one);
         flags.extend(suspicions(shown, held, kpi, &packet.scoring));
     }
+    flags.extend(contestant.holdout.iter().flat_map(|one| one.flags.clone()));
     flags.sort();
     flags.dedup();
     flags

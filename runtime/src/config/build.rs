@@ -7,7 +7,7 @@ use toml_edit::Value;
 
 use super::keys::part_of;
 use super::layers::{Entry, Layer};
-use super::{Config, ConfigProblem, Limits, Price, Provider, WorkerConfig, upstream};
+use super::{Config, ConfigProblem, Limits, Price, Provider, WorkerConfig, Workspaces, upstream};
 
 /// Highest core number that is believed.
 const MOST_CORES: u32 = 4096;
@@ -28,6 +28,7 @@ impl Build<'_> {
                 measure_cores: self.measure_cores(),
                 runtime: self.runtime(),
                 engine_packs: self.path(&["worker", "engine_packs"]).unwrap_or_default(),
+                workspaces: self.workspaces(),
             },
             limits: Limits { fleet: self.count(&["limits", "fleet"]), engine: self.engine_limits() },
             providers: self.providers(),
@@ -98,6 +99,19 @@ impl Build<'_> {
             self.refuse(&path, "is no name of a runtime", "write runc, runsc or kata");
         }
         runtime
+    }
+
+    fn workspaces(&mut self) -> Workspaces {
+        let path = ["worker", "workspaces"];
+        match self.text(&path).unwrap_or_default().as_str() {
+            "auto" => Workspaces::Auto,
+            "overlay" => Workspaces::Overlay,
+            "volume" => Workspaces::Volume,
+            _ => {
+                self.refuse(&path, "is none of auto, overlay and volume", "write \"auto\"");
+                Workspaces::Auto
+            }
+        }
     }
 
     fn engine_limits(&self) -> BTreeMap<String, u32> {

@@ -28,6 +28,7 @@ pub(super) static KEYS: &[Key] = &[
     key("worker.measure_cores", Kind::Texts),
     key("worker.runtime", Kind::Text),
     key("worker.engine_packs", Kind::Text),
+    key("worker.workspaces", Kind::Text),
     key("limits.fleet", Kind::Count),
     key("limits.engine.*", Kind::Count),
     key("provider.*.upstream", Kind::Text),

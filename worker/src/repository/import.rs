@@ -1,11 +1,10 @@
 //! From the walker into the trusted repository: one `git fast-import`, no index, no filter, no attribute.
 
 use super::{AUTHOR, RawChange, Repository, RepositoryError, changes::shown};
-use crate::collect::{self, Caps, CollectError, Found};
+use crate::collect::{CollectError, Found};
 use crate::git::GitError;
 use arena_domain::id::Commit;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// What was found in a workspace, as a commit on the base.
 #[derive(Debug)]
@@ -24,11 +23,15 @@ pub enum ImportError {
 }
 
 impl Repository {
-    /// Stores the changes of an upper layer on top of the base.
-    pub fn import(&self, upper: &Path, base: &Commit, caps: Caps) -> Result<Imported, ImportError> {
+    /// Stores the changes that `walk` visits on top of the base.
+    pub fn import(
+        &self,
+        base: &Commit,
+        walk: impl FnOnce(&mut dyn FnMut(Found<'_>) -> io::Result<()>) -> Result<(), CollectError>,
+    ) -> Result<Imported, ImportError> {
         let mut refused = Vec::new();
         let mut stream = header(base);
-        collect::walk(upper, caps, &mut |found| write(&mut stream, &mut refused, found))?;
+        walk(&mut |found| write(&mut stream, &mut refused, found))?;
         let commit = self.fast_import(&stream)?;
         Ok(Imported { commit, refused })
     }

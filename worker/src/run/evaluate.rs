@@ -64,11 +64,7 @@ async fn prepared_base(context: &Arc<Context>, task: &Task) -> Result<Arc<Prepar
 
 /// The base with the submission's changes written over it by us: nothing of the engine's workspace is used again.
 async fn candidate(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Prepared, RunError> {
-    let changes = layers::changes(context, task, tree).await?;
-    let mut prepared = layers::base_layers(context, task).await?;
-    let stage = prepared.stage()?;
-    layers::lay_out(context, task, changes, &stage).await?;
-    prepared.cover(stage.freeze());
+    let prepared = layers::base_layers(context, task).await?.with(context, task, tree).await?;
     gates::build(context, task, prepared).await
 }
 

@@ -1,8 +1,8 @@
 //! Gates, each in a fresh container on a fresh layer; what build gates make is kept for those that follow.
 
 use super::{Context, RunError, Task, User};
-use crate::layers::Prepared;
-use crate::workspace::Stage;
+use crate::layers::{Ground, Prepared, Workspace};
+use crate::workspace::{Layer, Stage};
 use arena_domain::outcome::GateResult;
 use arena_domain::packet::{Gate, GateKind};
 use arena_domain::scope::{Lock, Ruling};
@@ -23,20 +23,34 @@ pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Pre
     if gates.is_empty() {
         return Ok(prepared);
     }
-    let stage = prepared.stage()?;
+    let workspace = prepared.stage(context, task).await?;
     for gate in gates {
-        let result = run(context, task, gate, &stage).await?;
+        let result = run(context, task, gate, &workspace).await?;
         prepared.built.push(result);
     }
-    let upper = stage.upper();
     let lock = Lock::new(&task.packet.scope).ok();
+    match workspace {
+        Workspace::Overlay(stage) => prepared.cover(frozen(stage, lock)?),
+        Workspace::Volume(stage) => {
+            let (left, before) = (stage.keep(context).await?.snapshot, stage.base().clone());
+            let guarded = tokio::task::spawn_blocking(move || match lock {
+                Some(lock) => left.guarded(&before, &lock),
+                None => left,
+            });
+            prepared.ground = Ground::Packed(Arc::new(guarded.await?));
+        }
+    }
+    Ok(prepared)
+}
+
+fn frozen(stage: Stage, lock: Option<Lock>) -> std::io::Result<Layer> {
+    let upper = stage.upper();
     let layer = stage.freeze();
     let _ = fs::remove_dir_all(upper.join(".git"));
     if let Some(lock) = lock {
         restore(&upper, &mut Vec::new(), &lock)?;
     }
-    prepared.cover(layer);
-    Ok(prepared)
+    Ok(layer)
 }
 
 /// All gates in the order of the packet; the build's results are those of the preparation.
@@ -49,16 +63,16 @@ pub(super) async fn gates(
     for gate in &task.packet.gates {
         match prepared.built.iter().find(|built| built.name == gate.name) {
             Some(built) => results.push(built.clone()),
-            None => results.push(run(context, task, gate, &prepared.stage()?).await?),
+            None => results.push(run(context, task, gate, &prepared.stage(context, task).await?).await?),
         }
     }
     Ok(results)
 }
 
-async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, stage: &Stage) -> Result<GateResult, RunError> {
+async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
     task.phase("gate", gate.name.clone()).await;
     let words = ["sh", "-c", &gate.run].map(str::to_owned).to_vec();
-    let mut spec = context.spec(task, stage.path(), User::Judge, words);
+    let mut spec = context.spec(task, workspace, User::Judge, words);
     spec.output_cap = 4 << 20;
     let finished = context.sandboxed(task, spec, gate.timeout, None).await?;
     let output = [finished.stdout, finished.stderr].concat();

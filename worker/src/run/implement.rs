@@ -1,9 +1,9 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
 use super::{Context, RunError, Task, User};
-use crate::collect::Caps;
+use crate::collect::{self, Caps, CollectError, Found};
 use crate::engine::{self, BRIEF, FILES, Invocation};
-use crate::layers;
+use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, Repository, RepositoryError};
 use crate::sandbox::{Finished, Mount, Source};
 use arena_domain::id::Commit;
@@ -34,14 +34,10 @@ pub(super) async fn implement(
     let invocation = invocation(task)?;
     task.phase("prepare", "").await;
     let prepared = layers::base_layers(context, task).await?;
-    let stage = prepared.stage()?;
-    if let Some(parent) = parent {
-        let changes = layers::changes(context, task, parent).await?;
-        layers::lay_out(context, task, changes, &stage).await?;
-    }
+    let workspace = prepared.engine_stage(context, task, parent).await?;
     let desk = Desk::set(context, task, brief, &invocation).await?;
     task.phase("engine", invocation.command.join(" ")).await;
-    let mut spec = context.spec(task, stage.path(), User::Agent, invocation.command.clone());
+    let mut spec = context.spec(task, &workspace, User::Agent, invocation.command.clone());
     spec.env.extend(invocation.env.clone());
     spec.mounts.extend(desk.mounts());
     spec.stdin = brief.as_bytes().to_vec();
@@ -49,8 +45,7 @@ pub(super) async fn implement(
     let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let upper = stage.upper();
-    let tree = collect(context, task, upper).await?;
+    let tree = collect(context, task, &workspace).await?;
     let logs = vec![context.blobs.put(&finished.stdout).await?, context.blobs.put(&finished.stderr).await?];
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
@@ -142,11 +137,28 @@ struct Ruled {
     bundle: Vec<u8>,
 }
 
-async fn collect(context: &Arc<Context>, task: &Task, upper: PathBuf) -> Result<Ruled, RunError> {
-    let repository = context.repository(task)?;
+async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
+    match workspace {
+        Workspace::Overlay(stage) => {
+            let upper = stage.upper();
+            submit(context, task, move |visit| collect::walk(&upper, Caps::default(), visit)).await
+        }
+        Workspace::Volume(stage) => {
+            let (left, before) = (stage.collect(context).await?, stage.base().clone());
+            submit(context, task, move |visit| left.walk(&before, visit)).await
+        }
+    }
+}
+
+/// Stores what `walk` visits, ruled, and bundles it.
+async fn submit<W>(context: &Arc<Context>, task: &Task, walk: W) -> Result<Ruled, RunError>
+where
+    W: FnOnce(&mut dyn FnMut(Found<'_>) -> std::io::Result<()>) -> Result<(), CollectError> + Send + 'static,
+{
+    let repository = context.repository(task).await?;
     let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
-        let imported = repository.import(&upper, &base, Caps::default()).map_err(RepositoryError::from)?;
+        let imported = repository.import(&base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
         // Such a name may be of any length; the reason must be seen behind it.
         let entry = |(path, why): (String, _)| format!("{} ({why})", text::sanitise_line(&path, REFUSED_NAME));
@@ -218,7 +230,8 @@ fn put_back(lock: &Lock, all: &[RawChange]) -> Vec<Option<Reason>> {
 
 /// A folder on the way to `path` is a restored file, or `path` is a folder on the way to one.
 fn is_in_the_way(restored: &BTreeSet<&[u8]>, path: &[u8]) -> bool {
-    let above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').any(|(at, _)| restored.contains(&path[..at]));
+    let above =
+        path.iter().enumerate().filter(|(_, byte)| **byte == b'/').any(|(at, _)| restored.contains(&path[..at]));
     let folder = [path, b"/"].concat();
     above || restored.range(folder.as_slice()..).next().is_some_and(|next| next.starts_with(&folder))
 }
@@ -245,7 +258,11 @@ fn flags(
         let path = change.shown.as_str();
         if let Some((kind, detail)) = reason {
             if is_harness(packet, path) {
-                flags.push(flag(FlagKind::HarnessChanged, path, "the harness or a gate runs this file; it was put back"));
+                flags.push(flag(
+                    FlagKind::HarnessChanged,
+                    path,
+                    "the harness or a gate runs this file; it was put back",
+                ));
             }
             flags.push(flag(*kind, path, detail));
         }

@@ -85,9 +85,9 @@ async fn run(
     scenario: &str,
     cores: Option<String>,
 ) -> Result<Finished, RunError> {
-    let stage = tree.stage()?;
+    let workspace = tree.stage(context, task).await?;
     let words = ["sh", "-c", &harness.command(scenario)].map(str::to_owned).to_vec();
-    let mut spec = context.spec(task, stage.path(), User::Judge, words);
+    let mut spec = context.spec(task, &workspace, User::Judge, words);
     spec.cpuset = cores;
     context.sandboxed(task, spec, harness.timeout, None).await
 }

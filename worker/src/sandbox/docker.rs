@@ -8,10 +8,10 @@ use super::removal::{Guard, RUN_LABEL, Remover};
 use super::{Error, Spec, spec};
 use bollard::container::LogOutput;
 use bollard::errors::Error as Refusal;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, DownloadFromContainerOptions, KillContainerOptions,
-    ListContainersOptions, RemoveContainerOptions, RemoveVolumeOptions, WaitContainerOptions,
+    AttachContainerOptions, CreateContainerOptions, KillContainerOptions, ListContainersOptions,
+    RemoveContainerOptions, WaitContainerOptions,
 };
 use bollard::{ClientVersion, Docker as Client};
 use futures_util::{Stream as Items, StreamExt};
@@ -126,41 +126,6 @@ impl Docker {
     pub async fn settle(&self) {
         self.remover.settle().await;
     }
-
-    /// A volume in memory, bounded in bytes and inodes. It is empty whenever no running container uses it.
-    pub async fn create_volume_tmpfs(
-        &self,
-        name: &str,
-        bytes: u64,
-        uid: u32,
-        labels: &[(String, String)],
-    ) -> Result<(), Error> {
-        let inodes = (bytes / 4096).max(256);
-        let options = format!("size={bytes},nr_inodes={inodes},uid={uid},gid={uid},mode=0755,nosuid,nodev");
-        let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let request = VolumeCreateRequest {
-            name: Some(name.to_owned()),
-            driver: Some("local".into()),
-            driver_opts: Some(HashMap::from([
-                option("type", "tmpfs"),
-                option("device", "tmpfs"),
-                option("o", &options),
-            ])),
-            labels: Some(labels.iter().cloned().collect()),
-            ..Default::default()
-        };
-        self.engine.0.create_volume(request).await.map(drop).map_err(before_start)
-    }
-
-    pub async fn remove_volume(&self, name: &str) -> Result<(), Error> {
-        gone_is_fine(self.engine.0.remove_volume(name, None::<RemoveVolumeOptions>).await)
-    }
-
-    /// One path of a container as a tar archive. What is in it was made by the container: to be read as hostile.
-    pub fn download(&self, id: &str, path: &str) -> impl Items<Item = Result<Bytes, Error>> {
-        let options = DownloadFromContainerOptions { path: path.to_owned() };
-        self.engine.0.download_from_container(id, Some(options)).map(|part| part.map_err(in_run))
-    }
 }
 
 impl Docker {
@@ -209,7 +174,7 @@ pub(super) struct Ended {
 
 /// The requests, one method each.
 #[derive(Clone)]
-pub(super) struct Engine(Client);
+pub(super) struct Engine(pub(super) Client);
 
 impl Engine {
     pub(super) async fn create(&self, name: Option<String>, body: ContainerCreateBody) -> Result<String, Error> {
@@ -298,16 +263,16 @@ fn gone_is_fine(answer: Result<(), Refusal>) -> Result<(), Error> {
     }
 }
 
-fn status(error: &Refusal) -> Option<u16> {
+pub(super) fn status(error: &Refusal) -> Option<u16> {
     if let Refusal::DockerResponseServerError { status_code, .. } = error { Some(*status_code) } else { None }
 }
 
-fn unreachable(error: Refusal) -> Error {
+pub(super) fn unreachable(error: Refusal) -> Error {
     Error::Unreachable(error.to_string())
 }
 
 /// Nothing has run yet: an answer of 4xx is about the request, one of 5xx about the engine.
-fn before_start(error: Refusal) -> Error {
+pub(super) fn before_start(error: Refusal) -> Error {
     match status(&error) {
         Some(400..=499) => Error::Refused(error.to_string()),
         Some(_) => Error::Lost(error.to_string()),
@@ -315,6 +280,6 @@ fn before_start(error: Refusal) -> Error {
     }
 }
 
-fn in_run(error: Refusal) -> Error {
+pub(super) fn in_run(error: Refusal) -> Error {
     Error::Lost(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! No container outlives its run: a guard removes it on every way out, also when the run's future is dropped.
+//! No container or volume outlives its use: a guard removes it on every way out, also when the run's future is dropped.
 //!
 //! The future of a dropped run cannot wait for anything, so its guard leaves a message for one task that can.
 
@@ -25,6 +25,8 @@ enum Target {
     Id(String),
     /// Asked for, and perhaps made: the value of its label.
     Perhaps(String),
+    /// By its name; whether it was made or not.
+    Volume(String),
 }
 
 /// Owns the task; it ends with its owner.
@@ -44,6 +46,12 @@ impl Remover {
     /// Armed before the request goes out; `label` is the value that its container will carry.
     pub(super) fn guard(&self, engine: &Engine, label: String) -> Guard {
         Guard { target: Some(Target::Perhaps(label)), messages: self.messages.clone(), engine: engine.clone() }
+    }
+
+    /// Armed before the request goes out. The containers that use the volume must be removed before.
+    pub(super) fn guard_volume(&self, engine: &Engine, name: &str) -> Guard {
+        let target = Some(Target::Volume(name.to_owned()));
+        Guard { target, messages: self.messages.clone(), engine: engine.clone() }
     }
 
     pub(super) async fn settle(&self) {
@@ -70,6 +78,7 @@ async fn remove(engine: &Engine, target: &Target) {
         let done = match target {
             Target::Id(id) => engine.remove(id).await.is_ok(),
             Target::Perhaps(label) => remove_labelled(engine, label).await.unwrap_or(false),
+            Target::Volume(name) => engine.remove_volume(name).await.is_ok(),
         };
         if done {
             return;
@@ -78,8 +87,10 @@ async fn remove(engine: &Engine, target: &Target) {
         pause *= 2;
     }
     // One that was perhaps made and never showed was most likely never made.
-    if let Target::Id(id) = target {
-        tracing::error!(container = %id, "cannot remove a container; the reaper will find it by its labels");
+    match target {
+        Target::Id(id) => tracing::error!(container = %id, "cannot remove a container; the reaper will find it"),
+        Target::Volume(name) => tracing::error!(volume = %name, "cannot remove a volume; the reaper will find it"),
+        Target::Perhaps(_) => {}
     }
 }
 
@@ -92,7 +103,7 @@ async fn remove_labelled(engine: &Engine, label: &str) -> Result<bool, Error> {
     Ok(!found.is_empty())
 }
 
-/// Stands for one container until it is removed.
+/// Stands for one container or volume until it is removed.
 pub(super) struct Guard {
     target: Option<Target>,
     messages: mpsc::Sender<Message>,
@@ -104,7 +115,7 @@ impl Guard {
     pub(super) fn id(&self) -> &str {
         match &self.target {
             Some(Target::Id(id)) => id,
-            Some(Target::Perhaps(_)) | None => "",
+            Some(Target::Perhaps(_) | Target::Volume(_)) | None => "",
         }
     }
 
@@ -132,7 +143,7 @@ impl Drop for Guard {
         if let Some(target) = self.target.take()
             && let Err(refused) = self.messages.try_send(Message::Remove(target))
         {
-            tracing::error!(%refused, "a container is left to the reaper");
+            tracing::error!(%refused, "a container or volume is left to the reaper");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a command inside can see and reach, tried from inside.
 
-use super::super::{JUDGE, Mount, Source, Spec};
+use super::super::{JUDGE, Mount, Source, Spec, VolumeSpec};
 use super::{Bench, IMAGE, text};
 use arena_domain::outcome::Exit;
 use std::time::Duration;
@@ -138,7 +138,8 @@ async fn mounts_are_as_they_were_asked_for() {
     let host = tempfile::tempdir().unwrap();
     std::fs::write(host.path().join("given"), "text").unwrap();
     let volume = format!("arena-test-{}", bench.label);
-    bench.docker.create_volume_tmpfs(&volume, 1 << 20, 10001, &[]).await.unwrap();
+    let shape = VolumeSpec { bytes: 1 << 20, owner: (10001, 10001), mode: 0o755, labels: Vec::new() };
+    bench.docker.create_volume_tmpfs(&volume, &shape).await.unwrap();
     let mut spec = bench.shell("cat /in/given; echo x >/in/new; head -c 2000000 /dev/zero >/vol/x; stat -c %s /vol/x");
     let source = Source::Path(host.path().to_owned());
     spec.mounts.push(Mount { source, target: "/in".into(), read_only: true });

@@ -1,0 +1,31 @@
+# The two commands are `make demo` and `make test`; each sets up what is missing first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: demo test build lint bench soak setup clean
+
+setup:
+	@deploy/setup
+
+build:
+	cargo build --workspace --locked
+
+# A real session of four contestants in real containers, ending in a scoreboard and a report.
+demo: setup
+	@deploy/demo
+
+# Every check and every test.
+test: setup
+	@deploy/test
+
+lint:
+	@deploy/lint
+
+# Figures, never part of the tests.
+bench: setup
+	@deploy/bench
+
+soak: setup
+	@deploy/soak
+
+clean:
+	cargo clean

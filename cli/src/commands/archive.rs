@@ -1,0 +1,87 @@
+//! `arena archive`: the session as files, with `reproduce.sh`.
+
+use super::Done;
+use super::look::logs_of;
+use crate::archiving::{self, Archive, Entry, Recorded};
+use crate::args::Common;
+use crate::embedded::Embedded;
+use crate::output;
+use crate::render;
+use crate::session::Known;
+use crate::userrepo::UserRepo;
+use arena_domain::report::Report;
+use arena_domain::session::Contestant;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir: &Path, dry_run: bool) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let report = known.report()?;
+    if dry_run {
+        output::line(&format!("would write session {} to {}", known.session.id, dir.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let standing = &report.standing;
+    let mut competitors = Vec::new();
+    for entry in &standing.entries {
+        let Some(contestant) = known.session.contestants.iter().find(|one| one.competitor.name == entry.competitor)
+        else {
+            continue;
+        };
+        let bundle =
+            if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle)? };
+        competitors.push(Entry {
+            name: entry.competitor.clone(),
+            commit: entry.commit.clone(),
+            bundle,
+            logs: logs(embedded, contestant, &report)?,
+            recorded: Recorded::of(entry),
+        });
+    }
+    let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
+    let base_bundle = UserRepo::open(Path::new(&known.head.repository))?.bundle_base(&known.session.base)?;
+    let written = archiving::write(
+        &Archive {
+            session: known.session.id.as_str(),
+            packet_text: &known.head.packet,
+            base: &known.session.base,
+            repository: &known.head.repository,
+            report_md: &render::markdown::report(&report),
+            report_html: &render::html::report(&report),
+            result_json: &render::json::result(known.session.id.as_str(), &report, &path).to_string(),
+            continuation: &render::markdown::continuation(&report),
+            competitors,
+            winner: standing.winner.as_ref().map(|winner| winner.as_str()),
+            base_bundle,
+        },
+        dir,
+    )?;
+    if common.json {
+        let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        output::json(&serde_json::json!({ "session": known.session.id.as_str(), "files": files }));
+    } else {
+        output::line(&format!(
+            "{} files in {}; reproduce the best score: {}",
+            written.len(),
+            dir.display(),
+            dir.join("reproduce.sh").display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was printed in each round, by file name.
+fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut logs = Vec::new();
+    let mine = report.bundles.iter().find(|one| one.competitor == contestant.competitor.name);
+    if let Some(submission) = mine {
+        logs.push(("submission.md".to_owned(), render::markdown::submission(report, submission).into_bytes()));
+    }
+    for round in &contestant.rounds {
+        for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
+            let name = format!("round-{}-{}.log", round.number, what.replace(' ', "-"));
+            logs.push((name, embedded.coordinator.blobs.get(&digest)?));
+        }
+    }
+    Ok(logs)
+}

@@ -1,0 +1,89 @@
+//! What an engine is told, and what it is never told.
+
+use super::*;
+use crate::packet::{Gate, GateKind};
+use crate::session::story::world::*;
+
+fn told(packet: &Packet) -> String {
+    compose(packet, &World::new(packet.clone()).session.contestants[0], 1, None)
+}
+
+#[test]
+fn the_first_brief_is_whole() {
+    let mut packet = packet(&["a"]);
+    packet.brief.acceptance = vec!["sums are right".into()];
+    packet.brief.constraints = vec!["no new dependency".into()];
+    packet.kpis[0].target = Some(5.0);
+    packet.kpis[0].guard = Some(0.02);
+    packet.competitors[0].approach = Some("minimal".into());
+    let expected = "# Faster sums\n\nMake sums faster.\n\
+        \n## What to build\n\nSums take fewer steps.\n\
+        \n## Accepted when\n\n- sums are right\n\
+        \n## Constraints\n\n- no new dependency\n\
+        \n## Scope\n\n- you may change: src/**\n\
+        - nor manifests, lock files, secrets, CI, containers and build configuration\n\
+        - restored from the base before anything is judged: tests/**\n\
+        \n## What is checked\n\n- tests (must pass): `make check`\n\
+        \n## What is measured\n\n\
+        - steps in steps, lower is better, target 5 steps, no scenario may lose more than 2 %\n\
+        - with `bench {scenario}` on scenarios small, large, odd\n\
+        \n## Your approach\n\n\
+        Make the smallest change that meets the goal; add no abstraction and no dependency.\n\
+        \n## Round 1 of 3\n\nThis is the first round: the working directory holds the base.\n\
+        \n## How this round is judged\n\n\
+        Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
+        base's own tests and harness; what lies outside the scope is put back.\n";
+    assert_eq!(told(&packet), expected);
+}
+
+#[test]
+fn no_brief_of_any_round_holds_a_holdout_scenario() {
+    let mut packet = with_holdout(&["a"]);
+    packet.budget.rounds = 3;
+    packet.competitors[0].verbosity = Verbosity::Detailed;
+    let mut world = World::begun(packet);
+    for number in 1..=2 {
+        assert!(!world.brief(&format!("a/{number}/implement")).contains(HELD));
+        world.round("a", number, 1.0 - 0.1 * f64::from(number));
+    }
+    assert!(!world.brief("a/3/implement").contains(HELD));
+}
+
+#[test]
+fn every_competitor_is_told_the_same_but_for_its_approach() {
+    let mut packet = packet(&["a", "b"]);
+    packet.competitors[1].approach = Some("write it in two passes".into());
+    let world = World::submitted(packet);
+    let (a, b) = (world.brief("a/1/implement"), world.brief("b/1/implement"));
+    assert_eq!(b.replace("\n## Your approach\n\nwrite it in two passes\n", ""), a);
+}
+
+#[test]
+fn a_harness_without_scenarios_names_none() {
+    let mut packet = packet(&["a"]);
+    packet.harness.as_mut().unwrap().scenarios.clear();
+    assert!(told(&packet).contains("- with `bench {scenario}`\n"));
+}
+
+#[test]
+fn a_gate_that_is_only_reported_says_so() {
+    let mut packet = packet(&["a"]);
+    packet.gates.push(Gate {
+        name: "style".into(),
+        kind: GateKind::Lint,
+        run: "lint".into(),
+        timeout: Gate::DEFAULT_TIMEOUT,
+        required: false,
+    });
+    assert!(told(&packet).contains("- style (reported only): `lint`\n"));
+}
+
+#[test]
+fn what_was_put_back_is_told_in_the_next_round() {
+    let mut world = World::begun(packet(&["a"]));
+    let reverted = vec!["Cargo.toml".to_owned()];
+    let left = crate::outcome::Implemented { reverted, ..left("a1") };
+    world.settle("a/1/implement", crate::outcome::Outcome::Implemented(left));
+    world.settle("a/1/evaluate", figures(0.8));
+    assert!(world.brief("a/2/implement").contains("  put back, outside the scope: Cargo.toml\n"));
+}

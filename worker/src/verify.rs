@@ -1,0 +1,44 @@
+//! The gates on one commit, outside of any session: what an adoption is verified by.
+
+use crate::link::Worker;
+use crate::run::{self, Task};
+use arena_domain::id::{Commit, Fence, SessionId, Tenant};
+use arena_domain::job::{Job, Work};
+use arena_domain::outcome::Outcome;
+use arena_proto::packet;
+use arena_proto::v1::SessionHead;
+use arena_runtime::token;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+impl Worker {
+    /// Runs the packet's gates on the head's base commit; no harness, no queue.
+    pub async fn verify(&self, head: SessionHead, cancel: CancellationToken) -> Result<Outcome, String> {
+        let parsed = packet::parse(&head.packet)
+            .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+        let session = SessionId::new(&head.id);
+        let job = Job {
+            id: Job::derive_id(&session, None, 0, "verify"),
+            session,
+            tenant: Tenant::local(),
+            competitor: None,
+            round: 0,
+            work: Work::Evaluate { tree: None, holdout: false },
+            session_limit: 1,
+            engine: None,
+        };
+        let mut packet = parsed.packet;
+        packet.harness = None;
+        packet.kpis.clear();
+        // Nobody follows this one; its phases go nowhere.
+        let (progress, _) = mpsc::channel(1);
+        let base = Commit::new(&head.base);
+        let task = Task { job, fence: Fence::new(token::nonce()), packet, base, head, cancel, progress };
+        Ok(run::run(self.context(), &task).await)
+    }
+
+    /// Takes away what this worker has made.
+    pub async fn close(self) {
+        self.context().end().await;
+    }
+}
