@@ -28,6 +28,7 @@ pub(crate) enum Ground {
 }
 
 /// One tree that containers work on; gone when dropped.
+#[allow(clippy::large_enum_variant, reason = "a handful exist at a time, and none is moved often")]
 pub(crate) enum Workspace {
     Overlay(Stage),
     Volume(VolumeStage),

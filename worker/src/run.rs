@@ -97,7 +97,10 @@ impl Cores {
 
 /// The mirrors that are open, by repository and base.
 #[derive(Default)]
-pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Arc<OnceCell<Repository>>>>);
+pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Opened>>);
+
+/// A mirror that is opened once, by whoever needs it first.
+type Opened = Arc<OnceCell<Repository>>;
 
 impl Mirrors {
     fn cell(&self, source: &str, base: &Commit) -> Arc<OnceCell<Repository>> {
