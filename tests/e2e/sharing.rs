@@ -82,7 +82,10 @@ fn eight_first_looks_at_a_fresh_state_directory_all_succeed() {
         for look in looks {
             let output = look.wait_with_output().expect("its end");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            assert_eq!(serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("a list"), serde_json::json!([]));
+            assert_eq!(
+                serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("a list"),
+                serde_json::json!([])
+            );
         }
     }
 }

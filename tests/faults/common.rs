@@ -59,6 +59,7 @@ pub(crate) fn stored(world: &World, session: &str) -> Vec<String> {
 /// No engine whose tree was stored ran after that.
 pub(crate) fn assert_not_again(witness: &Witness, stored: &[String], since: u64) {
     for job in stored {
+        assert!(witness.made(job, 0) >= 1, "{job} was never seen: the witness is blind");
         assert_eq!(witness.made(job, since), 0, "{job} was stored and ran again");
     }
 }
@@ -73,7 +74,8 @@ pub(crate) fn assert_clean(world: &World) {
     }
     world.assert_clean();
     let run = world.state.join("worker/run");
-    let boots: Vec<_> = std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
+    let boots: Vec<_> =
+        std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
     assert!(boots.is_empty(), "boots are left: {boots:?}");
     assert_eq!(sockets(&world.state), Vec::<String>::new());
 }

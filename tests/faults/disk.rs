@@ -93,7 +93,10 @@ fn a_full_disk_is_refused_before_anything_is_made() {
         mounted.fill(leave);
         let output = world.arena(&["run", "arena.toml", "--json"]);
         assert_eq!(output.code, 75, "{leave} bytes free: {output:?}");
-        assert!(output.stderr.contains("disk of the state directory") && output.stderr.contains("free some space"), "{output:?}");
+        assert!(
+            output.stderr.contains("disk of the state directory") && output.stderr.contains("free some space"),
+            "{output:?}"
+        );
         mounted.empty();
         assert_eq!(world.arena(&["sessions", "--json"]).document(), serde_json::json!([]), "no half-made session");
         assert!(!world.state.join("reserve").exists(), "no room is held on a full disk");

@@ -41,7 +41,7 @@ fn half_a_kept_result_is_no_result() {
         std::fs::create_dir_all(&outbox).expect("a folder");
         for job in engine_jobs(&id) {
             let name = arena_runtime::digest::sha256(job.as_bytes());
-            std::fs::write(outbox.join(name), &vec![10_u8; part]).expect("half a result");
+            std::fs::write(outbox.join(name), vec![10_u8; part]).expect("half a result");
         }
         assert_won(&resumed(&world, &id));
         assert_clean(&world);
