@@ -6,4 +6,5 @@ mod kpis;
 mod limits;
 mod repositories;
 mod session;
+mod sharing;
 mod trees;

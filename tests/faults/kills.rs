@@ -10,8 +10,9 @@ fn kill(running: &mut Running) {
     running.child.wait().expect("its end");
 }
 
-/// Runs, kills as soon as `done` says so of what was said, and resumes to the end.
-fn killed_and_resumed(test: &str, done: impl Fn(&str) -> bool) {
+/// Runs, kills as soon as `done` says so of what was said, when at least `least` trees must be stored, and resumes to
+/// the end.
+fn killed_and_resumed(test: &str, least: usize, done: impl Fn(&str) -> bool) {
     if !ready(test) {
         return;
     }
@@ -23,6 +24,7 @@ fn killed_and_resumed(test: &str, done: impl Fn(&str) -> bool) {
     kill(&mut running);
     let id = world.session();
     let (kept, since) = (stored(&world, &id), now());
+    assert!(kept.len() >= least, "stored: {kept:?}");
     let output = world.arena(&["resume", &id, "--json"]);
     assert_won(&output);
     assert_not_again(&witness, &kept, since);
@@ -35,54 +37,54 @@ fn count(said: &str, word: &str) -> usize {
 
 #[test]
 fn killed_while_it_prepares() {
-    killed_and_resumed("killed_while_it_prepares", |said| said.contains("\"phase\":\"prepare\""));
+    killed_and_resumed("killed_while_it_prepares", 0, |said| said.contains("\"phase\":\"prepare\""));
 }
 
 #[test]
 fn killed_while_engines_work() {
-    killed_and_resumed("killed_while_engines_work", |said| said.contains("\"phase\":\"engine\""));
+    killed_and_resumed("killed_while_engines_work", 0, |said| said.contains("\"phase\":\"engine\""));
 }
 
 #[test]
 fn killed_while_a_tree_is_collected() {
-    killed_and_resumed("killed_while_a_tree_is_collected", |said| said.contains("\"phase\":\"collect\""));
+    killed_and_resumed("killed_while_a_tree_is_collected", 0, |said| said.contains("\"phase\":\"collect\""));
 }
 
 #[test]
 fn killed_while_a_gate_runs() {
-    killed_and_resumed("killed_while_a_gate_runs", |said| said.contains("\"phase\":\"gate\""));
+    killed_and_resumed("killed_while_a_gate_runs", 0, |said| said.contains("\"phase\":\"gate\""));
 }
 
 #[test]
 fn killed_while_it_measures() {
-    killed_and_resumed("killed_while_it_measures", |said| said.contains("\"phase\":\"measure\""));
+    killed_and_resumed("killed_while_it_measures", 0, |said| said.contains("\"phase\":\"measure\""));
 }
 
 #[test]
 fn killed_between_two_rounds() {
-    killed_and_resumed("killed_between_two_rounds", |said| said.contains("\"event\":\"round\""));
+    killed_and_resumed("killed_between_two_rounds", 1, |said| said.contains("\"event\":\"round\""));
 }
 
 #[test]
 fn killed_in_the_second_round() {
-    killed_and_resumed("killed_in_the_second_round", |said| count(said, "\"phase\":\"engine\"") >= 3);
+    killed_and_resumed("killed_in_the_second_round", 1, |said| count(said, "\"phase\":\"engine\"") >= 3);
 }
 
 #[test]
 fn killed_when_the_holdout_begins() {
-    killed_and_resumed("killed_when_the_holdout_begins", |said| said.contains("\"event\":\"holdout\""));
+    killed_and_resumed("killed_when_the_holdout_begins", 4, |said| said.contains("\"event\":\"holdout\""));
 }
 
 #[test]
 fn killed_just_before_the_end() {
-    killed_and_resumed("killed_just_before_the_end", |said| {
+    killed_and_resumed("killed_just_before_the_end", 4, |said| {
         said.split_once("\"event\":\"holdout\"").is_some_and(|(_, after)| count(after, "\"phase\":\"measure\"") >= 2)
     });
 }
 
 #[test]
 fn killed_just_after_the_end() {
-    killed_and_resumed("killed_just_after_the_end", |said| said.contains("\"event\":\"ended\""));
+    killed_and_resumed("killed_just_after_the_end", 4, |said| said.contains("\"event\":\"ended\""));
 }
 
 /// Numbers that look like chance and are the same every time.

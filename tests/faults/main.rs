@@ -3,6 +3,7 @@
 mod common;
 mod disk;
 mod docker_gone;
+mod garbage;
 mod kills;
 mod proxy;
 mod signals;

@@ -1,15 +1,17 @@
 //! What Docker itself saw of one state directory: the oracle for which container ran when. Nothing of Arena is asked.
 
 use serde_json::Value;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// Writes down every container event of a state directory until it is dropped.
 pub struct Witness {
     child: Child,
-    log: PathBuf,
+    /// Not below the state directory: a test may fill its disk.
+    log: NamedTempFile,
     label: String,
 }
 
@@ -27,12 +29,12 @@ impl Witness {
     pub fn watch(state: &Path) -> Self {
         let root = state.join("worker");
         let label = arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16].to_owned();
-        let log = state.with_extension("events");
+        let log = NamedTempFile::new().expect("a log");
         let child = Command::new("docker")
             .args(["events", "--format", "{{json .}}", "--filter", "type=container"])
             .args(["--filter", &format!("label=arena.state={label}")])
             .stdin(Stdio::null())
-            .stdout(File::create(&log).expect("a log"))
+            .stdout(log.reopen().expect("a log"))
             .stderr(Stdio::null())
             .spawn()
             .expect("docker events");
@@ -44,7 +46,7 @@ impl Witness {
     /// Everything seen until now. Events come in order: when our own mark has come, all before it have.
     pub fn seen(&self) -> Vec<Seen> {
         self.sync();
-        let text = fs::read_to_string(&self.log).expect("the log");
+        let text = fs::read_to_string(self.log.path()).expect("the log");
         text.lines().filter(|line| !line.contains("arena-mark")).filter_map(seen).collect()
     }
 
@@ -69,15 +71,15 @@ impl Witness {
 
     fn sync(&self) {
         let mark = format!("arena-mark-{}", arena_runtime::token::hex(12));
-        for _ in 0..600 {
+        for _ in 0..20 {
             let labels = [format!("arena.state={}", self.label), format!("mark={mark}")];
             let args = ["create", "--name", &mark, "--label", &labels[0], "--label", &labels[1], "arena/base", "true"];
             let made = Command::new("docker").args(args).output().expect("docker");
             let id = String::from_utf8_lossy(&made.stdout).trim().to_owned();
             // A reaper of the state directory may have been quicker.
             let _ = Command::new("docker").args(["rm", "-f", &id]).output();
-            for _ in 0..20 {
-                if fs::read_to_string(&self.log).is_ok_and(|text| text.contains(&mark)) {
+            for _ in 0..300 {
+                if fs::read_to_string(self.log.path()).is_ok_and(|text| text.contains(&mark)) {
                     return;
                 }
                 std::thread::sleep(Duration::from_millis(10));
