@@ -172,7 +172,7 @@ fn engines_doctor_schema_and_completions_answer() {
     assert!(world.arena(&["engines"]).stdout.contains("[engine.codex] in the packet"));
     let doctor = world.arena(&["doctor", "--json"]);
     let findings = doctor.document()["findings"].as_array().unwrap().clone();
-    for what in ["git", "mkfs.ext4", "user", "cgroups", "state", "config", "docker", "image"] {
+    for what in ["git", "mkfs.ext4", "workspaces", "cgroups", "state", "config", "docker", "image"] {
         assert!(findings.iter().any(|one| one["what"] == what), "{what}: {doctor:?}");
     }
     for finding in &findings {
