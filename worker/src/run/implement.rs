@@ -50,6 +50,7 @@ pub(super) async fn implement(
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
+    task.phase("stored", "").await;
     Ok(implemented)
 }
 
