@@ -255,3 +255,21 @@ fn a_gain_that_the_holdout_does_not_have_is_flagged() {
     assert!(!brief.contains("unseen"), "a holdout scenario is never shown: {brief}");
     world.assert_clean();
 }
+
+#[test]
+fn a_holdout_that_the_base_itself_fails_is_said_before_anybody_is_measured() {
+    if !ready("a_holdout_that_the_base_fails") {
+        return;
+    }
+    let world = World::new();
+    let mut packet = Packet::lower(&[("low", "echo 3 > value")]);
+    packet.harness = packet
+        .harness
+        .replace("run = \"cat value\"", "run = \"test {scenario} = shown && cat value\"")
+        .replace("repeats = 1", "repeats = 1\nscenarios = [\"shown\"]\nholdout = [\"unseen\"]");
+    let output = world.run(&packet);
+    assert_eq!(output.code, 1, "{output:?}");
+    let reason = output.result()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("holdout scenario 'unseen'") && reason.contains("base"), "{reason}");
+    world.assert_clean();
+}
