@@ -10,4 +10,4 @@ mod world;
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};
-pub use world::{Output, Running, World, git};
+pub use world::{Output, Running, World, binary, git, run};

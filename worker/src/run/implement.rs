@@ -4,14 +4,15 @@ use super::{Context, RunError, Task, User};
 use crate::collect::{self, Caps, CollectError, Found};
 use crate::engine::{self, BRIEF, FILES, Invocation};
 use crate::layers::{self, Workspace};
-use crate::repository::{RawChange, Repository, RepositoryError};
+use crate::repository::{RawChange, Repository, RepositoryError, Side};
 use crate::sandbox::{Finished, Mount, Source};
-use arena_domain::id::Commit;
+use arena_domain::id::{Commit, JobId};
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
 use arena_domain::packet::Packet;
 use arena_domain::scope::{Lock, Ruling};
 use arena_domain::{scope, tamper, text};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -42,8 +43,12 @@ pub(super) async fn implement(
     let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let tree = collect(context, task, &workspace).await?;
-    let logs = vec![context.blobs.put(&finished.stdout).await?, context.blobs.put(&finished.stderr).await?];
+    let (tree, stdout, stderr) = tokio::join!(
+        collect(context, task, &workspace),
+        context.blobs.put(&finished.stdout),
+        context.blobs.put(&finished.stderr)
+    );
+    let (tree, logs) = (tree?, vec![stdout?, stderr?]);
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
@@ -155,14 +160,11 @@ where
     let repository = context.repository(task).await?;
     let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
-        let imported = repository.import(&base, walk).map_err(RepositoryError::from)?;
+        let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
         let refused = imported.refused.into_iter().map(|(path, why)| format!("{path} ({why})"));
-        let mut ruled = rule(&repository, &packet, all, imported.commit, &base)?;
+        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
         ruled.reverted.extend(refused);
-        if !ruled.changes.is_empty() {
-            ruled.bundle = repository.bundle(&job, &base, &ruled.commit)?;
-        }
         Ok(ruled)
     });
     ruled.await?
@@ -171,6 +173,7 @@ where
 fn rule(
     repository: &Repository,
     packet: &Packet,
+    job: &JobId,
     all: Vec<RawChange>,
     commit: Commit,
     base: &Commit,
@@ -179,23 +182,26 @@ fn rule(
         reason: error.to_string(),
         mend: "correct the pattern in [scope]".into(),
     })?;
-    let flags = flags(repository, packet, &lock, &all)?;
-    let (mut kept, mut reverted, mut litter) = (Vec::new(), Vec::new(), false);
+    let is_litter = |change: &RawChange| change.before.is_none() && scope::is_litter(&change.shown);
+    let is_kept = |change: &RawChange| !is_litter(change) && lock.rule(&change.shown) == Ruling::Kept;
+    let kept: Vec<&RawChange> = all.iter().filter(|change| is_kept(change)).collect();
+    let commit = if kept.len() == all.len() { commit } else { repository.keep(job, base, &kept)? };
+    // Neither needs the other, and each waits for git.
+    let (flags, bundle) = std::thread::scope(|scope| {
+        let flags = scope.spawn(|| flags(repository, packet, &lock, &all));
+        let bundle = if kept.is_empty() { Ok(Vec::new()) } else { repository.bundle(job, base) };
+        (flags.join(), bundle)
+    });
+    let flags = flags.map_err(|_| std::io::Error::other("the look for tampering ended early"))??;
+    let (bundle, mut reverted, mut changes) = (bundle?, Vec::new(), Vec::new());
     for change in all {
-        match lock.rule(&change.shown) {
-            _ if change.before.is_none() && scope::is_litter(&change.shown) => litter = true,
-            Ruling::Kept => kept.push(change),
-            Ruling::Outside | Ruling::Forbidden | Ruling::Protected => {
-                reverted.push(change.shown.clone());
-            }
+        if is_kept(&change) {
+            changes.push(change);
+        } else if !is_litter(&change) {
+            reverted.push(change.shown);
         }
     }
-    let commit = if reverted.is_empty() && !litter {
-        commit
-    } else {
-        repository.keep(base, &kept.iter().collect::<Vec<_>>())?
-    };
-    Ok(Ruled { commit, changes: kept, reverted, flags, bundle: Vec::new() })
+    Ok(Ruled { commit, changes, reverted, flags, bundle })
 }
 
 /// The harness or a gate names this path. One that is allowed all the same is what is worked on, not what judges it.
@@ -205,6 +211,7 @@ fn is_harness(packet: &Packet, path: &str) -> bool {
 }
 
 fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange]) -> Result<Vec<Flag>, RunError> {
+    let contents = contents(repository, all)?;
     let mut flags = Vec::new();
     let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
     for change in all {
@@ -221,15 +228,27 @@ fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange
             Ruling::Outside => flags.push(flag(FlagKind::ScopeViolation, path, "outside the allowed paths; put back")),
             Ruling::Forbidden => flags.push(flag(FlagKind::ScopeViolation, path, "a forbidden path; put back")),
         }
-        if change.before.is_some() && !change.binary {
-            let content = |side: &Option<crate::repository::Side>| {
-                side.as_ref().map(|side| repository.blob(&side.blob)).transpose()
-            };
-            let (before, after) = (content(&change.before)?, content(&change.after)?);
-            flags.extend(tamper::compare(path, before.as_deref(), after.as_deref()));
+        if is_edited(change) {
+            let content = |side: &Option<Side>| side.as_ref().and_then(|side| contents.get(side.blob.as_str()));
+            let (before, after) = (content(&change.before), content(&change.after));
+            flags.extend(tamper::compare(path, before.map(Vec::as_slice), after.map(Vec::as_slice)));
         }
     }
     Ok(flags)
+}
+
+/// A text that was there before: what it lost may be what judged.
+fn is_edited(change: &RawChange) -> bool {
+    change.before.is_some() && !change.binary
+}
+
+/// Both sides of every text that was edited.
+fn contents<'a>(repository: &Repository, all: &'a [RawChange]) -> Result<HashMap<&'a str, Vec<u8>>, RepositoryError> {
+    let edited = all.iter().filter(|change| is_edited(change));
+    let sides = edited.flat_map(|change| change.before.iter().chain(&change.after));
+    // A submodule is no blob.
+    let blobs = sides.filter(|side| side.mode != "160000").map(|side| side.blob.as_str());
+    repository.blobs(&blobs.collect::<Vec<_>>())
 }
 
 async fn store(
