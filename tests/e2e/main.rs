@@ -2,6 +2,7 @@
 
 mod commands;
 mod demo;
+mod fallback;
 mod kpis;
 mod limits;
 mod repositories;

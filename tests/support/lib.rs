@@ -12,4 +12,4 @@ pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};
 pub use witness::{Seen, Witness, now};
-pub use world::{Output, Running, World, git};
+pub use world::{Output, Running, World, binary, git, run};

@@ -13,6 +13,8 @@ pub struct World {
     _folder: TempDir,
     pub repo: PathBuf,
     pub state: PathBuf,
+    /// What the binary is told by its environment.
+    pub env: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,11 @@ impl Output {
     pub fn result(&self) -> Value {
         let last = self.stdout.lines().last().unwrap_or_default();
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The events of a run, in their order.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// All of standard output as one document.
@@ -72,7 +79,7 @@ impl World {
         let (repo, state) = (root.join("repo"), root.join("state"));
         std::fs::create_dir_all(&repo).expect("a repository");
         git(&repo, &["init", "-q", "-b", "main"]);
-        Self { _folder: folder, repo, state }
+        Self { _folder: folder, repo, state, env: Vec::new() }
     }
 
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
@@ -105,12 +112,19 @@ impl World {
             .current_dir(self.repo.join(".."))
             .env_remove("ARENA_STATE")
             .env("XDG_CONFIG_HOME", self.repo.join("../config"))
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
 
     pub fn arena(&self, args: &[&str]) -> Output {
         run(&mut self.command(args))
+    }
+
+    /// The same world whose workspaces are of this kind.
+    pub fn on(mut self, workspaces: &str) -> Self {
+        self.env = vec![("ARENA_WORKER_WORKSPACES".into(), workspaces.into())];
+        self
     }
 
     /// `arena run --json` of a packet.
@@ -187,7 +201,8 @@ fn begin() -> Instant {
     Instant::now()
 }
 
-fn run(command: &mut Command) -> Output {
+/// A command to its end.
+pub fn run(command: &mut Command) -> Output {
     let output = command.output().expect("the binary");
     Output {
         code: output.status.code().unwrap_or(-1),
@@ -197,7 +212,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// The binary that was built beside this test.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("ARENA_BIN") {
         return path.into();
     }

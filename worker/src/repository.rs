@@ -166,11 +166,9 @@ impl Repository {
         Ok(Commit::new(String::from_utf8_lossy(&id).trim()))
     }
 
-    /// The bundle of a submission, to be stored before anything else happens to it.
-    pub fn bundle(&self, job: &JobId, base: &Commit, commit: &Commit) -> Result<Vec<u8>, RepositoryError> {
-        let name = format!("refs/arena/{}", digest::sha256(job.as_str().as_bytes()));
-        self.git.run(&self.mirror, &["update-ref", &name, commit.as_str()])?;
-        Ok(self.git.run(&self.mirror, &["bundle", "create", "-q", "-", &name, &format!("^{base}")])?)
+    /// The bundle of what the job's import has stored, to be kept before anything else happens to it.
+    pub fn bundle(&self, job: &JobId, base: &Commit) -> Result<Vec<u8>, RepositoryError> {
+        Ok(self.git.run(&self.mirror, &["bundle", "create", "-q", "-", &branch(job), &format!("^{base}")])?)
     }
 
     /// Brings a submission that another worker has made.
@@ -182,6 +180,11 @@ impl Repository {
         done?;
         Ok(())
     }
+}
+
+/// Where a job's submission lies in the mirror.
+fn branch(job: &JobId) -> String {
+    format!("refs/arena/{}", digest::sha256(job.as_str().as_bytes()))
 }
 
 /// Of what is kept for a base.

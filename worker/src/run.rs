@@ -4,6 +4,7 @@ mod evaluate;
 mod gates;
 mod implement;
 mod measure;
+mod rule;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
 use crate::collect::CollectError;

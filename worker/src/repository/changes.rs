@@ -3,7 +3,8 @@
 use super::{Repository, RepositoryError};
 use arena_domain::id::Commit;
 use arena_domain::outcome::{Change, ChangeKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 /// One path that differs. The bytes are the name; `shown` is its readable form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,33 @@ impl Repository {
         Ok(parse(&self.git.run(&self.mirror, &args)?))
     }
 
+    /// Many at a time, by one process.
+    pub fn blobs<'a>(&self, ids: &[&'a str]) -> Result<HashMap<&'a str, Vec<u8>>, RepositoryError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let asked = ids.join("\n") + "\n";
+        let answer = self.git.feed(&self.mirror, &["cat-file", "--batch"], &[], asked.as_bytes())?;
+        split(&answer, ids).ok_or_else(|| io::Error::other("git cat-file gave less than was asked for").into())
+    }
+
     pub fn blob(&self, id: &str) -> Result<Vec<u8>, RepositoryError> {
         Ok(self.git.run(&self.mirror, &["cat-file", "blob", id])?)
     }
+}
+
+/// For each blob `ID blob SIZE`, a line's end, the content, and a line's end.
+fn split<'a>(mut answer: &[u8], ids: &[&'a str]) -> Option<HashMap<&'a str, Vec<u8>>> {
+    let mut blobs = HashMap::new();
+    for id in ids {
+        let end = answer.iter().position(|byte| *byte == b'\n')?;
+        let head = std::str::from_utf8(&answer[..end]).ok()?;
+        let size: usize = head.strip_prefix(id)?.strip_prefix(" blob ")?.parse().ok()?;
+        let content = answer.get(end + 1..end + 1 + size)?;
+        blobs.insert(*id, content.to_vec());
+        answer = answer.get(end + size + 2..)?;
+    }
+    Some(blobs)
 }
 
 /// The raw part, then the numbers part, both ended by zero bytes.
@@ -111,6 +136,15 @@ pub(super) fn shown(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blobs_are_cut_by_their_sizes_and_a_missing_one_is_noticed() {
+        let answer = b"aa blob 3\nx\ny\nbb blob 0\n\n";
+        let blobs = split(answer, &["aa", "bb"]).unwrap();
+        assert_eq!((blobs["aa"].as_slice(), blobs["bb"].as_slice()), (b"x\ny".as_slice(), b"".as_slice()));
+        assert_eq!(split(b"aa missing\n", &["aa"]), None);
+        assert_eq!(split(b"aa blob 3\nx", &["aa"]), None);
+    }
 
     #[test]
     fn odd_names_keep_their_lines() {

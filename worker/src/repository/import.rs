@@ -3,7 +3,7 @@
 use super::{AUTHOR, RawChange, Repository, RepositoryError, changes::shown};
 use crate::collect::{CollectError, Found};
 use crate::git::GitError;
-use arena_domain::id::Commit;
+use arena_domain::id::{Commit, JobId};
 use std::io::{self, Write};
 
 /// What was found in a workspace, as a commit on the base.
@@ -23,22 +23,23 @@ pub enum ImportError {
 }
 
 impl Repository {
-    /// Stores the changes that `walk` visits on top of the base.
+    /// Stores the changes that `walk` visits on top of the base, under the job's name.
     pub fn import(
         &self,
+        job: &JobId,
         base: &Commit,
         walk: impl FnOnce(&mut dyn FnMut(Found<'_>) -> io::Result<()>) -> Result<(), CollectError>,
     ) -> Result<Imported, ImportError> {
         let mut refused = Vec::new();
-        let mut stream = header(base);
+        let mut stream = header(job, base);
         walk(&mut |found| write(&mut stream, &mut refused, found))?;
         let commit = self.fast_import(&stream)?;
         Ok(Imported { commit, refused })
     }
 
     /// The base with these changes only.
-    pub fn keep(&self, base: &Commit, kept: &[&RawChange]) -> Result<Commit, RepositoryError> {
-        let mut stream = header(base);
+    pub fn keep(&self, job: &JobId, base: &Commit, kept: &[&RawChange]) -> Result<Commit, RepositoryError> {
+        let mut stream = header(job, base);
         for change in kept {
             match &change.after {
                 Some(side) => stream.extend(format!("M {} {} ", side.mode, side.blob).bytes()),
@@ -59,10 +60,10 @@ impl Repository {
     }
 }
 
-/// A commit on a branch of its own name, which each import moves.
-fn header(base: &Commit) -> Vec<u8> {
+/// A commit on the job's own branch, which each import moves.
+fn header(job: &JobId, base: &Commit) -> Vec<u8> {
     let message = "arena submission\n";
-    let branch = format!("refs/arena-import/{}", arena_runtime::token::hex(12));
+    let branch = super::branch(job);
     format!(
         "feature done\ncommit {branch}\nmark :1\ncommitter {AUTHOR}\ndata {}\n{message}from {base}\n",
         message.len()

@@ -1,18 +1,15 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
+use super::rule::{Ruled, rule};
 use super::{Context, RunError, Task, User};
 use crate::collect::{self, Caps, CollectError, Found};
 use crate::engine::{self, BRIEF, FILES, Invocation};
 use crate::layers::{self, Workspace};
-use crate::repository::{RawChange, Repository, RepositoryError};
+use crate::repository::{RawChange, RepositoryError};
 use crate::sandbox::{Finished, Mount, Source};
-use arena_domain::id::Commit;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
-use arena_domain::packet::Packet;
-use arena_domain::scope::{Lock, Ruling};
-use arena_domain::{scope, tamper, text};
-use std::collections::BTreeSet;
+use arena_domain::text;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -45,8 +42,12 @@ pub(super) async fn implement(
     let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let tree = collect(context, task, &workspace).await?;
-    let logs = vec![context.blobs.put(&finished.stdout).await?, context.blobs.put(&finished.stderr).await?];
+    let (tree, stdout, stderr) = tokio::join!(
+        collect(context, task, &workspace),
+        context.blobs.put(&finished.stdout),
+        context.blobs.put(&finished.stderr)
+    );
+    let (tree, logs) = (tree?, vec![stdout?, stderr?]);
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
@@ -129,15 +130,6 @@ fn readable(folder: &Path) -> std::io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
-/// What came out of a workspace, ruled.
-struct Ruled {
-    commit: Commit,
-    changes: Vec<RawChange>,
-    reverted: Vec<String>,
-    flags: Vec<Flag>,
-    bundle: Vec<u8>,
-}
-
 async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
     match workspace {
         Workspace::Overlay(stage) => {
@@ -159,123 +151,16 @@ where
     let repository = context.repository(task).await?;
     let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
-        let imported = repository.import(&base, walk).map_err(RepositoryError::from)?;
+        let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
         // Such a name may be of any length; the reason must be seen behind it.
         let entry = |(path, why): (String, _)| format!("{} ({why})", text::sanitise_line(&path, REFUSED_NAME));
         let refused = imported.refused.into_iter().map(entry);
-        let mut ruled = rule(&repository, &packet, all, imported.commit, &base)?;
+        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
         ruled.reverted.extend(refused);
-        if !ruled.changes.is_empty() {
-            ruled.bundle = repository.bundle(&job, &base, &ruled.commit)?;
-        }
         Ok(ruled)
     });
     ruled.await?
-}
-
-fn rule(
-    repository: &Repository,
-    packet: &Packet,
-    all: Vec<RawChange>,
-    commit: Commit,
-    base: &Commit,
-) -> Result<Ruled, RunError> {
-    let lock = Lock::new(&packet.scope).map_err(|error| RunError::Setup {
-        reason: error.to_string(),
-        mend: "correct the pattern in [scope]".into(),
-    })?;
-    let reasons = put_back(&lock, &all);
-    let flags = flags(repository, packet, &all, &reasons)?;
-    let (mut kept, mut reverted, mut litter) = (Vec::new(), Vec::new(), false);
-    for (change, reason) in all.into_iter().zip(reasons) {
-        if is_litter(&change) {
-            litter = true;
-        } else if reason.is_some() {
-            reverted.push(change.shown);
-        } else {
-            kept.push(change);
-        }
-    }
-    let commit = if reverted.is_empty() && !litter {
-        commit
-    } else {
-        repository.keep(base, &kept.iter().collect::<Vec<_>>())?
-    };
-    Ok(Ruled { commit, changes: kept, reverted, flags, bundle: Vec::new() })
-}
-
-/// Why a change is put back.
-type Reason = (FlagKind, &'static str);
-
-/// The reason of each change that is put back. A file in the place of a folder, or a folder in the place of a file,
-/// takes away what stood there: where that is put back, so is what stands in its place.
-fn put_back(lock: &Lock, all: &[RawChange]) -> Vec<Option<Reason>> {
-    let reason = |change: &RawChange| match lock.rule(&change.shown) {
-        _ if change.is_submodule() => Some((FlagKind::ScopeViolation, "a submodule; put back")),
-        Ruling::Kept => None,
-        Ruling::Protected => Some((FlagKind::ProtectedChanged, "put back before evaluation")),
-        Ruling::Outside => Some((FlagKind::ScopeViolation, "outside the allowed paths; put back")),
-        Ruling::Forbidden => Some((FlagKind::ScopeViolation, "a forbidden path; put back")),
-    };
-    let mut reasons: Vec<Option<Reason>> = all.iter().map(reason).collect();
-    let restored = all.iter().zip(&reasons).filter(|(change, reason)| reason.is_some() && change.before.is_some());
-    let restored: BTreeSet<&[u8]> = restored.map(|(change, _)| change.path.as_slice()).collect();
-    for (change, reason) in all.iter().zip(&mut reasons) {
-        if reason.is_none() && change.after.is_some() && is_in_the_way(&restored, &change.path) {
-            *reason = Some((FlagKind::ScopeViolation, "in the place of what was put back; put back"));
-        }
-    }
-    reasons
-}
-
-/// A folder on the way to `path` is a restored file, or `path` is a folder on the way to one.
-fn is_in_the_way(restored: &BTreeSet<&[u8]>, path: &[u8]) -> bool {
-    let above =
-        path.iter().enumerate().filter(|(_, byte)| **byte == b'/').any(|(at, _)| restored.contains(&path[..at]));
-    let folder = [path, b"/"].concat();
-    above || restored.range(folder.as_slice()..).next().is_some_and(|next| next.starts_with(&folder))
-}
-
-fn is_litter(change: &RawChange) -> bool {
-    change.before.is_none() && scope::is_litter(&change.shown)
-}
-
-/// The harness or a gate names this path. One that is allowed all the same is what is worked on, not what judges it.
-fn is_harness(packet: &Packet, path: &str) -> bool {
-    let words = packet.harness.iter().map(|harness| &harness.run).chain(packet.gates.iter().map(|gate| &gate.run));
-    words.flat_map(|run| run.split_whitespace()).any(|word| word.trim_start_matches("./") == path)
-}
-
-fn flags(
-    repository: &Repository,
-    packet: &Packet,
-    all: &[RawChange],
-    reasons: &[Option<Reason>],
-) -> Result<Vec<Flag>, RunError> {
-    let mut flags = Vec::new();
-    let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
-    for (change, reason) in all.iter().zip(reasons).filter(|(change, _)| !is_litter(change)) {
-        let path = change.shown.as_str();
-        if let Some((kind, detail)) = reason {
-            if is_harness(packet, path) {
-                flags.push(flag(
-                    FlagKind::HarnessChanged,
-                    path,
-                    "the harness or a gate runs this file; it was put back",
-                ));
-            }
-            flags.push(flag(*kind, path, detail));
-        }
-        if change.before.is_some() && !change.binary && !change.is_submodule() {
-            let content = |side: &Option<crate::repository::Side>| {
-                side.as_ref().map(|side| repository.blob(&side.blob)).transpose()
-            };
-            let (before, after) = (content(&change.before)?, content(&change.after)?);
-            flags.extend(tamper::compare(path, before.as_deref(), after.as_deref()));
-        }
-    }
-    Ok(flags)
 }
 
 async fn store(
@@ -308,40 +193,4 @@ async fn store(
         usage: Usage::default(),
         logs,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::repository::Side;
-    use arena_domain::packet::{OnViolation, Scope};
-
-    fn change(path: &str, before: Option<&str>, after: Option<&str>) -> RawChange {
-        let side = |mode: &str| Side { mode: mode.into(), blob: "0".repeat(40) };
-        let (before, after) = (before.map(side), after.map(side));
-        let (path, shown) = (path.as_bytes().to_vec(), path.to_owned());
-        RawChange { path, shown, before, after, added_lines: 0, removed_lines: 0, binary: false }
-    }
-
-    #[test]
-    fn what_takes_the_place_of_something_restored_is_put_back_too() {
-        let all = ["**".to_owned()].to_vec();
-        let scope = Scope { allowed: all, forbidden: vec![], protected: vec![], on_violation: OnViolation::Revert };
-        let lock = Lock::new(&scope).unwrap();
-        let (file, link) = (Some("100644"), Some("160000"));
-        let rows = [
-            (change("a", None, file), true),
-            (change("a/Makefile", file, None), true),
-            (change("a/one", file, None), false),
-            (change("ab", None, file), false),
-            (change("b/x.key", file, None), true),
-            (change("b/x.key/inner", None, file), true),
-            (change("lib", link, None), true),
-            (change("lib/new", None, file), true),
-            (change("library", None, file), false),
-        ];
-        let (changes, expected): (Vec<RawChange>, Vec<bool>) = rows.into_iter().unzip();
-        let reasons: Vec<bool> = put_back(&lock, &changes).iter().map(Option::is_some).collect();
-        assert_eq!(reasons, expected);
-    }
 }

@@ -11,6 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tar::EntryType;
 
+/// Why a repository below the top is left out.
+pub(super) const NESTED: &str = "a repository inside the tree";
+
 /// What a reading accepts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
@@ -85,17 +88,16 @@ impl Reading<'_> {
         if is_own(path) || self.is_refused(path) {
             return Ok(());
         }
-        let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
         if path.len() > self.rules.caps.name {
             return self.refuse(path, "a name too long");
         }
-        if !self.rules.nested && names.last().is_some_and(|name| is_git(name)) {
-            return self.refuse(path, "a repository inside the tree");
+        if let Some(repository) = nested(path).filter(|_| !self.rules.nested) {
+            return if self.is_as_before(path, entry)? { Ok(()) } else { self.refuse(repository, NESTED) };
         }
         let head = head(entry.header())?;
         let kind = entry.header().entry_type();
         let made = if kind.is_dir() {
-            if names.len() > self.rules.caps.depth {
+            if path.split(|byte| *byte == b'/').count() > self.rules.caps.depth {
                 return Err(CollectError::TooDeep(self.rules.caps.depth));
             }
             self.packing.folder(path, head)?
@@ -131,6 +133,24 @@ impl Reading<'_> {
             return Err(CollectError::TooLarge(self.rules.caps.bytes));
         }
         Ok(made)
+    }
+
+    /// Keeps an entry that is as it was before: a setup may have left what an engine may not.
+    fn is_as_before(&mut self, path: &[u8], entry: &mut tar::Entry<'_, impl Read>) -> io::Result<bool> {
+        let Some(before) = self.before.entries.get(path) else { return Ok(false) };
+        let (kind, head) = (entry.header().entry_type(), head(entry.header())?);
+        let same = match &before.meta.what {
+            What::Folder => kind.is_dir(),
+            What::Link { target: held } => kind.is_symlink() && *held == target(entry),
+            What::File { size, digest } => {
+                kind.is_file() && *size == entry.size() && *digest == super::pack::digest(entry)?
+            }
+        };
+        let same = same && (before.meta.owner, before.meta.mode) == (head.owner, head.mode);
+        if same {
+            self.left.snapshot.entries.insert(path.to_vec(), before.clone());
+        }
+        Ok(same)
     }
 
     fn take(&mut self, path: &[u8], made: Entry) -> Result<(), CollectError> {
@@ -173,6 +193,19 @@ impl Reading<'_> {
         };
         self.left.refused.last().is_some_and(within)
     }
+}
+
+/// The repository below the top that a path belongs to.
+pub(super) fn nested(path: &[u8]) -> Option<&[u8]> {
+    let mut start = 0;
+    for name in path.split(|byte| *byte == b'/') {
+        let end = start + name.len();
+        if start > 0 && is_git(name) {
+            return Some(&path[..end]);
+        }
+        start = end + 1;
+    }
+    None
 }
 
 fn unfit(kind: EntryType) -> &'static str {

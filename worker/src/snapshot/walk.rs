@@ -1,7 +1,9 @@
 //! What a tree has become, told as the walker of an upper layer tells it.
 
+use super::read::{NESTED, nested};
 use super::{Left, Snapshot, What};
 use crate::collect::{CollectError, Found};
+use std::collections::BTreeSet;
 use std::io;
 
 impl Left {
@@ -11,19 +13,24 @@ impl Left {
         before: &Snapshot,
         visit: &mut dyn FnMut(Found<'_>) -> io::Result<()>,
     ) -> Result<(), CollectError> {
-        let mut removed: Vec<&Vec<u8>> = before.entries.keys().filter(|path| self.has_lost(before, path)).collect();
+        let lost = before.entries.keys().filter(|path| self.has_lost(before, path));
+        // What is missing in a repository below the top is a change to that repository, which is left out.
+        let (in_repositories, mut removed): (Vec<_>, Vec<_>) = lost.partition(|path| nested(path).is_some());
         removed.sort_by_key(|path| in_order(path));
         for path in removed {
             visit(Found::Removed { path })?;
         }
-        let refused = self.refused.iter().map(|(path, why)| (path, Some(*why)));
+        let touched: BTreeSet<&[u8]> = in_repositories.into_iter().filter_map(|path| nested(path)).collect();
+        let refused = self.refused.iter().map(|(path, why)| (path.as_slice(), Some(*why)));
+        let known: BTreeSet<&[u8]> = self.refused.iter().map(|(path, _)| path.as_slice()).collect();
+        let refused = refused.chain(touched.difference(&known).map(|path| (*path, Some(NESTED))));
         let changed = self
             .snapshot
             .entries
             .iter()
             .filter(|(path, entry)| before.entries.get(*path).is_none_or(|held| held.meta != entry.meta));
-        let mut all: Vec<(&Vec<u8>, Option<&'static str>)> =
-            changed.map(|(path, _)| (path, None)).chain(refused).collect();
+        let changed = changed.map(|(path, _)| (path.as_slice(), None));
+        let mut all: Vec<(&[u8], Option<&'static str>)> = changed.chain(refused).collect();
         all.sort_by_key(|(path, _)| in_order(path));
         for (path, why) in all {
             match why {

@@ -1,0 +1,143 @@
+//! Figures on a repository of 20,000 files and 500 commits. Only `cargo test --release --test large` runs them, with a
+//! binary of the same build; lines of figures begin with `large:`.
+
+use serde_json::Value;
+use std::fmt::Write;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use support::{Packet, World, git, ready};
+
+const FILES: usize = 20_000;
+const COMMITS: usize = 500;
+/// Milliseconds, on overlays.
+const LIMIT: f64 = 50.0;
+/// Of a plain copy, on volumes.
+const RATIO: f64 = 1.5;
+/// A loaded machine gets this many tries.
+const TRIES: usize = 3;
+
+/// One commit of all files, then many of one file each.
+fn large() -> World {
+    let world = World::bare();
+    let mut stream = String::new();
+    for commit in 0..COMMITS {
+        let _ = write!(
+            stream,
+            "commit refs/heads/main\ncommitter T <t@localhost> {} +0000\ndata 1\nc\n",
+            1_700_000_000 + commit
+        );
+        let mut file = |path: &str, content: &str| {
+            let _ = write!(stream, "M 644 inline {path}\ndata {}\n{content}\n", content.len());
+        };
+        if commit == 0 {
+            file("value", "1000\n");
+            for number in 0..FILES {
+                file(&format!("d{}/f{number}", number % 50), &format!("{number}\n").repeat(20));
+            }
+        }
+        file("d0/f0", &format!("commit {commit}\n"));
+    }
+    let mut import = Command::new("git");
+    import.arg("-C").arg(&world.repo).args(["fast-import", "--quiet"]).stdin(Stdio::piped());
+    let mut child = import.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    git(&world.repo, &["reset", "-q", "--hard"]);
+    world
+}
+
+fn packet() -> Packet {
+    let names = ["one", "two", "three", "four", "five", "six"];
+    let engines: Vec<(&str, &str)> = names.iter().map(|name| (*name, "echo 5 > value")).collect();
+    let mut packet = Packet::lower(&engines);
+    packet.session = packet.session.replace("parallel = 2", "parallel = 1");
+    packet
+}
+
+/// Milliseconds of a day.
+fn at(event: &Value) -> f64 {
+    let text = event["at"].as_str().unwrap();
+    let time: Vec<f64> = text[11..text.len() - 1].split(':').map(|part| part.parse().unwrap()).collect();
+    ((time[0] * 60.0 + time[1]) * 60.0 + time[2]) * 1000.0
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    assert!(!numbers.is_empty());
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// How long the later competitors waited for their workspaces, and how long it took to collect their change.
+fn measure(world: &World) -> (f64, f64) {
+    let output = world.run(&packet());
+    assert_eq!(output.code, 0, "{output:?}");
+    let events = output.events();
+    let (mut ready, mut collect) = (Vec::new(), Vec::new());
+    for name in ["two", "three", "four", "five", "six"] {
+        let own: Vec<&Value> = events.iter().filter(|event| event["competitor"] == name).collect();
+        let place = |phase: &str| own.iter().position(|event| event["phase"] == phase).unwrap();
+        let (prepare, engine, collected) = (place("prepare"), place("engine"), place("collect"));
+        ready.push(at(own[engine]) - at(own[prepare]));
+        collect.push(at(own[collected + 1]) - at(own[collected]));
+    }
+    world.assert_clean();
+    (median(ready), median(collect))
+}
+
+/// Of the working tree alone, without any history.
+fn plain_copy(world: &World) -> f64 {
+    let target = world.repo.join("../copy");
+    let copies = (0..3).map(|_| {
+        std::fs::create_dir(&target).unwrap();
+        let begun = Instant::now();
+        let copied =
+            Command::new("sh").args(["-c", "cp -a \"$0\"/* \"$1\""]).arg(&world.repo).arg(&target).status().unwrap();
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        assert!(copied.success());
+        std::fs::remove_dir_all(&target).unwrap();
+        took
+    });
+    median(copies.collect())
+}
+
+#[test]
+fn later_workspaces_and_collecting_cost_the_same_whatever_the_tree() {
+    if !ready("later_workspaces") {
+        return;
+    }
+    let world = large().on("overlay");
+    let mut good = false;
+    for _ in 0..TRIES {
+        let (ready, collect) = measure(&world);
+        println!("large: overlay: ready {ready:.0} ms, collect {collect:.0} ms (each under {LIMIT:.0} ms)");
+        good = ready < LIMIT && collect < LIMIT;
+        if good {
+            break;
+        }
+    }
+    assert!(good, "over the limit {TRIES} times");
+}
+
+#[test]
+fn workspaces_in_memory_cost_about_a_plain_copy() {
+    if !ready("workspaces_in_memory") {
+        return;
+    }
+    let world = large().on("volume");
+    let mut good = false;
+    for _ in 0..TRIES {
+        let (ready, collect) = measure(&world);
+        let copy = plain_copy(&world);
+        println!(
+            "large: volume: ready {ready:.0} ms, plain copy {copy:.0} ms, ratio {:.2} (under {RATIO})",
+            ready / copy
+        );
+        println!("large: volume: collect {collect:.0} ms, ratio {:.2}", collect / copy);
+        good = ready < RATIO * copy;
+        if good {
+            break;
+        }
+    }
+    assert!(good, "over the limit {TRIES} times");
+}
