@@ -2,6 +2,7 @@
 
 mod act;
 mod adopt;
+mod archive;
 mod check;
 mod doctor;
 mod finish;
@@ -10,6 +11,7 @@ mod packet;
 mod plan;
 mod resume;
 mod run;
+mod signals;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;
@@ -50,11 +52,16 @@ pub(crate) async fn run(args: Args) -> Done {
             let wish = adopt::Wish { competitors, undo, push, allow_failing, clean, dry_run };
             adopt::adopt(&common, &Embedded::open(&common).await?, &id, &wish).await
         }
-        Command::Archive { .. } => Err(Failure::new(1, "", "")),
+        Command::Archive { id, dir, dry_run } => {
+            archive::archive(&common, &Embedded::open(&common).await?, &id, &dir, dry_run).await
+        }
         Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "arena", &mut std::io::stdout());
+            // Into memory first: the generator panics where it cannot write, as into a closed pipe.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "arena", &mut script);
+            output::raw(&script);
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {

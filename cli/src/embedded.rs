@@ -5,15 +5,16 @@ use crate::failure::{Failure, GENERAL, NOT_ALLOWED, UNREACHABLE, USAGE};
 use arena_coordinator::blobs::Blobs;
 use arena_coordinator::store::Store;
 use arena_coordinator::{Coordinator, api};
-use arena_domain::id::SessionId;
+use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::schedule::Limits;
 use arena_proto::MAX_MESSAGE;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_runtime::config::{self, Config};
-use arena_runtime::tasks;
+use arena_runtime::{clock, tasks};
 use arena_worker::link::{LinkError, Worker};
 use arena_worker::run::Settings;
 use arena_worker::sandbox::Docker;
+use arena_worker::space::Reserve;
 use arena_worker::workspace::Backend;
 use hyper_util::rt::TokioIo;
 use rustix::fs::{FlockOperation, flock};
@@ -102,9 +103,18 @@ impl Embedded {
             runtime: Some(self.config.worker.runtime.clone()).filter(|runtime| runtime != "runc"),
             only_session: only.to_string(),
             docker_host: None,
+            reserve: Some(Reserve::hold(&self.state)?),
             backend,
         };
-        Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)
+        let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
+        self.release(worker.dead_boots()).await?;
+        Ok(worker)
+    }
+
+    /// The slots of workers that are dead are free at once, not when their leases run out.
+    pub(crate) async fn release(&self, boots: &[String]) -> Result<(), Failure> {
+        let workers = boots.iter().map(WorkerId::new).collect();
+        Ok(self.coordinator.store.release(workers, clock::now_millis()).await?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What went wrong, with the exit code that scripts rely on and the command that mends it.
 
 use crate::adopting::AdoptError;
+use crate::archiving::ArchiveError;
 use crate::userrepo::RepoError;
 use arena_coordinator::SessionError;
 use arena_coordinator::store::StoreError;
@@ -41,9 +42,9 @@ impl Failure {
     /// Says it on standard error, and as a document for scripts that asked for one.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         let what = sanitise(self.what.as_bytes());
-        eprintln!("error: {what}");
+        crate::output::note(&format!("error: {what}"));
         if !self.mend.is_empty() {
-            eprintln!("  mend: {}", sanitise(self.mend.as_bytes()));
+            crate::output::note(&format!("  mend: {}", sanitise(self.mend.as_bytes())));
         }
         if json {
             let document = serde_json::json!({
@@ -75,6 +76,12 @@ impl From<RepoError> for Failure {
 
 impl From<AdoptError> for Failure {
     fn from(error: AdoptError) -> Self {
+        Self::with_mend(GENERAL, &error.to_string())
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
         Self::with_mend(GENERAL, &error.to_string())
     }
 }
@@ -129,7 +136,7 @@ impl From<tonic::Status> for Failure {
 }
 
 fn full() -> Failure {
-    let mend = "free some space (`arena doctor` says where the state is), then `arena resume ID`";
+    let mend = "free some space (`arena doctor` says where the state is), and try again";
     Failure::new(AGAIN, "the disk of the state directory is full", mend)
 }
 

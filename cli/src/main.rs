@@ -1,6 +1,7 @@
 //! The `arena` binary: arguments in, results out, exit codes as documented.
 
 mod adopting;
+mod archiving;
 mod args;
 mod commands;
 mod embedded;

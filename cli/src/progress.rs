@@ -106,6 +106,7 @@ impl Live {
             if item.text.starts_with("kept") && item.ratio.is_some_and(better) {
                 row.best = item.ratio;
             }
+            row.bar.set_message(format!("{}waits for a slot", best(row.best)));
             let text = format!("{} round {}: {}", item.competitor, item.round, item.text);
             return self.above(&sanitise_line(&text, 200));
         }

@@ -12,6 +12,7 @@ pub(crate) use error::RepoError;
 pub(crate) use git::{Git, Ran, shown, zero_ended};
 
 use arena_domain::id::Commit;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// How many names are offered for one that does not exist.
@@ -108,6 +109,14 @@ impl UserRepo {
         let listed = self.git.out(&args)?;
         // Two letters of state and a space stand before each name.
         Ok(zero_ended(&listed).filter_map(|entry| entry.get(3..)).map(shown).collect())
+    }
+
+    /// Whether the commit's tree has this path.
+    pub(crate) fn holds(&self, commit: &Commit, path: &Path) -> bool {
+        let mut name = OsString::from(format!("{commit}:"));
+        name.push(path);
+        let ran = self.git().run(&[OsString::from("cat-file"), OsString::from("-e"), name]);
+        ran.is_ok_and(|ran| ran.passed())
     }
 
     /// Paths of the submodules that a commit tracks; their contents are no part of any tree of a session.

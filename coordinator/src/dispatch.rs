@@ -1,6 +1,9 @@
 //! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker.
 
 mod attached;
+#[cfg(test)]
+mod tests;
+mod vigil;
 
 use crate::blobs::Blobs;
 use crate::sessions::{self, SessionError, Stepped};
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 
 pub(crate) use attached::attach;
+use vigil::Vigil;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -28,12 +32,13 @@ pub struct Coordinator {
     changes: broadcast::Sender<()>,
     /// When the wall time of each session that was moved here is used up.
     walls: Arc<Mutex<BTreeMap<SessionId, Millis>>>,
+    vigil: Arc<Mutex<Vigil>>,
 }
 
 impl Coordinator {
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
-        Self { store, blobs, stops, changes, walls: Arc::default() }
+        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default() }
     }
 
     /// Applies an event that no job brought.
@@ -51,6 +56,12 @@ impl Coordinator {
         let (_, session) = sessions::load(&self.store, id).await?;
         self.moved(&session, Vec::new());
         Ok(back)
+    }
+
+    /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.
+    pub async fn put_down(&self, id: &SessionId) -> Result<(), SessionError> {
+        self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
+        Ok(())
     }
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
@@ -101,6 +112,22 @@ impl Coordinator {
 
     pub(crate) fn changes(&self) -> broadcast::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Takes the leases away that nobody renewed, so that their slots are free again for every session of the store.
+    async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
+        let before = self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now);
+        let Some(before) = before else { return Ok(()) };
+        let back = self.store.reclaim(None, before).await?;
+        if !back.is_empty() {
+            tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
+            for job in back {
+                // Nobody attached: nobody runs it.
+                let _ = self.stops.send(job);
+            }
+            self.changed();
+        }
+        Ok(())
     }
 
     /// Ends the rounds of sessions whose wall time is used up.

@@ -60,8 +60,11 @@ pub(crate) async fn step(
         let applied = before.apply(event.clone());
         let (session, effects) = match (applied, &settle) {
             (Ok(applied), _) => applied,
-            // A result that nobody waits for any more: its fence tells why.
-            (Err(_), Some(_)) => return Ok(Stepped::Stale),
+            // A result that the session does not wait for: it came before, or its lease is lost.
+            (Err(_), Some((job, fence))) => {
+                let repeated = store.accepted(job, fence).await?;
+                return Ok(if repeated { Stepped::Repeated } else { Stepped::Stale });
+            }
             (Err(illegal), None) => return Err(illegal.into()),
         };
         let transition = transition(&session, record.version, settle.clone(), &event, effects);
@@ -100,7 +103,11 @@ fn transition(
     for effect in effects {
         match effect {
             Effect::Enqueue(job) => transition.enqueue.push(job),
-            Effect::Cancel { engines_only } => transition.cancel = Some(Cancel { engines_only }),
+            Effect::Cancel { engines_only } => {
+                // Of several the widest counts.
+                let engines_only = engines_only && transition.cancel.is_none_or(|cancel| cancel.engines_only);
+                transition.cancel = Some(Cancel { engines_only });
+            }
             Effect::Notice(notice) => transition.feed.push(feed_item(&notice, event.at())),
             Effect::Ended => {}
         }

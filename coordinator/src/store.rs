@@ -4,6 +4,8 @@
 //! told become durable together or not at all. Several processes may share one store; every write takes the write lock
 //! first, so they share the limits too.
 
+#[cfg(test)]
+mod contract;
 mod queue;
 mod schema;
 mod transition;
@@ -142,8 +144,9 @@ impl Store {
     pub async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError> {
         let prefix = prefix.to_owned();
         self.call(move |connection| {
-            let mut query = connection
-                .prepare_cached("SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY created DESC")?;
+            let mut query = connection.prepare_cached(
+                "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY created DESC, id",
+            )?;
             let ids: Vec<String> = query.query_map([&prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
             match ids.as_slice() {
                 [one] if !prefix.is_empty() => Ok(SessionId::new(one)),

@@ -16,11 +16,16 @@ fn the_demonstration_is_won_by_the_one_that_improved_honestly() {
         return;
     }
     let world = World::bare();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/wordfreq");
-    let copied = Command::new("cp").arg("-r").arg(example.join(".")).arg(&world.repo).status().unwrap();
-    assert!(copied.success());
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let beside = world.repo.join("..");
+    for (from, to) in [("wordfreq/.", "repo"), ("engines", "."), ("arena.toml", ".")] {
+        let copied = Command::new("cp").arg("-r").arg(example.join(from)).arg(beside.join(to)).status().unwrap();
+        assert!(copied.success(), "{from}");
+    }
+    let packet = std::fs::read_to_string(beside.join("arena.toml")).unwrap();
+    std::fs::write(beside.join("arena.toml"), packet.replace("\"wordfreq\"", "\"repo\"")).unwrap();
     world.commit("A slow word counter");
-    let output = world.arena(&["run", "repo/arena.toml", "--json"]);
+    let output = world.arena(&["run", "arena.toml", "--json"]);
     assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(output.result()["winner"], "steady");
 

@@ -1,5 +1,11 @@
 //! The main job on the real thing: real Docker, real git, the real binary.
 
+mod commands;
 mod demo;
 mod fallback;
+mod kpis;
+mod limits;
+mod repositories;
 mod session;
+mod sharing;
+mod trees;

@@ -1,1 +1,9 @@
-//! Faults.
+//! Faults: kills, signals, a Docker that goes, disks that are full or read-only, garbage in the state directory.
+
+mod common;
+mod disk;
+mod docker_gone;
+mod garbage;
+mod kills;
+mod proxy;
+mod signals;

@@ -5,9 +5,11 @@
 mod leftovers;
 mod packet;
 mod skip;
+mod witness;
 mod world;
 
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};
+pub use witness::{Seen, Witness, now};
 pub use world::{Output, Running, World, binary, git, run};

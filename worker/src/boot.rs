@@ -5,20 +5,35 @@
 use crate::mounts;
 use crate::sandbox::{Docker, Error};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Label of every container: which state directory it belongs to.
 pub const LABEL_STATE: &str = "arena.state";
 pub const LABEL_BOOT: &str = "arena.boot";
+
+/// A program that a killed worker had called (mount, mkfs, git) has ended by then.
+const LAST_CALLS: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub struct Boot {
     pub id: String,
     pub folder: PathBuf,
     _lock: File,
+    _calls: File,
+}
+
+/// What dead boots had left.
+#[derive(Debug, Default)]
+pub struct Reaped {
+    pub containers: usize,
+    /// Their ids, which are the names of their workers.
+    pub boots: Vec<String>,
 }
 
 impl Boot {
@@ -29,9 +44,13 @@ impl Boot {
         std::fs::create_dir_all(root)?;
         let _gate = gate(root)?;
         std::fs::create_dir_all(&folder)?;
-        let lock = lock_file(&folder)?;
+        let calls = lock_file(&folder, "calls")?;
+        flock(&calls, FlockOperation::NonBlockingLockExclusive)?;
+        // Programs that this process calls inherit it, so that it is free only when the last of them has ended.
+        fcntl_setfd(&calls, FdFlags::empty())?;
+        let lock = lock_file(&folder, "lock")?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { id, folder, _lock: lock })
+        Ok(Self { id, folder, _lock: lock, _calls: calls })
     }
 
     /// Unmounts all of this boot and removes its folder.
@@ -54,17 +73,18 @@ pub fn state_label(root: &Path) -> String {
     arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16].to_owned()
 }
 
-/// Takes away what dead boots have left; the number of containers that were removed.
-pub async fn reap(root: &Path, docker: &Docker) -> Result<usize, Error> {
+/// Takes away what dead boots have left.
+pub async fn reap(root: &Path, docker: &Docker) -> Result<Reaped, Error> {
     let dead = dead_boots(root);
+    let mut reaped = Reaped { containers: 0, boots: dead.iter().map(|(id, _)| id.clone()).collect() };
     let is_dead = |labels: &BTreeMap<String, String>| {
         let boot = labels.get(LABEL_BOOT).cloned().unwrap_or_default();
         !root.join("run").join(&boot).is_dir() || dead.iter().any(|(id, _)| id == &boot)
     };
-    let (label, mut removed) = (format!("{LABEL_STATE}={}", state_label(root)), 0);
+    let label = format!("{LABEL_STATE}={}", state_label(root));
     for found in docker.list(&label).await?.into_iter().filter(|found| is_dead(&found.labels)) {
         docker.remove(&found.id).await?;
-        removed += 1;
+        reaped.containers += 1;
     }
     for (name, _) in docker.volumes(&label).await?.into_iter().filter(|(_, labels)| is_dead(labels)) {
         if let Err(error) = docker.remove_volume(&name).await {
@@ -72,11 +92,24 @@ pub async fn reap(root: &Path, docker: &Docker) -> Result<usize, Error> {
         }
     }
     for (id, _lock) in &dead {
+        // A mount that is on its way would outlive what is taken away now.
+        last_calls(&root.join("run").join(id)).await;
         if let Err(error) = clear(&root.join("run").join(id)) {
             tracing::warn!(boot = %id, %error, "what a dead boot left could not be removed");
         }
     }
-    Ok(removed)
+    Ok(reaped)
+}
+
+/// Waits for the programs that a dead boot had called; one that hangs is not waited for longer than it may take.
+async fn last_calls(folder: &Path) {
+    let Ok(calls) = lock_file(folder, "calls") else { return };
+    for _ in 0..LAST_CALLS {
+        if flock(&calls, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Boots whose lock is free, with the lock held from now on.
@@ -84,7 +117,7 @@ fn dead_boots(root: &Path) -> Vec<(String, File)> {
     let Ok(_gate) = gate(root) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir(root.join("run")) else { return Vec::new() };
     let dead = |entry: std::fs::DirEntry| {
-        let lock = lock_file(&entry.path()).ok()?;
+        let lock = lock_file(&entry.path(), "lock").ok()?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some((entry.file_name().to_string_lossy().into_owned(), lock))
     };
@@ -98,8 +131,8 @@ fn gate(root: &Path) -> io::Result<File> {
     Ok(gate)
 }
 
-fn lock_file(folder: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(folder.join("lock"))
+fn lock_file(folder: &Path, name: &str) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(folder.join(name))
 }
 
 fn clear(folder: &Path) -> io::Result<()> {

@@ -5,12 +5,14 @@ use crate::run::{Context, RunError, Task};
 use crate::sandbox::Source;
 use crate::setup::{self, Setups};
 use crate::snapshot::Snapshot;
+use crate::space;
 use crate::volume::VolumeStage;
 use crate::workspace::{Backend, Disk, Layer, Stage};
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::job::Tree;
 use arena_domain::outcome::GateResult;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -28,6 +30,7 @@ pub(crate) enum Ground {
 }
 
 /// One tree that containers work on; gone when dropped.
+#[allow(clippy::large_enum_variant, reason = "a handful exist at a time, and none is moved often")]
 pub(crate) enum Workspace {
     Overlay(Stage),
     Volume(VolumeStage),
@@ -58,7 +61,7 @@ impl Prepared {
     /// A fresh workspace.
     pub(crate) async fn stage(&self, context: &Context, task: &Task) -> Result<Workspace, RunError> {
         match &self.ground {
-            Ground::Layers(layers, disk) => Ok(Workspace::Overlay(overlay(layers, disk)?)),
+            Ground::Layers(layers, disk) => Ok(Workspace::Overlay(overlay(context, layers, disk)?)),
             Ground::Packed(tree) => {
                 Ok(Workspace::Volume(VolumeStage::fill(context, &task.packet.sandbox, tree).await?))
             }
@@ -78,7 +81,7 @@ impl Prepared {
         };
         match &self.ground {
             Ground::Layers(layers, disk) => {
-                let stage = overlay(layers, disk)?;
+                let stage = overlay(context, layers, disk)?;
                 lay_out(context, task, changes, &stage).await?;
                 Ok(Workspace::Overlay(stage))
             }
@@ -94,7 +97,7 @@ impl Prepared {
         let changes = changes(context, task, tree).await?;
         let ground = match self.ground {
             Ground::Layers(mut layers, disk) => {
-                let stage = overlay(&layers, &disk)?;
+                let stage = overlay(context, &layers, &disk)?;
                 lay_out(context, task, changes, &stage).await?;
                 layers.insert(0, stage.freeze());
                 Ground::Layers(layers, disk)
@@ -145,9 +148,20 @@ impl Trees {
     }
 }
 
-fn overlay(layers: &[Layer], disk: &Arc<Disk>) -> std::io::Result<Stage> {
+fn overlay(context: &Context, layers: &[Layer], disk: &Arc<Disk>) -> Result<Stage, RunError> {
     let lowers: Vec<&Path> = layers.iter().map(Layer::path).collect();
-    disk.stage(&lowers)
+    disk.stage(&lowers).map_err(|error| on_quota(context, error))
+}
+
+/// A workspace's own disk runs full by what its tree holds, and that is nobody else's matter: only where the state disk is
+/// low as well does the worker stop.
+fn on_quota(context: &Context, error: io::Error) -> RunError {
+    if arena_runtime::files::is_full(&error) && !space::is_low(&context.settings.root) {
+        let reason = "the tree does not fit the disk of a workspace".to_owned();
+        let mend = "have the engine leave less behind, or raise [sandbox] disk".to_owned();
+        return RunError::Setup { reason, mend };
+    }
+    error.into()
 }
 
 /// The base's checkout with the setup's results over it.
@@ -218,7 +232,11 @@ async fn lay_out(context: &Arc<Context>, task: &Task, changes: Vec<RawChange>, s
     }
     let repository = context.repository(task).await?;
     let root = stage.path().to_owned();
-    Ok(tokio::task::spawn_blocking(move || repository.lay_out(&changes, &root)).await??)
+    let laid = tokio::task::spawn_blocking(move || repository.lay_out(&changes, &root)).await?;
+    laid.map_err(|error| match error {
+        RepositoryError::Io(error) => on_quota(context, error),
+        other @ (RepositoryError::Git(_) | RepositoryError::Import(_)) => other.into(),
+    })
 }
 
 /// A stored tree as a snapshot that shares what it has in common with the base.

@@ -10,6 +10,7 @@ use crate::volume::Spares;
 use crate::workspace::Disks;
 use arena_domain::id::{Commit, Fence, JobId};
 use arena_domain::job::Job;
+use arena_domain::outcome::{Failure, Outcome};
 use arena_proto::convert::Wire;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::workers_client::WorkersClient;
@@ -67,15 +68,16 @@ pub struct Worker {
     context: Arc<Context>,
     channel: Channel,
     lost: watch::Receiver<Option<Lost>>,
+    dead: Vec<String>,
 }
 
 impl Worker {
     pub async fn start(settings: Settings, channel: Channel) -> Result<Self, LinkError> {
         let docker = Docker::connect(settings.docker_host.as_deref()).await?;
         std::fs::create_dir_all(&settings.root)?;
-        let reaped = boot::reap(&settings.root, &docker).await?;
-        if reaped > 0 {
-            tracing::info!(reaped, "containers of a dead boot were removed");
+        let boot::Reaped { containers, boots: dead } = boot::reap(&settings.root, &docker).await?;
+        if containers > 0 {
+            tracing::info!(containers, "containers of a dead boot were removed");
         }
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
@@ -97,7 +99,12 @@ impl Worker {
             settings,
             lost,
         };
-        Ok(Self { context: Arc::new(context), channel, lost: watch })
+        Ok(Self { context: Arc::new(context), channel, lost: watch, dead })
+    }
+
+    /// Workers that were found dead at the start: nobody renews their leases any more.
+    pub fn dead_boots(&self) -> &[String] {
+        &self.dead
     }
 
     /// The label of everything that this worker makes.
@@ -129,7 +136,13 @@ impl Worker {
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         let mut incoming = client.attach(ReceiverStream::new(outgoing)).await?.into_inner();
-        let mut jobs = Jobs { context: self.context.clone(), up, tasks: Tasks::default(), running: BTreeMap::new() };
+        let mut jobs = Jobs {
+            context: self.context.clone(),
+            up,
+            tasks: Tasks::default(),
+            running: BTreeMap::new(),
+            ending: CancellationToken::new(),
+        };
         let mut beat = tokio::time::interval(HEARTBEAT);
         let mut space = tokio::time::interval(Duration::from_secs(1));
         let ended = loop {
@@ -147,6 +160,7 @@ impl Worker {
                 () = stop.cancelled() => break Ok(None),
             }
         };
+        jobs.ending.cancel();
         for (_, cancel) in jobs.running.values() {
             cancel.cancel();
         }
@@ -166,6 +180,8 @@ struct Jobs {
     up: mpsc::Sender<v1::Up>,
     tasks: Tasks,
     running: BTreeMap<JobId, (Fence, CancellationToken)>,
+    /// This worker stops, and its jobs with it.
+    ending: CancellationToken,
 }
 
 impl Jobs {
@@ -179,8 +195,10 @@ impl Jobs {
             }
             Some(down::Down::Acknowledged(acknowledged)) => {
                 let job = JobId::new(acknowledged.job);
-                // Durable with the coordinator, or of no use to anybody.
-                self.context.outbox.forget(&job);
+                // One that came too late is kept: whoever runs the job again need not pay for it again.
+                if acknowledged.accepted {
+                    self.context.outbox.forget(&job);
+                }
                 self.running.remove(&job);
             }
             Some(down::Down::Drain(_)) | None => {}
@@ -188,14 +206,21 @@ impl Jobs {
     }
 
     fn begin(&mut self, run: v1::Run) {
-        let (up, context) = (self.up.clone(), self.context.clone());
+        let (up, context, ending) = (self.up.clone(), self.context.clone(), self.ending.clone());
         let (Some(job), Some(head)) = (run.job, run.head) else { return };
         let lease = v1::Lease { job: job.id.clone(), fence: run.fence.clone() };
         let cancel = CancellationToken::new();
         self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
         self.tasks.spawn(async move {
             let outcome = match task(job, head, &run.fence, cancel, progress(&up, &lease)) {
-                Ok(task) => run::run(&context, &task).await.to_wire(),
+                Ok(task) => {
+                    let outcome = run::run(&context, &task).await;
+                    if unfinished(&outcome) && (ending.is_cancelled() || context.is_lost()) {
+                        // The end of this worker says nothing about the job: whoever takes the session up runs it again.
+                        return;
+                    }
+                    outcome.to_wire()
+                }
                 Err(reason) => v1::Outcome {
                     outcome: Some(v1::outcome::Outcome::Failed(v1::Failure {
                         kind: "setup".into(),
@@ -218,6 +243,14 @@ impl Jobs {
             .collect();
         let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
+    }
+}
+
+/// Nothing that the job did, but what happened to it.
+fn unfinished(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(Failure::Cancelled | Failure::Infrastructure(_)) => true,
+        Outcome::Failed(Failure::Setup { .. }) | Outcome::Implemented(_) | Outcome::Evaluated(_) => false,
     }
 }
 
@@ -259,5 +292,9 @@ impl Context {
         self.trees.clear();
         self.disks.clear();
         self.boot.end();
+        // A container that Docker was still making when its boot died shows only now.
+        if let Err(error) = boot::reap(&self.settings.root, &self.docker).await {
+            tracing::warn!(%error, "what dead boots left was not looked for again");
+        }
     }
 }

@@ -24,13 +24,20 @@ impl Outbox {
     }
 
     pub(crate) fn put(&self, job: &JobId, implemented: &Implemented) -> io::Result<()> {
-        files::write_atomic(&self.path(job), &Outcome::Implemented(implemented.clone()).to_wire().encode_to_vec())
+        let body = Outcome::Implemented(implemented.clone()).to_wire().encode_to_vec();
+        // Its digest goes before it: a damaged result must not be taken for a poorer one.
+        files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())
     }
 
     /// The result of an earlier attempt at this very job, whose report was not acknowledged.
     pub(crate) fn held(&self, job: &JobId) -> Option<Outcome> {
         let bytes = std::fs::read(self.path(job)).ok()?;
-        Outcome::from_wire(v1::Outcome::decode(bytes.as_slice()).ok()?).ok()
+        let (name, body) = bytes.split_at_checked(64)?;
+        if digest::sha256(body).as_bytes() != name {
+            tracing::warn!(%job, "a kept result is damaged; its engine runs again");
+            return None;
+        }
+        Outcome::from_wire(v1::Outcome::decode(body).ok()?).ok()
     }
 
     pub(crate) fn forget(&self, job: &JobId) {

@@ -55,12 +55,13 @@ impl Repository {
         let mirror = root.join("mirrors").join(format!("{}.git", &digest::sha256(source.as_bytes())[..16]));
         let bases = root.join("bases");
         fs::create_dir_all(&bases)?;
-        if !mirror.join("HEAD").exists() {
+        // Written last: a mirror without it is one whose making was killed.
+        if !mirror.join("info/attributes").exists() {
             let _gate = gate(&mirror)?;
             fs::create_dir_all(&mirror)?;
             git.run(&mirror, &["init", "-q", "--bare", "--template="])?;
             fs::create_dir_all(mirror.join("info"))?;
-            fs::write(mirror.join("info/attributes"), NO_ATTRIBUTES)?;
+            arena_runtime::files::write_atomic(&mirror.join("info/attributes"), NO_ATTRIBUTES.as_bytes())?;
         }
         Ok(Self { git, mirror, bases })
     }

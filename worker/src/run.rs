@@ -4,6 +4,7 @@ mod evaluate;
 mod gates;
 mod implement;
 mod measure;
+mod rule;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
 use crate::collect::CollectError;
@@ -13,6 +14,7 @@ use crate::link::Blobs;
 use crate::outbox::Outbox;
 use crate::repository::{ImportError, Repository, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
+use crate::space::Reserve;
 use crate::volume::Spares;
 use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
@@ -42,6 +44,8 @@ pub struct Settings {
     /// Empty: any session.
     pub only_session: String,
     pub docker_host: Option<String>,
+    /// Given up when the disk runs full: the last results are written into it.
+    pub reserve: Option<Reserve>,
     pub backend: Backend,
 }
 
@@ -94,7 +98,10 @@ impl Cores {
 
 /// The mirrors that are open, by repository and base.
 #[derive(Default)]
-pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Arc<OnceCell<Repository>>>>);
+pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Opened>>);
+
+/// A mirror that is opened once, by whoever needs it first.
+type Opened = Arc<OnceCell<Repository>>;
 
 impl Mirrors {
     fn cell(&self, source: &str, base: &Commit) -> Arc<OnceCell<Repository>> {
@@ -179,6 +186,10 @@ impl Context {
             RunError::Repository(RepositoryError::Import(ImportError::Collect(error))) => {
                 Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
             }
+            RunError::Io(error) if arena_runtime::files::is_full(&error) => self.no_space(error.to_string()),
+            RunError::Blobs(status) if status.code() == tonic::Code::ResourceExhausted => {
+                self.no_space(status.message().to_owned())
+            }
             other @ (RunError::Repository(_) | RunError::Io(_) | RunError::Blobs(_) | RunError::Join(_)) => {
                 self.infrastructure(other.to_string())
             }
@@ -192,6 +203,11 @@ impl Context {
         Failure::Infrastructure(reason)
     }
 
+    fn no_space(&self, reason: String) -> Failure {
+        self.lose(Lost::Space);
+        Failure::Infrastructure(reason)
+    }
+
     fn mend(&self, error: &SandboxError) -> String {
         let SandboxError::NoImage(name) = error else { return error.mend().to_owned() };
         if name == "arena/base" {
@@ -201,8 +217,17 @@ impl Context {
         }
     }
 
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+
     /// This worker stops; what is durable stays so.
     pub fn lose(&self, lost: Lost) {
+        if let (Lost::Space, Some(reserve)) = (&lost, &self.settings.reserve)
+            && let Err(error) = reserve.give_up()
+        {
+            tracing::warn!(%error, "the reserve could not be given up");
+        }
         self.lost.send_if_modified(|held| {
             let first = held.is_none();
             if first {

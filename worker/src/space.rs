@@ -11,13 +11,13 @@ pub const RESERVE: u64 = 32 << 20;
 pub const LOW: u64 = 16 << 20;
 
 /// A file that holds room; removing it gives the room back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reserve {
     path: PathBuf,
 }
 
 impl Reserve {
-    /// Takes the room, unless it is held already; an error when the disk has not even that.
+    /// Takes the room, unless it is held already; an error when the disk has not that and some to work with.
     pub fn hold(folder: &Path) -> io::Result<Self> {
         let path = folder.join("reserve");
         let file = File::options().create(true).append(true).open(&path)?;
@@ -31,7 +31,12 @@ impl Reserve {
                 }
             }
         }
-        Ok(Self { path })
+        let reserve = Self { path };
+        if is_low(folder) {
+            reserve.give_up()?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(reserve)
     }
 
     /// Gives the room back.

@@ -1,7 +1,6 @@
 //! Stories of adoption, with a real repository whose user is in the middle of something.
 
 use super::error::{Conflict, Side};
-use super::push::Pushed;
 use super::*;
 use crate::userrepo::tests::{Yard, git_in};
 use arena_domain::id::{Commit, CompetitorName};

@@ -1,7 +1,7 @@
 //! `arena archive`: the session as files, with `reproduce.sh`.
 
-use super::look::logs_of;
 use super::Done;
+use super::look::logs_of;
 use crate::archiving::{self, Archive, Entry, Recorded};
 use crate::args::Common;
 use crate::embedded::Embedded;
@@ -9,6 +9,7 @@ use crate::output;
 use crate::render;
 use crate::session::Known;
 use crate::userrepo::UserRepo;
+use arena_domain::report::Report;
 use arena_domain::session::Contestant;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,22 +28,16 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
         else {
             continue;
         };
-        let bundle = if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle)? };
+        let bundle =
+            if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle)? };
         competitors.push(Entry {
             name: entry.competitor.clone(),
             commit: entry.commit.clone(),
             bundle,
-            logs: logs(embedded, contestant)?,
+            logs: logs(embedded, contestant, &report)?,
+            recorded: Recorded::of(entry),
         });
     }
-    // The winner, or whoever stands best with something to show.
-    let best = standing.entries.iter().find(|entry| entry.commit.is_some());
-    let recorded = best.and_then(|entry| entry.kpis.first()).map(|kpi| Recorded {
-        kpi: kpi.name.clone(),
-        ratio: kpi.ratio,
-        ci: kpi.ci,
-        verdict: kpi.verdict,
-    });
     let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
     let base_bundle = UserRepo::open(Path::new(&known.head.repository))?.bundle_base(&known.session.base)?;
     let written = archiving::write(
@@ -56,8 +51,7 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
             result_json: &render::json::result(known.session.id.as_str(), &report, &path).to_string(),
             continuation: &render::markdown::continuation(&report),
             competitors,
-            best: best.map(|entry| &entry.competitor),
-            recorded,
+            winner: standing.winner.as_ref().map(|winner| winner.as_str()),
             base_bundle,
         },
         dir,
@@ -66,15 +60,23 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
         let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
         output::json(&serde_json::json!({ "session": known.session.id.as_str(), "files": files }));
     } else {
-        output::line(&format!("{} files in {}; reproduce the best score: {}", written.len(), dir.display(),
-            dir.join("reproduce.sh").display()));
+        output::line(&format!(
+            "{} files in {}; reproduce the best score: {}",
+            written.len(),
+            dir.display(),
+            dir.join("reproduce.sh").display()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What was printed in each round, by file name.
-fn logs(embedded: &Embedded, contestant: &Contestant) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut logs = Vec::new();
+    let mine = report.bundles.iter().find(|one| one.competitor == contestant.competitor.name);
+    if let Some(submission) = mine {
+        logs.push(("submission.md".to_owned(), render::markdown::submission(report, submission).into_bytes()));
+    }
     for round in &contestant.rounds {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
             let name = format!("round-{}-{}.log", round.number, what.replace(' ', "-"));

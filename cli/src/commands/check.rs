@@ -15,9 +15,10 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         Err(Unusable::Failure(failure)) => return Err(failure),
         Err(Unusable::Problems(problems)) => return Ok(refuse(common, path, &problems)),
     };
-    let mut notes = Vec::new();
-    if let Err(failure) = loaded.base() {
-        notes.push(format!("{}; {}", failure.what, failure.mend));
+    let (mut notes, mut warnings) = (Vec::new(), Vec::new());
+    match loaded.base() {
+        Ok((repository, base)) => warnings.extend(loaded.shown_holdout(&repository, &base)),
+        Err(failure) => notes.push(format!("{}; {}", failure.what, failure.mend)),
     }
     if let Err(failure) = loaded.check_engines() {
         notes.push(format!("{}; {}", failure.what, failure.mend));
@@ -30,13 +31,17 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         output::json(&serde_json::json!({
             "valid": notes.is_empty(),
             "problems": notes.iter().map(|note| serde_json::json!({ "reason": note })).collect::<Vec<_>>(),
-            "warnings": loaded.warnings.iter().map(document).collect::<Vec<_>>(),
+            "warnings": loaded.warnings.iter().map(document)
+                .chain(warnings.iter().map(|text| serde_json::json!({ "reason": text }))).collect::<Vec<_>>(),
             "unknown": loaded.packet.unknown,
             "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
         }));
     } else {
         for warning in &loaded.warnings {
             output::line(&format!("warning: {}: {warning}", path.display()));
+        }
+        for warning in &warnings {
+            output::line(&format!("warning: {warning}"));
         }
         for field in &loaded.packet.unknown {
             output::line(&format!("unknown: {field}"));

@@ -14,6 +14,7 @@ use arena_domain::session::{Contestant, Phase};
 use arena_domain::text::{sanitise, sanitise_line};
 use arena_proto::v1::{ListRequest, WatchRequest};
 use arena_runtime::clock;
+use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 use tokio_stream::StreamExt;
@@ -35,7 +36,7 @@ pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
                 })
             })
             .collect();
-        output::json(&serde_json::Value::Array(rows));
+        output::json(&Value::Array(rows));
         return Ok(ExitCode::SUCCESS);
     }
     if sessions.is_empty() {
@@ -51,11 +52,16 @@ pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
 
 pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done {
     let known = Known::load(embedded, id).await?;
+    show_known(common, embedded, &known, output::json)
+}
+
+/// Scripts get the document by way of `document`: over many lines when it stands alone, in one after a stream of events.
+fn show_known(common: &Common, embedded: &Embedded, known: &Known, document: fn(&Value)) -> Done {
     if known.session.standing().is_some() {
         let report = known.report()?;
         let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
         if common.json {
-            output::json(&render::json::result(known.session.id.as_str(), &report, &path));
+            document(&render::json::result(known.session.id.as_str(), &report, &path));
         } else {
             output::line(&render::terminal::scoreboard(&report, output::colour(), output::width()));
             output::line(&format!("report: {path}"));
@@ -73,7 +79,7 @@ pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done
             .iter()
             .map(|job| serde_json::json!({ "job": job.id, "state": job.state, "attempt": job.attempt }))
             .collect();
-        output::json(&serde_json::json!({
+        document(&serde_json::json!({
             "session": session.id.as_str(), "status": session.status(), "title": session.packet.title,
             "base": session.base.as_str(), "running_here": embedded.is_running(&session.id), "jobs": jobs,
             "question": question.map(|one| serde_json::json!({
@@ -96,10 +102,27 @@ pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done
     Ok(ExitCode::SUCCESS)
 }
 
+/// What has to be done before anything will be seen of a session that no process moves.
+fn unmoved(embedded: &Embedded, known: &Known) -> Option<String> {
+    let id = &known.session.id;
+    match &known.session.phase {
+        Phase::Ended(_) => None,
+        Phase::Asking(question) => {
+            Some(format!("session {id} waits for an answer: arena decide {id} {}", question.options.join("|")))
+        }
+        Phase::New | Phase::Running => {
+            (!embedded.is_running(id)).then(|| format!("session {id} was interrupted: arena resume {id}"))
+        }
+    }
+}
+
 pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str) -> Done {
     let known = Known::load(embedded, id).await?;
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
+    if let Some(next) = unmoved(embedded, &known) {
+        progress.say(&next);
+    }
     let request = WatchRequest { id: known.session.id.to_string(), after: 0 };
     let mut items = embedded.sessions().watch(request).await?.into_inner();
     loop {
@@ -116,7 +139,8 @@ pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str) -> Don
         }
     }
     progress.finish();
-    show(common, embedded, known.session.id.as_str()).await
+    let known = Known::load(embedded, known.session.id.as_str()).await?;
+    show_known(common, embedded, &known, |result| output::line(&result.to_string()))
 }
 
 pub(super) async fn report(common: &Common, embedded: &Embedded, id: &str, html: bool, continuation: bool) -> Done {
@@ -200,7 +224,7 @@ pub(super) async fn logs(
         }
     }
     if common.json && !raw {
-        output::json(&serde_json::Value::Array(documents));
+        output::json(&Value::Array(documents));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,8 @@ pub(crate) struct Loaded {
     pub warnings: Vec<Problem>,
     /// The packet's folder: engines' files are beside it.
     pub folder: PathBuf,
+    /// The packet itself.
+    pub path: PathBuf,
 }
 
 pub(crate) enum Unusable {
@@ -40,7 +42,7 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Unusable> {
     let parsed = packet::parse(&text).map_err(Unusable::Problems)?;
     let whole = std::fs::canonicalize(path).map_err(failed)?;
     let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, folder })
+    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, folder, path: whole })
 }
 
 /// As an error that shows every problem.
@@ -61,6 +63,18 @@ impl Loaded {
         let repository = UserRepo::open(&self.folder.join(&self.packet.repository))?;
         let base = repository.resolve(self.packet.base.as_deref())?;
         Ok((repository, base))
+    }
+
+    /// A committed packet shows its holdout scenarios to every engine that reads it.
+    pub(crate) fn shown_holdout(&self, repository: &UserRepo, base: &Commit) -> Option<String> {
+        let holdout = self.packet.harness.as_ref().is_some_and(|harness| !harness.holdout.is_empty());
+        let inside = self.path.strip_prefix(repository.root()).ok().filter(|_| holdout)?;
+        repository.holds(base, inside).then(|| {
+            format!(
+                "{} is committed, so every engine can read its holdout scenarios; keep it beside the repository",
+                inside.display()
+            )
+        })
     }
 
     /// Engines that the packet names and nobody knows the command of.

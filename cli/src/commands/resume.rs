@@ -1,5 +1,6 @@
 //! `arena resume`: carries on a session whose process was stopped or killed.
 
+use super::signals::Signals;
 use super::{Done, finish, run};
 use crate::args::Common;
 use crate::embedded::Embedded;
@@ -14,7 +15,12 @@ pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
     let id = known.session.id.clone();
     if dry_run {
         let live = known.jobs.iter().filter(|job| job.state == "queued" || job.state == "leased").count();
-        output::line(&format!("session {id} is {}; {live} jobs would go on", known.session.status()));
+        let status = known.session.status();
+        if common.json {
+            output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "jobs": live }));
+        } else {
+            output::line(&format!("session {id} is {status}; {live} jobs would go on"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let hold = embedded.hold(&id)?;
@@ -23,14 +29,14 @@ pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
         return finish::finish(common, &embedded, &known).await;
     }
     output::note(&format!("session {id} goes on"));
-    run::drive(common, &embedded, &id, hold).await
+    run::drive(common, &embedded, &id, hold, &mut Signals::listen()?).await
 }
 
 /// A process that was killed after the end may have left containers and mounts: a dead boot's are taken away.
 async fn tidy(embedded: &Embedded) -> Result<(), Failure> {
     let Ok(docker) = embedded.docker().await else { return Ok(()) };
-    arena_worker::boot::reap(&embedded.state.join("worker"), &docker)
+    let reaped = arena_worker::boot::reap(&embedded.state.join("worker"), &docker)
         .await
-        .map(drop)
-        .map_err(|error| Failure::new(crate::failure::UNREACHABLE, error.to_string(), error.mend()))
+        .map_err(|error| Failure::new(crate::failure::UNREACHABLE, error.to_string(), error.mend()))?;
+    embedded.release(&reaped.boots).await
 }

@@ -1,5 +1,6 @@
 //! `arena run`: the whole session here, from the packet to the report.
 
+use super::signals::Signals;
 use super::{Done, finish, packet};
 use crate::args::Common;
 use crate::embedded::{Embedded, Hold, worker_failure};
@@ -13,13 +14,20 @@ use arena_domain::session::{Phase, Question};
 use arena_proto::BLOB_CHUNK;
 use arena_proto::v1::{BlobChunk, DecideRequest, FeedItem, SessionHead, SubmitRequest, WatchRequest};
 use arena_runtime::{tasks, token};
+use arena_worker::link::LinkError;
 use arena_worker::run::Lost;
 use arena_worker::space::Reserve;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
+
+/// For the containers of a worker that was stopped at once.
+const LOOKS: u32 = 100;
+const QUIET_LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let loaded = packet::load(path)?;
@@ -27,9 +35,15 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let files = loaded.files()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
+    if let Some(warning) = loaded.shown_holdout(&repository, &base) {
+        output::note(&format!("warning: {warning}"));
+    }
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
+    // Before anything is made: a disk without room is refused, not filled.
+    Reserve::hold(&embedded.state)?;
+    let mut signals = Signals::listen()?;
     let files = if files.is_empty() { String::new() } else { put(&embedded, &files).await? };
     let id = SessionId::new(token::hex(12));
     let head = SessionHead {
@@ -49,7 +63,7 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         output::note(&format!("warning: {warning}"));
     }
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
-    drive(common, &embedded, &id, hold).await
+    drive(common, &embedded, &id, hold, &mut signals).await
 }
 
 /// What the contest does not see is said before it begins.
@@ -90,27 +104,51 @@ enum Ended {
 }
 
 /// Moves a session to its end, or to where it waits.
-pub(super) async fn drive(common: &Common, embedded: &Embedded, id: &SessionId, hold: Hold) -> Done {
+pub(super) async fn drive(
+    common: &Common,
+    embedded: &Embedded,
+    id: &SessionId,
+    hold: Hold,
+    signals: &mut Signals,
+) -> Done {
     loop {
         let known = Known::load(embedded, id.as_str()).await?;
         match &known.session.phase {
             Phase::Ended(_) => return finish::finish(common, embedded, &known).await,
             Phase::Asking(question) => {
-                let Some(answer) = answer(common, id, question).await? else {
+                let Some(answer) = answer(common, id, question, signals).await? else {
                     return Ok(waiting(common, id, question));
                 };
                 embedded.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
             }
-            Phase::New | Phase::Running => match work(common, embedded, id, &known).await? {
-                Ended::Session | Ended::Question => {}
-                Ended::Interrupted => {
-                    drop(hold);
-                    output::note(&format!("interrupted; what is paid for is kept: arena resume {id}"));
-                    return Ok(ExitCode::from(failure::INTERRUPTED));
+            Phase::New | Phase::Running => {
+                let worked = work(common, embedded, id, &known, signals).await;
+                if !matches!(worked, Ok(Ended::Session))
+                    && let Err(error) = embedded.coordinator.put_down(id).await
+                {
+                    // Its leases run out by themselves.
+                    tracing::warn!(%error, "the slots of this session are not free yet");
                 }
-                Ended::Lost(lost) => return Err(lost_failure(id, lost)),
-            },
+                match worked.map_err(|failure| resumable(id, failure))? {
+                    Ended::Session | Ended::Question => {}
+                    Ended::Interrupted => {
+                        drop(hold);
+                        output::note(&format!("interrupted; what is paid for is kept: arena resume {id}"));
+                        return Ok(ExitCode::from(failure::INTERRUPTED));
+                    }
+                    Ended::Lost(lost) => return Err(lost_failure(id, lost)),
+                }
+            }
         }
+    }
+}
+
+/// What stopped a session that is on record: the mend ends with its resumption.
+fn resumable(id: &SessionId, failure: Failure) -> Failure {
+    match failure.code {
+        failure::AGAIN => lost_failure(id, Lost::Space),
+        _ if failure.mend.is_empty() => Failure { mend: format!("`arena resume {id}`"), ..failure },
+        _ => Failure { mend: format!("{}, then `arena resume {id}`", failure.mend), ..failure },
     }
 }
 
@@ -129,8 +167,13 @@ fn lost_failure(id: &SessionId, lost: Lost) -> Failure {
     }
 }
 
-async fn work(common: &Common, embedded: &Embedded, id: &SessionId, known: &Known) -> Result<Ended, Failure> {
-    let reserve = Reserve::hold(&embedded.state)?;
+async fn work(
+    common: &Common,
+    embedded: &Embedded,
+    id: &SessionId,
+    known: &Known,
+    signals: &mut Signals,
+) -> Result<Ended, Failure> {
     let slots = known.session.packet.at_a_time().min(embedded.config.worker.engine_slots).max(1);
     let worker = embedded.worker(id, slots).await?;
     embedded.coordinator.take_up(id).await?;
@@ -140,42 +183,41 @@ async fn work(common: &Common, embedded: &Embedded, id: &SessionId, known: &Know
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let watched = tokio::select! {
-        watched = watch(embedded, id, &mut progress) => watched?,
-        () = interrupted() => Ended::Interrupted,
-        lost = &mut running => {
+        watched = watch(embedded, id, &mut progress) => watched,
+        () = signals.next() => Ok(Ended::Interrupted),
+        ended = &mut running => {
             progress.finish();
-            return match lost {
-                Ok(Ok(Some(lost))) => { give_up(&reserve); Ok(Ended::Lost(lost)) },
-                Ok(Ok(None)) => Err(Failure::new(failure::GENERAL, "the worker stopped", format!("`arena resume {id}`"))),
-                Ok(Err(error)) => Err(worker_failure(error)),
-                Err(error) => Err(Failure::new(failure::GENERAL, error.to_string(), format!("`arena resume {id}`"))),
+            return match stopped(ended)? {
+                Some(lost) => Ok(Ended::Lost(lost)),
+                None => Err(Failure::new(failure::GENERAL, "the worker stopped", "")),
             };
         },
     };
     progress.finish();
-    if matches!(watched, Ended::Interrupted) {
+    if matches!(watched, Ok(Ended::Interrupted)) {
         progress.say("stopping; once more stops at once");
     }
+    // Also when watching failed: what the worker has made is taken away on every way out.
     stop.cancel();
     tokio::select! {
-        ended = &mut running => match ended {
-            Ok(Ok(Some(lost))) => { give_up(&reserve); return Ok(Ended::Lost(lost)) },
-            Ok(Ok(None)) => {},
-            Ok(Err(error)) => return Err(worker_failure(error)),
-            Err(error) => return Err(Failure::new(failure::GENERAL, error.to_string(), "")),
+        ended = &mut running => match stopped(ended)? {
+            Some(lost) => Ok(Ended::Lost(lost)),
+            None => watched,
         },
-        () = interrupted() => {
+        () = signals.next() => {
+            running.abort();
             at_once(embedded, &boot).await;
-            return Ok(Ended::Interrupted);
+            Ok(Ended::Interrupted)
         },
     }
-    Ok(watched)
 }
 
-/// The reserve is what the last results are written into.
-fn give_up(reserve: &Reserve) {
-    if let Err(error) = reserve.give_up() {
-        tracing::warn!(%error, "the reserve could not be given up");
+/// How the worker ended.
+fn stopped(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError>) -> Result<Option<Lost>, Failure> {
+    match ended {
+        Ok(Ok(lost)) => Ok(lost),
+        Ok(Err(error)) => Err(worker_failure(error)),
+        Err(error) => Err(Failure::new(failure::GENERAL, error.to_string(), "")),
     }
 }
 
@@ -200,29 +242,32 @@ async fn watch(embedded: &Embedded, id: &SessionId, progress: &mut Progress) -> 
     Ok(Ended::Session)
 }
 
-/// Ctrl-C or a polite kill.
-async fn interrupted() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {},
-            _ = terminate.recv() => {},
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
 /// Kills every container of this boot; what else it made, the next start takes away.
 async fn at_once(embedded: &Embedded, boot: &str) {
     let Ok(docker) = embedded.docker().await else { return };
     let label = format!("{}={boot}", arena_worker::boot::LABEL_BOOT);
-    for found in docker.list(&label).await.unwrap_or_default() {
-        let _ = docker.remove(&found.id).await;
+    let mut none = 0;
+    // One that was asked for a moment ago shows a moment later, so an empty list counts when it stays empty.
+    for _ in 0..LOOKS {
+        let Ok(found) = docker.list(&label).await else { return };
+        none = if found.is_empty() { none + 1 } else { 0 };
+        if none == QUIET_LOOKS {
+            return;
+        }
+        for container in found {
+            let _ = docker.remove(&container.id).await;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
 /// From the person at the terminal, when there is one.
-async fn answer(common: &Common, id: &SessionId, question: &Question) -> Result<Option<String>, Failure> {
+async fn answer(
+    common: &Common,
+    id: &SessionId,
+    question: &Question,
+    signals: &mut Signals,
+) -> Result<Option<String>, Failure> {
     if common.yes {
         return Ok(Some(question.recommended.clone()));
     }
@@ -237,7 +282,7 @@ async fn answer(common: &Common, id: &SessionId, question: &Question) -> Result<
     });
     let line = tokio::select! {
         line = line => line.map_err(std::io::Error::other)??,
-        () = interrupted() => None,
+        () = signals.next() => None,
     };
     Ok(line.map(|line| match line.trim() {
         "" => question.recommended.clone(),

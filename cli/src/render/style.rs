@@ -35,7 +35,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); }
 th { color: var(--muted); font-weight: 600; white-space: nowrap; }
-td { min-width: 3rem; max-width: 32rem; overflow-wrap: anywhere; }
+td { min-width: 3rem; max-width: 32rem; overflow-wrap: break-word; }
 td:first-child { white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 tbody tr:hover { background: var(--panel); }

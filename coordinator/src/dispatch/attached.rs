@@ -114,6 +114,8 @@ impl Attached {
         for job in self.coordinator.store.renew(leases, clock::now_millis()).await? {
             self.stop(job).await?;
         }
+        // After its own are renewed: what ran out belongs to workers that are gone, and holds slots back.
+        self.coordinator.store.reclaim(None, clock::now_millis()).await?;
         Ok(())
     }
 
@@ -177,6 +179,7 @@ impl Attached {
     /// Looks for what other processes did to the store, and for passed times.
     async fn look(&mut self) -> Result<(), SessionError> {
         self.coordinator.check_walls().await;
+        self.coordinator.take_expired(clock::now_millis()).await?;
         let version = self.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

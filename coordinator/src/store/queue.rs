@@ -73,6 +73,31 @@ impl Store {
         .await
     }
 
+    /// The leases of workers that are known to be dead go back to the queue.
+    pub async fn release(&self, workers: Vec<WorkerId>, now: Millis) -> Result<(), StoreError> {
+        if workers.is_empty() {
+            return Ok(());
+        }
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, None)?;
+            let held = |place: &Place| match &place.state {
+                State::Leased { worker, fence, .. } if workers.contains(worker) => {
+                    Some((place.job.id.clone(), fence.clone()))
+                }
+                State::Leased { .. } | State::Queued { .. } | State::Done { .. } | State::Cancelled => None,
+            };
+            let leases: Vec<(JobId, Fence)> = queue.places().filter_map(held).collect();
+            for (id, fence) in leases {
+                queue.give_back(&id, &fence, now);
+                if let Some(place) = queue.place(&id) {
+                    save(transaction, place)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Changes when another process wrote to the store.
     pub async fn data_version(&self) -> Result<i64, StoreError> {
         self.call(|connection| Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)).await
@@ -91,6 +116,17 @@ impl Store {
                 }
             }
             Ok(lost)
+        })
+        .await
+    }
+
+    /// Whether the result of this job was accepted under this fence.
+    pub async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        let (id, fence) = (id.to_string(), fence.to_string());
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = 'done' AND fence = ?2)")?;
+            Ok(query.query_row([id, fence], |row| row.get(0))?)
         })
         .await
     }

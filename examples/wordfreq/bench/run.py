@@ -12,7 +12,7 @@ from wordfreq import top_words
 SYLLABLES = ["ka", "to", "mi", "ra", "ne", "so", "lu", "vi", "de", "po", "an", "el"]
 
 
-def text(seed, many=30000, vocabulary=900):
+def text(seed, many=60000, vocabulary=400):
     chance = random.Random(seed)
     known = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(vocabulary)]
     weights = [1 / (place + 1) for place in range(vocabulary)]

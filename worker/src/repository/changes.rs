@@ -18,6 +18,8 @@ pub struct RawChange {
     pub binary: bool,
 }
 
+const SUBMODULE: &str = "160000";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
     /// As git writes it: 100644, 100755, 120000 or 160000.
@@ -26,6 +28,11 @@ pub struct Side {
 }
 
 impl RawChange {
+    /// A submodule stands or stood here. What it holds is another repository's, and its folder is empty in a workspace.
+    pub fn is_submodule(&self) -> bool {
+        self.before.iter().chain(&self.after).any(|side| side.mode == SUBMODULE)
+    }
+
     pub fn to_domain(&self) -> Change {
         let kind = match (&self.before, &self.after) {
             (None, _) => ChangeKind::Added,

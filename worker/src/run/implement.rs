@@ -1,18 +1,15 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
+use super::rule::{Ruled, rule};
 use super::{Context, RunError, Task, User};
 use crate::collect::{self, Caps, CollectError, Found};
 use crate::engine::{self, BRIEF, FILES, Invocation};
 use crate::layers::{self, Workspace};
-use crate::repository::{RawChange, Repository, RepositoryError, Side};
+use crate::repository::{RawChange, RepositoryError};
 use crate::sandbox::{Finished, Mount, Source};
-use arena_domain::id::{Commit, JobId};
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
-use arena_domain::packet::Packet;
-use arena_domain::scope::{Lock, Ruling};
-use arena_domain::{scope, tamper, text};
-use std::collections::HashMap;
+use arena_domain::text;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +17,8 @@ use std::sync::Arc;
 
 /// Lines of an engine's last words that are kept in the record; all of them are in the log.
 const SAID: usize = 12;
+/// Characters of a name that no tree can hold.
+const REFUSED_NAME: usize = 200;
 /// Of each of its two outputs.
 const ENGINE_OUTPUT: u64 = 16 << 20;
 
@@ -52,6 +51,7 @@ pub(super) async fn implement(
     let implemented = store(context, task, tree, &finished, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
+    task.phase("stored", "").await;
     Ok(implemented)
 }
 
@@ -130,15 +130,6 @@ fn readable(folder: &Path) -> std::io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
-/// What came out of a workspace, ruled.
-struct Ruled {
-    commit: Commit,
-    changes: Vec<RawChange>,
-    reverted: Vec<String>,
-    flags: Vec<Flag>,
-    bundle: Vec<u8>,
-}
-
 async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
     match workspace {
         Workspace::Overlay(stage) => {
@@ -162,93 +153,14 @@ where
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
         let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
-        let refused = imported.refused.into_iter().map(|(path, why)| format!("{path} ({why})"));
+        // Such a name may be of any length; the reason must be seen behind it.
+        let entry = |(path, why): (String, _)| format!("{} ({why})", text::sanitise_line(&path, REFUSED_NAME));
+        let refused = imported.refused.into_iter().map(entry);
         let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
         ruled.reverted.extend(refused);
         Ok(ruled)
     });
     ruled.await?
-}
-
-fn rule(
-    repository: &Repository,
-    packet: &Packet,
-    job: &JobId,
-    all: Vec<RawChange>,
-    commit: Commit,
-    base: &Commit,
-) -> Result<Ruled, RunError> {
-    let lock = Lock::new(&packet.scope).map_err(|error| RunError::Setup {
-        reason: error.to_string(),
-        mend: "correct the pattern in [scope]".into(),
-    })?;
-    let is_litter = |change: &RawChange| change.before.is_none() && scope::is_litter(&change.shown);
-    let is_kept = |change: &RawChange| !is_litter(change) && lock.rule(&change.shown) == Ruling::Kept;
-    let kept: Vec<&RawChange> = all.iter().filter(|change| is_kept(change)).collect();
-    let commit = if kept.len() == all.len() { commit } else { repository.keep(job, base, &kept)? };
-    // Neither needs the other, and each waits for git.
-    let (flags, bundle) = std::thread::scope(|scope| {
-        let flags = scope.spawn(|| flags(repository, packet, &lock, &all));
-        let bundle = if kept.is_empty() { Ok(Vec::new()) } else { repository.bundle(job, base) };
-        (flags.join(), bundle)
-    });
-    let flags = flags.map_err(|_| std::io::Error::other("the look for tampering ended early"))??;
-    let (bundle, mut reverted, mut changes) = (bundle?, Vec::new(), Vec::new());
-    for change in all {
-        if is_kept(&change) {
-            changes.push(change);
-        } else if !is_litter(&change) {
-            reverted.push(change.shown);
-        }
-    }
-    Ok(Ruled { commit, changes, reverted, flags, bundle })
-}
-
-/// The harness or a gate names this path. One that is allowed all the same is what is worked on, not what judges it.
-fn is_harness(packet: &Packet, path: &str) -> bool {
-    let words = packet.harness.iter().map(|harness| &harness.run).chain(packet.gates.iter().map(|gate| &gate.run));
-    words.flat_map(|run| run.split_whitespace()).any(|word| word.trim_start_matches("./") == path)
-}
-
-fn flags(repository: &Repository, packet: &Packet, lock: &Lock, all: &[RawChange]) -> Result<Vec<Flag>, RunError> {
-    let contents = contents(repository, all)?;
-    let mut flags = Vec::new();
-    let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
-    for change in all {
-        let path = change.shown.as_str();
-        if change.before.is_none() && scope::is_litter(path) {
-            continue;
-        }
-        if is_harness(packet, path) && lock.rule(path) != Ruling::Kept {
-            flags.push(flag(FlagKind::HarnessChanged, path, "the harness or a gate runs this file; it was put back"));
-        }
-        match lock.rule(path) {
-            Ruling::Kept => {}
-            Ruling::Protected => flags.push(flag(FlagKind::ProtectedChanged, path, "put back before evaluation")),
-            Ruling::Outside => flags.push(flag(FlagKind::ScopeViolation, path, "outside the allowed paths; put back")),
-            Ruling::Forbidden => flags.push(flag(FlagKind::ScopeViolation, path, "a forbidden path; put back")),
-        }
-        if is_edited(change) {
-            let content = |side: &Option<Side>| side.as_ref().and_then(|side| contents.get(side.blob.as_str()));
-            let (before, after) = (content(&change.before), content(&change.after));
-            flags.extend(tamper::compare(path, before.map(Vec::as_slice), after.map(Vec::as_slice)));
-        }
-    }
-    Ok(flags)
-}
-
-/// A text that was there before: what it lost may be what judged.
-fn is_edited(change: &RawChange) -> bool {
-    change.before.is_some() && !change.binary
-}
-
-/// Both sides of every text that was edited.
-fn contents<'a>(repository: &Repository, all: &'a [RawChange]) -> Result<HashMap<&'a str, Vec<u8>>, RepositoryError> {
-    let edited = all.iter().filter(|change| is_edited(change));
-    let sides = edited.flat_map(|change| change.before.iter().chain(&change.after));
-    // A submodule is no blob.
-    let blobs = sides.filter(|side| side.mode != "160000").map(|side| side.blob.as_str());
-    repository.blobs(&blobs.collect::<Vec<_>>())
 }
 
 async fn store(

@@ -16,7 +16,7 @@ pub(super) struct Measured {
     pub flags: Vec<Flag>,
 }
 
-/// Each scenario once on the base.
+/// Each scenario once on the base, the holdout too: one that the base itself fails would disqualify everybody, at the end.
 pub(super) async fn once(
     context: &Arc<Context>,
     task: &Task,
@@ -24,12 +24,16 @@ pub(super) async fn once(
     base: &Prepared,
 ) -> Result<Measured, RunError> {
     let mut measured = Measured::default();
-    for scenario in harness.matrix() {
+    let shown = harness.matrix().into_iter().map(|scenario| (scenario, false));
+    for (scenario, holdout) in shown.chain(harness.holdout.iter().cloned().map(|scenario| (scenario, true))) {
         task.phase("measure", format!("base, scenario {scenario}")).await;
         let run = context.cores.with(async |cores| run(context, task, harness, base, &scenario, cores).await).await?;
         match values(&task.packet.kpis, &run) {
-            Ok(values) => measured.add(&task.packet.kpis, &scenario, false, &values, &[]),
-            Err(why) => measured.incomplete = Some(format!("scenario '{scenario}': {why}")),
+            Ok(values) => measured.add(&task.packet.kpis, &scenario, holdout, &values, &[]),
+            Err(why) => {
+                let kind = if holdout { "holdout scenario" } else { "scenario" };
+                measured.incomplete = Some(format!("{kind} '{scenario}': {why}"));
+            }
         }
     }
     Ok(measured)

@@ -1,18 +1,23 @@
 """Splits text into words."""
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz'"
+LETTERS = list("abcdefghijklmnopqrstuvwxyz'")
+
+
+def is_letter(character):
+    """Whether the character belongs to a word."""
+    return character.lower() in LETTERS
 
 
 def words(text):
-    """Yields the words of a text in lower case; an apostrophe inside a word belongs to it."""
+    """The words of a text in lower case; an apostrophe inside a word belongs to it."""
     found = []
-    current = ""
-    for character in text.lower():
-        if character in LETTERS:
-            current = current + character
+    current = []
+    for character in text:
+        if is_letter(character):
+            current.append(character.lower())
         elif current:
-            found.append(current.strip("'"))
-            current = ""
+            found.append("".join(current).strip("'"))
+            current = []
     if current:
-        found.append(current.strip("'"))
+        found.append("".join(current).strip("'"))
     return [word for word in found if word]

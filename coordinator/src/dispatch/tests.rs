@@ -1,0 +1,157 @@
+//! Results into sessions: accepted once, answered the same ever after, refused under another fence.
+
+use super::*;
+use arena_domain::id::{Commit, WorkerId};
+use arena_domain::outcome::{Evaluated, Exit, Implemented, Usage};
+use arena_domain::schedule::{Ask, Limits};
+use arena_proto::v1;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PACKET: &str = r#"
+[session]
+title = "Sums"
+goal  = "Make sums right."
+[brief]
+specification = "The sum of nothing is zero."
+acceptance    = ["the tests pass"]
+[scope]
+allowed = ["src/**"]
+[[competitor]]
+engine = "a"
+[engine.a]
+command = ["true"]
+[[gate]]
+name = "tests"
+kind = "test"
+run  = "make check"
+[budget]
+wall = "1h"
+"#;
+
+async fn submitted() -> (TempDir, Coordinator, SessionId) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Limits::default()).unwrap();
+    let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs")));
+    let id = SessionId::new("0123456789ab");
+    let head = v1::SessionHead {
+        id: id.to_string(),
+        tenant: "local".into(),
+        packet: PACKET.into(),
+        base: "base".into(),
+        ..v1::SessionHead::default()
+    };
+    coordinator.store.create(head, "Sums".into()).await.unwrap();
+    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true }).await.unwrap();
+    (folder, coordinator, id)
+}
+
+async fn claim(coordinator: &Coordinator, fence: &str) -> JobId {
+    let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None };
+    coordinator.store.claim(ask, clock::now_millis() + 120_000).await.unwrap().unwrap().job.id
+}
+
+fn passing() -> Outcome {
+    Outcome::Evaluated(Evaluated::default())
+}
+
+fn changed() -> Outcome {
+    Outcome::Implemented(Implemented {
+        commit: Commit::new("c1"),
+        bundle: "b1".into(),
+        changes: vec![arena_domain::outcome::Change {
+            path: "src/sum.rs".into(),
+            kind: arena_domain::outcome::ChangeKind::Modified,
+            added_lines: 1,
+            removed_lines: 1,
+            binary: false,
+        }],
+        reverted: Vec::new(),
+        flags: Vec::new(),
+        exit: Exit::Code(0),
+        duration: Duration::from_secs(1),
+        said: Vec::new(),
+        usage: Usage::default(),
+        logs: Vec::new(),
+    })
+}
+
+fn outcome_of(job: &JobId) -> Outcome {
+    if job.as_str().ends_with("implement") { changed() } else { passing() }
+}
+
+#[tokio::test]
+async fn a_result_that_comes_again_is_answered_the_same() {
+    let (_folder, coordinator, id) = submitted().await;
+    let job = claim(&coordinator, "f1").await;
+    for _ in 0..3 {
+        assert!(coordinator.settle(job.clone(), Fence::new("f1"), 1, outcome_of(&job)).await.unwrap());
+    }
+    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), 1, outcome_of(&job)).await.unwrap());
+    let record = coordinator.store.record(&id).await.unwrap();
+    assert_eq!(record.version, 2, "the submission, and the result once");
+}
+
+#[tokio::test]
+async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
+    let (_folder, coordinator, id) = submitted().await;
+    let mut results = Vec::new();
+    for turn in 0..3 {
+        let fence = format!("f{turn}");
+        let job = claim(&coordinator, &fence).await;
+        assert!(coordinator.settle(job.clone(), Fence::new(&fence), 1, outcome_of(&job)).await.unwrap());
+        results.push((job, Fence::new(&fence)));
+    }
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert_eq!(session.status(), "winner");
+    let jobs = coordinator.store.jobs(&id).await.unwrap();
+    assert!(jobs.iter().all(|job| job.state == "done"), "{jobs:?}");
+    // A worker that did not hear the answer sends its result to a session that has ended.
+    for (job, fence) in results {
+        assert!(coordinator.settle(job.clone(), fence, 1, outcome_of(&job)).await.unwrap());
+    }
+    let kinds: Vec<String> =
+        coordinator.store.feed(&id, 0, 99).await.unwrap().into_iter().map(|item| item.kind).collect();
+    assert_eq!(kinds.first().map(String::as_str), Some("started"));
+    assert_eq!(kinds.last().map(String::as_str), Some("ended"));
+}
+
+#[tokio::test]
+async fn infrastructure_that_fails_is_tried_again_and_then_told() {
+    let (_folder, coordinator, id) = submitted().await;
+    let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
+    let base = claim(&coordinator, "f1").await;
+    assert!(base.as_str().ends_with("/base/0/evaluate"), "{base} was enqueued first");
+    assert!(coordinator.settle(base.clone(), Fence::new("f1"), 1, failed()).await.unwrap());
+    let job = coordinator.store.jobs(&id).await.unwrap().into_iter().find(|job| job.id == base.as_str()).unwrap();
+    assert_eq!((job.state.as_str(), job.attempt), ("queued", 1));
+    let last = arena_domain::job::MAX_ATTEMPTS;
+    assert_eq!(claim(&coordinator, "f2").await, base);
+    assert!(coordinator.settle(base, Fence::new("f2"), last, failed()).await.unwrap());
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert_eq!(session.status(), "failed");
+}
+
+#[tokio::test]
+async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
+    let (_folder, coordinator, id) = submitted().await;
+    let mut stops = coordinator.stops.subscribe();
+    let job = claim(&coordinator, "f1").await;
+    coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
+    assert_eq!(stops.recv().await.unwrap(), job);
+    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), 1, outcome_of(&job)).await.unwrap());
+    let jobs = coordinator.store.jobs(&id).await.unwrap();
+    assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_wall_that_has_passed_is_recorded_once() {
+    let (_folder, coordinator, id) = submitted().await;
+    assert_eq!(coordinator.walls.lock().unwrap().len(), 1);
+    coordinator.walls.lock().unwrap().insert(id.clone(), 1);
+    coordinator.check_walls().await;
+    coordinator.check_walls().await;
+    let record = coordinator.store.record(&id).await.unwrap();
+    assert_eq!(record.version, 2);
+    assert_eq!(coordinator.walls.lock().unwrap().len(), 0);
+}

@@ -1,0 +1,76 @@
+//! When leases that ran out may be taken away: only by a coordinator that was there to hear them renewed.
+
+use arena_domain::job::Millis;
+use arena_domain::schedule::LEASE;
+use std::time::Duration;
+
+/// A lease may be over for this long: its worker ends its containers meanwhile.
+const KILL_MARGIN: Duration = Duration::from_secs(15);
+/// Whoever looks less often than this slept, or was held up: workers could not be heard.
+const GAP: Duration = Duration::from_secs(10);
+/// Leases are looked through this often.
+const EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+pub(super) struct Vigil {
+    since: Millis,
+    latest: Millis,
+    taken: Millis,
+}
+
+impl Vigil {
+    /// Leases that ended before the time returned may be taken now; nothing while workers have not had a whole lease to
+    /// be heard, so that a machine that wakes up does not take its own jobs away.
+    pub(super) fn may_take(&mut self, now: Millis) -> Option<Millis> {
+        if now.abs_diff(self.latest) > millis(GAP) {
+            self.since = now;
+        }
+        self.latest = now;
+        let watched = now.saturating_sub(self.since) >= millis(LEASE);
+        if !watched || now.abs_diff(self.taken) < millis(EVERY) {
+            return None;
+        }
+        self.taken = now;
+        Some(now.saturating_sub(millis(KILL_MARGIN)))
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    duration.as_millis() as Millis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Millis = 1_700_000_000_000;
+
+    /// The seconds after the start at which leases are taken, when looks are a second apart but for those left out.
+    fn taken(seconds: u64, slept: impl Fn(u64) -> bool) -> Vec<u64> {
+        let mut vigil = Vigil::default();
+        let looks = (0..seconds).filter(|second| !slept(*second));
+        looks.filter(|second| vigil.may_take(START + second * 1000).is_some()).collect()
+    }
+
+    #[test]
+    fn a_coordinator_that_has_just_started_takes_nothing_for_a_whole_lease() {
+        assert_eq!(taken(72, |_| false), [60, 65, 70]);
+    }
+
+    #[test]
+    fn a_machine_that_wakes_up_gives_its_workers_a_whole_lease() {
+        assert_eq!(taken(700, |second| (62..630).contains(&second)), [60, 690, 695]);
+    }
+
+    #[test]
+    fn a_short_delay_is_no_sleep() {
+        assert_eq!(taken(72, |second| (30..38).contains(&second)), [60, 65, 70]);
+    }
+
+    #[test]
+    fn a_lease_is_over_for_the_margin_before_it_is_taken() {
+        let mut vigil = Vigil::default();
+        let times = (0..=60).filter_map(|second| vigil.may_take(START + second * 1000)).collect::<Vec<_>>();
+        assert_eq!(times, [START + 45_000]);
+    }
+}

@@ -1,0 +1,196 @@
+//! From nothing to a packet that runs: `init`, `check`, `plan`, `engines`, `doctor`, `schema`, `completions`.
+
+use support::{Packet, World, git, ready};
+
+type Files = &'static [(&'static str, &'static str)];
+
+/// One real repository of each kind, and a gate that its packet must have.
+const SAMPLES: [(&str, Files, &str); 4] = [
+    (
+        "Rust",
+        &[
+            ("Cargo.toml", "[package]\nname = \"sample\"\nversion = \"0.1.0\"\nedition = \"2024\"\n"),
+            ("src/lib.rs", "pub fn add(a: u32, b: u32) -> u32 {\n    a + b\n}\n"),
+            ("tests/add.rs", "#[test]\nfn adds() {\n    assert_eq!(sample::add(1, 2), 3);\n}\n"),
+        ],
+        "cargo test",
+    ),
+    (
+        "Python",
+        &[
+            ("pyproject.toml", "[project]\nname = \"sample\"\nversion = \"0.1.0\"\n[tool.pytest.ini_options]\n"),
+            ("src/sample/__init__.py", "def add(a, b):   \n    return a + b\n"),
+            ("tests/test_add.py", "from sample import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"),
+        ],
+        "pytest",
+    ),
+    (
+        "Node",
+        &[
+            (
+                "package.json",
+                "{\"name\": \"sample\", \"version\": \"1.0.0\", \"scripts\": {\"test\": \"node --test\"}}\n",
+            ),
+            ("src/add.js", "module.exports = (a, b) => a + b;\n"),
+            ("test/add.test.js", "require('node:test')('adds', () => {});\n"),
+        ],
+        "npm test",
+    ),
+    (
+        "Go",
+        &[
+            ("go.mod", "module example.org/sample\n\ngo 1.22\n"),
+            ("add.go", "package sample\n\nfunc Add(a, b int) int { return a + b }\n"),
+            ("add_test.go", "package sample\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {}\n"),
+        ],
+        "go test ./...",
+    ),
+];
+
+fn sample(files: Files) -> World {
+    let world = World::bare();
+    for (path, text) in files {
+        world.write(path, text);
+    }
+    world.commit("sample");
+    world
+}
+
+/// What a user does with an editor.
+fn edited(text: &str) -> String {
+    text.replace("EDIT: ", "").replace("EDIT", "")
+}
+
+#[test]
+fn a_packet_of_init_passes_check_once_it_is_edited() {
+    for (name, files, gate) in SAMPLES {
+        let world = sample(files);
+        let repo = world.repo.to_str().unwrap();
+        let made = world.arena(&["init", repo]);
+        assert_eq!(made.code, 0, "{name}: {made:?}");
+        let path = world.repo.join("arena.toml");
+        let packet = path.to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(gate), "{name}: {text}");
+        let raw = world.arena(&["check", packet]);
+        assert_eq!(raw.code, 2, "{name}: {raw:?}");
+        assert!(raw.stdout.contains("placeholder EDIT"), "{name}: {raw:?}");
+        std::fs::write(&path, edited(&text)).unwrap();
+        let checked = world.arena(&["check", packet]);
+        assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{name}: {checked:?}");
+        assert!(checked.stdout.contains("valid, 2 competitors"), "{name}: {checked:?}");
+        let plan = world.arena(&["plan", packet, "--json"]);
+        assert_eq!(plan.document()["competitors"].as_array().unwrap().len(), 2, "{name}");
+        let again = world.arena(&["init", repo]);
+        assert_eq!(again.code, 1, "{name}: {again:?}");
+        assert!(again.stderr.contains("--force"), "{again:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), edited(&text), "what is there is not replaced");
+        let forced = world.arena(&["init", repo, "--force", "--json"]);
+        assert_eq!(forced.document()["packet"], packet);
+        let printed = world.arena(&["init", repo, "--output", "-"]);
+        assert_eq!(printed.stdout, text);
+        assert_eq!(git(&world.repo, &["status", "--porcelain"]), "?? arena.toml");
+    }
+}
+
+#[test]
+fn a_packet_of_init_runs_in_a_python_repository() {
+    if !ready("a_packet_of_init_runs") {
+        return;
+    }
+    let world = sample(SAMPLES[1].1);
+    let repo = world.repo.to_str().unwrap().to_owned();
+    assert_eq!(world.arena(&["init", &repo]).code, 0);
+    let path = world.repo.join("arena.toml");
+    // A smaller disk than a user would give: it is made and thrown away here.
+    let text = edited(&std::fs::read_to_string(&path).unwrap()).replace("disk   = \"2GiB\"", "disk   = \"64MiB\"");
+    std::fs::write(&path, text).unwrap();
+    let output = world.arena(&["run", path.to_str().unwrap(), "--json"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    let entry = output.entry("fixer-minimal");
+    assert_eq!(entry["files_changed"], serde_json::json!(["src/sample/__init__.py"]), "{entry}");
+    assert_eq!(entry["gates"][0]["passed"], true, "{entry}");
+    assert_eq!(git(&world.repo, &["status", "--porcelain"]), "?? arena.toml");
+    world.assert_clean();
+}
+
+#[test]
+fn plan_and_dry_runs_change_nothing() {
+    if !ready("plan_and_dry_runs") {
+        return;
+    }
+    let world = World::new();
+    world.packet(&Packet::lower(&[("low", "echo 3 > value"), ("mid", "echo 7 > value")]));
+    let before = git(&world.repo, &["for-each-ref"]);
+    let plan = world.arena(&["plan", "arena.toml"]);
+    assert_eq!((plan.code, plan.stderr.as_str()), (0, ""), "{plan:?}");
+    for part in
+        ["brief of low", "brief of mid", "at most 2 engine runs and 3 evaluations, 2 at a time", "cost: unknown"]
+    {
+        assert!(plan.stdout.contains(part), "{part}: {}", plan.stdout);
+    }
+    assert_eq!(world.arena(&["run", "arena.toml", "--dry-run"]).stdout, plan.stdout);
+    let document = world.arena(&["plan", "arena.toml", "--json"]).document();
+    assert_eq!(document["jobs"], serde_json::json!({ "implement": 2, "evaluate": 3 }));
+    assert!(document["competitors"][0]["brief"].as_str().unwrap().contains("Write a smaller number"));
+    assert!(!world.state.exists(), "not even a state directory");
+    assert_eq!(git(&world.repo, &["for-each-ref"]), before);
+}
+
+#[test]
+fn check_says_every_problem_with_line_reason_and_mend() {
+    let world = World::new();
+    let text = Packet::lower(&[("low", "true")]).text();
+    let text = text.replace("parallel = 2", "paralel = 2\nmode = \"fast\"").replace("rounds = 1", "rounds = 0");
+    std::fs::write(world.repo.with_file_name("arena.toml"), text).unwrap();
+    let output = world.arena(&["check", "arena.toml", "--json"]);
+    assert_eq!(output.code, 2, "{output:?}");
+    let document = output.document();
+    assert_eq!(document["valid"], false);
+    let problems = document["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 3, "{document}");
+    for problem in problems {
+        assert!(problem["line"].as_u64().unwrap() > 0 && !problem["reason"].as_str().unwrap().is_empty(), "{problem}");
+        assert!(!problem["mend"].as_str().unwrap().is_empty(), "{problem}");
+    }
+    assert!(problems[0].to_string().contains("session.parallel"), "the nearest known key: {document}");
+    let plain = world.arena(&["check", "arena.toml"]);
+    assert!(plain.stdout.contains("arena.toml: line 4: session.paralel"), "{plain:?}");
+}
+
+#[test]
+fn engines_doctor_schema_and_completions_answer() {
+    if !ready("engines_doctor_schema") {
+        return;
+    }
+    let world = World::new();
+    world.packet(&Packet::lower(&[("low", "echo 3 > value")]));
+    let engines = world.arena(&["engines", "arena.toml", "--json"]).document();
+    let rows = engines.as_array().unwrap();
+    assert!(rows.iter().any(|row| row["engine"] == "low" && row["installed"] == true), "{engines}");
+    assert!(rows.iter().any(|row| row["engine"] == "codex" && row["installed"] == false), "{engines}");
+    assert!(world.arena(&["engines"]).stdout.contains("[engine.codex] in the packet"));
+    let doctor = world.arena(&["doctor", "--json"]);
+    let findings = doctor.document()["findings"].as_array().unwrap().clone();
+    for what in ["git", "mkfs.ext4", "workspaces", "cgroups", "state", "config", "docker", "image"] {
+        assert!(findings.iter().any(|one| one["what"] == what), "{what}: {doctor:?}");
+    }
+    for finding in &findings {
+        assert_eq!(finding["ok"] == true, finding["mend"].is_null(), "what is wrong has its mend: {finding}");
+    }
+    assert_eq!(doctor.code == 0, doctor.document()["ok"] == true);
+    let bad = world.command(&["doctor"]).env("ARENA_CONFIG", "/nowhere/config.toml").output().unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&bad.stdout).contains("BAD  config"), "{bad:?}");
+    let schema = world.arena(&["schema"]).document();
+    assert!(schema["properties"]["session"].is_object(), "{schema}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = world.arena(&["completions", shell]);
+        assert_eq!(script.code, 0, "{shell}");
+        assert!(script.stdout.contains("arena"), "{shell}");
+    }
+    assert_eq!(world.arena(&["completions", "tcsh"]).code, 2);
+    assert_eq!(world.arena(&["frobnicate"]).code, 2);
+    assert_eq!(world.arena(&["--help"]).code, 0);
+    world.assert_clean();
+}

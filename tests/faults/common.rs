@@ -1,0 +1,86 @@
+//! A session that takes its time, what it has stored, and what is left of it.
+
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use support::{Leftovers, Output, Packet, Running, Witness, World, leftovers};
+
+/// Two competitors, two rounds, a holdout: `low` wins with 2 of 10, which takes both of its rounds.
+pub(crate) fn packet() -> Packet {
+    let low = "echo engine of low; sleep 0.4; expr $(cat value) / 2 > value";
+    let mid = "echo engine of mid; sleep 0.4; expr $(cat value) - 1 > value";
+    let mut packet = Packet::lower(&[("low", low), ("mid", mid)]);
+    packet.budget = "rounds = 2\nstale_rounds = 2".into();
+    packet.harness =
+        packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"shown\"]\nholdout = [\"unseen\"]");
+    packet
+}
+
+/// A run in the background with something in its environment.
+pub(crate) fn start_with(world: &World, args: &[&str], env: &[(&str, &str)]) -> Running {
+    let log = std::fs::File::create(world.repo.join("../run.log")).expect("a log");
+    let other = log.try_clone().expect("a log");
+    let mut command = world.command(args);
+    Running { child: command.envs(env.iter().copied()).stdout(log).stderr(other).spawn().expect("the binary") }
+}
+
+/// The verdict of [`packet`], however often it was interrupted.
+pub(crate) fn assert_won(output: &Output) {
+    assert_eq!(output.code, 0, "{output:?}");
+    let result = output.result();
+    assert_eq!((&result["status"], &result["winner"]), (&"winner".into(), &"low".into()), "{result}");
+    let low = output.entry("low");
+    assert_eq!(low["rounds"], 2, "{low}");
+    let near = |ratio: &Value, wanted: f64| ratio.as_f64().is_some_and(|ratio| (ratio - wanted).abs() < 1e-9);
+    assert!(near(&low["kpis"][0]["ratio"], 0.2) && near(&low["kpis"][0]["holdout_ratio"], 0.2), "{low}");
+    let mid = output.entry("mid");
+    assert!(near(&mid["kpis"][0]["ratio"], 0.8), "{mid}");
+}
+
+/// The engine jobs of the packet.
+pub(crate) fn engine_jobs(session: &str) -> Vec<String> {
+    let jobs = ["low/1", "low/2", "mid/1", "mid/2"];
+    jobs.map(|job| format!("{session}/{job}/implement")).to_vec()
+}
+
+/// Whose tree is stored: in the outbox, or settled in the store.
+pub(crate) fn stored(world: &World, session: &str) -> Vec<String> {
+    let kept = |job: &String| {
+        let name = arena_runtime::digest::sha256(job.as_bytes());
+        if world.state.join("worker/outbox").join(name).exists() {
+            return true;
+        }
+        let why = world.arena(&["why", job, "--json"]);
+        why.code == 0 && why.document()["kind"] == "ended"
+    };
+    engine_jobs(session).into_iter().filter(kept).collect()
+}
+
+/// No engine whose tree was stored ran after that.
+pub(crate) fn assert_not_again(witness: &Witness, stored: &[String], since: u64) {
+    for job in stored {
+        assert!(witness.made(job, 0) >= 1, "{job} was never seen: the witness is blind");
+        assert_eq!(witness.made(job, since), 0, "{job} was stored and ran again");
+    }
+}
+
+/// Nothing is left. Docker and the kernel let the last things go a moment after Arena has asked for it.
+pub(crate) fn assert_clean(world: &World) {
+    for _ in 0..100 {
+        if leftovers(&world.state) == Leftovers::default() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    world.assert_clean();
+    let run = world.state.join("worker/run");
+    let boots: Vec<_> =
+        std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
+    assert!(boots.is_empty(), "boots are left: {boots:?}");
+    assert_eq!(sockets(&world.state), Vec::<String>::new());
+}
+
+fn sockets(folder: &Path) -> Vec<String> {
+    let output = std::process::Command::new("find").arg(folder).args(["-type", "s"]).output().expect("find");
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
