@@ -46,6 +46,13 @@ struct Entry {
     content: u64,
 }
 
+/// A link that somebody else has to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub target: Vec<u8>,
+    pub path: Vec<u8>,
+}
+
 /// What makes two entries of one path the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Meta {
@@ -97,14 +104,14 @@ impl Snapshot {
         ReceiverStream::new(receiver)
     }
 
-    /// Links out of the tree, as target and path, with the user who owns their folder: Docker unpacks none of these.
-    pub(crate) fn outward(&self) -> BTreeMap<u32, Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut links: BTreeMap<u32, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    /// Links out of the tree, with the user who owns their folder: Docker unpacks none of these.
+    pub(crate) fn outward(&self) -> BTreeMap<u32, Vec<Link>> {
+        let mut links: BTreeMap<u32, Vec<Link>> = BTreeMap::new();
         for (path, entry) in self.entries.iter().filter(|(path, entry)| entry.leads_out(path)) {
             let What::Link { target } = &entry.meta.what else { continue };
             let folder = path.iter().rposition(|byte| *byte == b'/').and_then(|slash| self.entries.get(&path[..slash]));
             let owner = folder.map_or(OWNER.0, |folder| folder.meta.owner.0);
-            links.entry(owner).or_default().push((target.clone(), path.clone()));
+            links.entry(owner).or_default().push(Link { target: target.clone(), path: path.clone() });
         }
         links
     }

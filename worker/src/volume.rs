@@ -7,7 +7,7 @@ use crate::collect::{Caps, CollectError};
 use crate::repository::{ImportError, RepositoryError};
 use crate::run::{Context, RunError};
 use crate::sandbox::{AGENT, Error as SandboxError, JUDGE, Mount, Source, Spec, Volume, VolumeSpec};
-use crate::snapshot::{FOLDER_MODE, Left, OWNER, Rules, Snapshot};
+use crate::snapshot::{FOLDER_MODE, Left, Link, OWNER, Rules, Snapshot};
 use arena_domain::packet::Sandbox;
 use arena_domain::text;
 use arena_runtime::tasks;
@@ -79,7 +79,7 @@ impl VolumeStage {
         context: &Context,
         sandbox: &Sandbox,
         user: (u32, u32),
-        links: &[(Vec<u8>, Vec<u8>)],
+        links: &[Link],
     ) -> Result<(), SandboxError> {
         let words = ["xargs", "-0", "-n", "2", "ln", "-sfn", "--"];
         let source = Source::Volume(self.volume.name().to_owned());
@@ -90,7 +90,7 @@ impl VolumeStage {
             labels: boot::labels("links", &context.settings.root, &context.boot.id),
             runtime: context.settings.runtime.clone(),
             network_holder: Some(self.volume.keeper().to_owned()),
-            stdin: links.iter().flat_map(|(target, path)| [target.as_slice(), &[0], path, &[0]].concat()).collect(),
+            stdin: links.iter().flat_map(|link| [link.target.as_slice(), &[0], &link.path, &[0]].concat()).collect(),
             ..Spec::new(&sandbox.image, &context.settings.relay, &words)
         };
         let finished = context.docker.run(&spec, &CancellationToken::new(), None).await?;

@@ -282,7 +282,12 @@ fn a_stored_tree_is_laid_over_as_git_would() {
 fn what_is_protected_is_the_bases_whatever_a_build_did() {
     let folder = tempfile::tempdir().unwrap();
     let base = base(folder.path());
-    let scope = Scope { allowed: Vec::new(), forbidden: Vec::new(), protected: vec!["**/t".into()], on_violation: OnViolation::Revert };
+    let scope = Scope {
+        allowed: Vec::new(),
+        forbidden: Vec::new(),
+        protected: vec!["**/t".into()],
+        on_violation: OnViolation::Revert,
+    };
     let lock = Lock::new(&scope).unwrap();
     let mut after = base.clone();
     after.entries.remove(b"tests/t".as_slice());
@@ -310,7 +315,7 @@ fn links_that_climb_out_are_told_apart() {
     }
     let left = docker.read(&base, RULES, folder.path()).unwrap().snapshot;
     let outward = left.outward();
-    let paths: Vec<&[u8]> = outward[&OWNER.0].iter().map(|(_, path)| path.as_slice()).collect();
+    let paths: Vec<&[u8]> = outward[&OWNER.0].iter().map(|link| link.path.as_slice()).collect();
     assert_eq!(paths, [b"a/out".as_slice(), b"back", b"up"]);
     assert_eq!(left.parts(|_, _| true).iter().map(|(_, range)| range.end - range.start).sum::<u64>() % 512, 0);
 }
