@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::fmt::Write;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use support::{Packet, World, git, ready};
@@ -47,9 +48,13 @@ fn large() -> World {
     world
 }
 
-fn packet() -> Packet {
+/// What an engine does that takes no time, and one that takes a little.
+const QUICK: &str = "echo 5 > value";
+const SLOW: &str = "sleep 3; echo 5 > value";
+
+fn packet(shell: &str) -> Packet {
     let names = ["one", "two", "three", "four", "five", "six"];
-    let engines: Vec<(&str, &str)> = names.iter().map(|name| (*name, "echo 5 > value")).collect();
+    let engines: Vec<(&str, &str)> = names.iter().map(|name| (*name, shell)).collect();
     let mut packet = Packet::lower(&engines);
     packet.session = packet.session.replace("parallel = 2", "parallel = 1");
     packet
@@ -69,36 +74,36 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 /// How long the later competitors waited for their workspaces, and how long it took to collect their change.
-fn measure(world: &World) -> (f64, f64) {
-    let output = world.run(&packet());
+fn measure(world: &World, shell: &str) -> (f64, f64) {
+    let output = world.run(&packet(shell));
     assert_eq!(output.code, 0, "{output:?}");
     let events = output.events();
     let (mut ready, mut collect) = (Vec::new(), Vec::new());
     for name in ["two", "three", "four", "five", "six"] {
-        let own: Vec<&Value> = events.iter().filter(|event| event["competitor"] == name).collect();
-        let place = |phase: &str| own.iter().position(|event| event["phase"] == phase).unwrap();
+        let place = |phase: &str| {
+            events.iter().position(|event| event["competitor"] == name && event["phase"] == phase).unwrap()
+        };
         let (prepare, engine, collected) = (place("prepare"), place("engine"), place("collect"));
-        ready.push(at(own[engine]) - at(own[prepare]));
-        collect.push(at(own[collected + 1]) - at(own[collected]));
+        ready.push(at(&events[engine]) - at(&events[prepare]));
+        // One job runs at a time, so whatever comes next comes when the change is stored; often another's job.
+        collect.push(at(&events[collected + 1]) - at(&events[collected]));
     }
     world.assert_clean();
     (median(ready), median(collect))
 }
 
-/// Of the working tree alone, without any history.
-fn plain_copy(world: &World) -> f64 {
-    let target = world.repo.join("../copy");
+/// The fastest of three, of the working tree alone, without any history.
+fn plain_copy(world: &World, within: &Path) -> f64 {
     let copies = (0..3).map(|_| {
-        std::fs::create_dir(&target).unwrap();
+        let target = tempfile::tempdir_in(within).unwrap();
         let begun = Instant::now();
-        let copied =
-            Command::new("sh").args(["-c", "cp -a \"$0\"/* \"$1\""]).arg(&world.repo).arg(&target).status().unwrap();
+        let mut copy = Command::new("sh");
+        let copied = copy.args(["-c", "cp -a \"$0\"/* \"$1\""]).arg(&world.repo).arg(target.path()).status().unwrap();
         let took = begun.elapsed().as_secs_f64() * 1000.0;
         assert!(copied.success());
-        std::fs::remove_dir_all(&target).unwrap();
         took
     });
-    median(copies.collect())
+    copies.fold(f64::INFINITY, f64::min)
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn later_workspaces_and_collecting_cost_the_same_whatever_the_tree() {
     let world = large().on("overlay");
     let mut good = false;
     for _ in 0..TRIES {
-        let (ready, collect) = measure(&world);
+        let (ready, collect) = measure(&world, QUICK);
         println!("large: overlay: ready {ready:.0} ms, collect {collect:.0} ms (each under {LIMIT:.0} ms)");
         good = ready < LIMIT && collect < LIMIT;
         if good {
@@ -127,13 +132,21 @@ fn workspaces_in_memory_cost_about_a_plain_copy() {
     let world = large().on("volume");
     let mut good = false;
     for _ in 0..TRIES {
-        let (ready, collect) = measure(&world);
-        let copy = plain_copy(&world);
+        let (ready, _) = measure(&world, SLOW);
+        let (hasty, collect) = measure(&world, QUICK);
+        let disk = plain_copy(&world, &world.repo.join(".."));
+        // Where there is a file system in memory, copying to it is the faster copy; the limit is that of the faster.
+        let memory = Some(Path::new("/dev/shm")).filter(|place| place.is_dir()).map(|place| plain_copy(&world, place));
+        let copy = disk.min(memory.unwrap_or(disk));
         println!(
             "large: volume: ready {ready:.0} ms, plain copy {copy:.0} ms, ratio {:.2} (under {RATIO})",
             ready / copy
         );
-        println!("large: volume: collect {collect:.0} ms, ratio {:.2}", collect / copy);
+        println!("large: volume: ready {hasty:.0} ms behind engines that take no time, ratio {:.2}", hasty / copy);
+        println!(
+            "large: volume: collect {collect:.0} ms, ratio {:.2}; plain copy to disk {disk:.0} ms",
+            collect / copy
+        );
         good = ready < RATIO * copy;
         if good {
             break;

@@ -33,7 +33,7 @@ pub(crate) enum Ground {
 #[allow(clippy::large_enum_variant, reason = "a handful exist at a time, and none is moved often")]
 pub(crate) enum Workspace {
     Overlay(Stage),
-    Volume(VolumeStage),
+    Volume(Box<VolumeStage>),
 }
 
 /// The bases that this worker has prepared, by session: measured beside every candidate.
@@ -63,7 +63,7 @@ impl Prepared {
         match &self.ground {
             Ground::Layers(layers, disk) => Ok(Workspace::Overlay(overlay(context, layers, disk)?)),
             Ground::Packed(tree) => {
-                Ok(Workspace::Volume(VolumeStage::fill(context, &task.packet.sandbox, tree).await?))
+                Ok(Workspace::Volume(Box::new(VolumeStage::fill(context, &task.packet.sandbox, tree).await?)))
             }
         }
     }
@@ -87,7 +87,8 @@ impl Prepared {
             }
             Ground::Packed(base) => {
                 let tree = laid_over(context, task, base, changes).await?;
-                Ok(Workspace::Volume(VolumeStage::take(context, &task.packet.sandbox, base, &tree).await?))
+                let stage = VolumeStage::take(context, &task.packet.sandbox, base, &tree).await?;
+                Ok(Workspace::Volume(Box::new(stage)))
             }
         }
     }

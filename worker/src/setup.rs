@@ -67,7 +67,7 @@ pub(crate) async fn packed(
         let _gate = gate(folder.join(format!("{key}.lock"))).await?;
         if !archive.exists() {
             let stage = VolumeStage::fill(context, &task.packet.sandbox, base).await?;
-            let workspace = Workspace::Volume(stage);
+            let workspace = Workspace::Volume(Box::new(stage));
             run(context, task, command, &workspace).await?;
             if let Workspace::Volume(stage) = &workspace {
                 let (left, archive) = (stage.keep(context).await?, archive.clone());

@@ -6,9 +6,10 @@ use crate::boot;
 use crate::collect::{Caps, CollectError};
 use crate::repository::{ImportError, RepositoryError};
 use crate::run::{Context, RunError};
-use crate::sandbox::{Error as SandboxError, Volume, VolumeSpec};
-use crate::snapshot::{FOLDER_MODE, Left, OWNER, Rules, Snapshot};
+use crate::sandbox::{AGENT, Error as SandboxError, JUDGE, Mount, Source, Spec, Volume, VolumeSpec};
+use crate::snapshot::{FOLDER_MODE, Left, Link, OWNER, Rules, Snapshot};
 use arena_domain::packet::Sandbox;
+use arena_domain::text;
 use arena_runtime::tasks;
 use futures_util::{Stream, StreamExt};
 use std::io::{self, Read};
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::bytes::{Buf, Bytes};
+use tokio_util::sync::CancellationToken;
 
 /// Sizes are rounded up to it, so that trees that differ a little fit the same volume.
 const GRAIN: u64 = 1 << 20;
@@ -25,6 +27,8 @@ const SPARE_MOST: u64 = 512 << 20;
 /// Most that one entry takes in an archive beside its content.
 const HEADERS: u64 = 8 << 10;
 const PAGE: u64 = 4096;
+/// Links that one container makes.
+const LINKS: usize = 1000;
 
 /// One tree in a volume of its own; gone when dropped.
 pub(crate) struct VolumeStage {
@@ -54,8 +58,47 @@ impl VolumeStage {
         tree: &Snapshot,
     ) -> Result<Self, SandboxError> {
         let stage = Self::empty(context, sandbox, base, tree).await?;
-        context.docker.upload(&stage.volume, tree.archive()).await?;
+        stage.unpack(context, sandbox, tree).await?;
         Ok(stage)
+    }
+
+    async fn unpack(&self, context: &Context, sandbox: &Sandbox, tree: &Snapshot) -> Result<(), SandboxError> {
+        context.docker.upload(&self.volume, tree.archive()).await?;
+        for (owner, links) in tree.outward() {
+            let user = if owner == JUDGE.0 { JUDGE } else { AGENT };
+            for links in links.chunks(LINKS) {
+                self.link(context, sandbox, user, links).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes links that Docker does not unpack, by a container that can write nothing but this tree.
+    async fn link(
+        &self,
+        context: &Context,
+        sandbox: &Sandbox,
+        user: (u32, u32),
+        links: &[Link],
+    ) -> Result<(), SandboxError> {
+        let words = ["xargs", "-0", "-n", "2", "ln", "-sfn", "--"];
+        let source = Source::Volume(self.volume.name().to_owned());
+        let spec = Spec {
+            user,
+            workdir: "/work".into(),
+            mounts: vec![Mount { source, target: "/work".into(), read_only: false }],
+            labels: boot::labels("links", &context.settings.root, &context.boot.id),
+            runtime: context.settings.runtime.clone(),
+            network_holder: Some(self.volume.keeper().to_owned()),
+            stdin: links.iter().flat_map(|link| [link.target.as_slice(), &[0], &link.path, &[0]].concat()).collect(),
+            ..Spec::new(&sandbox.image, &context.settings.relay, &words)
+        };
+        let finished = context.docker.run(&spec, &CancellationToken::new(), None).await?;
+        if finished.exit.passed() {
+            return Ok(());
+        }
+        let said = text::sanitise_line(&String::from_utf8_lossy(&finished.stderr), 200);
+        Err(SandboxError::Refused(format!("links out of the tree could not be made: {said}")))
     }
 
     /// For an engine: `tree` on what was prepared for `base`, if that is ready and nothing of it has to go.
@@ -70,7 +113,7 @@ impl VolumeStage {
         let stage = match (spare, added) {
             (Some(spare), Some(added)) if added.is_empty() => spare,
             (Some(spare), Some(added)) => {
-                context.docker.upload(&spare.volume, added.archive()).await?;
+                spare.unpack(context, sandbox, &added).await?;
                 spare
             }
             (Some(_) | None, _) => Self::filled(context, sandbox, base, tree).await?,

@@ -1,6 +1,6 @@
 //! One tar file, written entry by entry; entries are found by their place in it.
 
-use super::{Entry, Meta, What};
+use super::{Entry, LINK_MODE, Meta, OWNER, What};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -64,6 +64,13 @@ impl Read for PackReader {
     }
 }
 
+impl Meta {
+    /// Who owns a link, and what it permits, means nothing.
+    pub(super) fn link(target: Vec<u8>) -> Self {
+        Self { what: What::Link { target }, owner: OWNER, mode: LINK_MODE }
+    }
+}
+
 impl Packing {
     /// In a file that is gone from its folder at once: nothing is left of it when this process ends, however it ends.
     pub(super) fn within(folder: &Path) -> io::Result<Self> {
@@ -80,7 +87,7 @@ impl Packing {
 
     pub(super) fn link(&mut self, path: &[u8], head: Head, target: Vec<u8>) -> io::Result<Entry> {
         let header = header(path, tar::EntryType::Symlink, head, 0, Some(&target))?;
-        self.put(header, Meta { what: What::Link { target }, owner: head.owner, mode: head.mode }, 0)
+        self.put(header, Meta::link(target), 0)
     }
 
     /// Reads `size` bytes of content. `same` is an entry to give back when this one is no different: it takes no room.

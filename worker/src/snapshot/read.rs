@@ -63,14 +63,14 @@ impl Snapshot {
             let (path, head) = (plain(&entry.path_bytes()), head(entry.header())?);
             let (size, content) = (entry.size(), entry.raw_file_position());
             let kind = entry.header().entry_type();
-            let what = if kind.is_dir() {
-                What::Folder
+            let of = |what| Meta { what, owner: head.owner, mode: head.mode };
+            let meta = if kind.is_dir() {
+                of(What::Folder)
             } else if kind.is_symlink() {
-                What::Link { target: target(&entry) }
+                Meta::link(target(&entry))
             } else {
-                What::File { size, digest: super::pack::digest(&mut entry)? }
+                of(What::File { size, digest: super::pack::digest(&mut entry)? })
             };
-            let meta = Meta { what, owner: head.owner, mode: head.mode };
             // Only the header of an entry lies between it and the one before.
             let end = content + size.next_multiple_of(512);
             snapshot.entries.insert(path, Entry { meta, pack: pack.clone(), whole: start..end, content });
@@ -139,14 +139,14 @@ impl Reading<'_> {
     fn is_as_before(&mut self, path: &[u8], entry: &mut tar::Entry<'_, impl Read>) -> io::Result<bool> {
         let Some(before) = self.before.entries.get(path) else { return Ok(false) };
         let (kind, head) = (entry.header().entry_type(), head(entry.header())?);
+        let is_owned = (before.meta.owner, before.meta.mode) == (head.owner, head.mode);
         let same = match &before.meta.what {
-            What::Folder => kind.is_dir(),
+            What::Folder => kind.is_dir() && is_owned,
             What::Link { target: held } => kind.is_symlink() && *held == target(entry),
             What::File { size, digest } => {
-                kind.is_file() && *size == entry.size() && *digest == super::pack::digest(entry)?
+                kind.is_file() && is_owned && *size == entry.size() && *digest == super::pack::digest(entry)?
             }
         };
-        let same = same && (before.meta.owner, before.meta.mode) == (head.owner, head.mode);
         if same {
             self.left.snapshot.entries.insert(path.to_vec(), before.clone());
         }
