@@ -118,7 +118,7 @@ pub(crate) enum Command {
         /// Push the branch afterwards. Nothing else ever pushes.
         #[arg(long)]
         push: bool,
-        /// Merge although a gate fails on the merged tree.
+        /// Merge although a gate fails on the merged tree, or the competitor is disqualified.
         #[arg(long)]
         allow_failing: bool,
         /// Remove the session's branches afterwards; what only they hold stays as a ref.

@@ -9,8 +9,11 @@ mod evasion;
 mod layout;
 mod lexer;
 mod literal;
+mod reach;
 mod source;
 mod strength;
+
+pub use reach::reaches;
 
 use crate::outcome::{Flag, FlagKind};
 use layout::{Language, Place, place};

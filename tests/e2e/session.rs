@@ -85,3 +85,22 @@ fn rounds_build_on_the_best_and_the_brief_tells_what_was_measured() {
     assert!(!second.contains("unseen-9"), "a holdout scenario is never shown");
     world.assert_clean();
 }
+
+#[test]
+fn a_change_that_reaches_for_what_judges_it_is_disqualified() {
+    if !ready("a_change_that_reaches") {
+        return;
+    }
+    let world = World::new();
+    let sly = "echo 1 > value; echo 'import os; os._exit(0)' > end.py";
+    let output = world.run(&Packet::lower(&[("honest", "echo 5 > value"), ("sly", sly)]));
+    assert_eq!(output.result()["winner"], "honest");
+    let sly = output.entry("sly");
+    assert_eq!(sly["qualified"], false);
+    assert!(sly["disqualified_for"][0].as_str().unwrap().starts_with("output_spoofed end.py"), "{sly}");
+    let id = output.result()["session"].as_str().unwrap().to_owned();
+    let refused = world.arena(&["adopt", &id, "sly"]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.stderr.contains("disqualified") && refused.stderr.contains("--allow-failing"), "{refused:?}");
+    world.assert_clean();
+}

@@ -112,8 +112,12 @@ fn picks(
             return Err(Failure::new(NOT_FOUND, format!("{name} left nothing to adopt"), mend));
         };
         if !entry.qualified() {
-            let why = entry.disqualified_for.join("; ");
-            output::note(&format!("warning: {name} is disqualified: {}", arena_domain::text::sanitise_line(&why, 300)));
+            let why = arena_domain::text::sanitise_line(&entry.disqualified_for.join("; "), 300);
+            if !wish.allow_failing {
+                let what = format!("{name} is disqualified: {why}");
+                return Err(Failure::new(NO_WINNER, what, "adopt it all the same: `--allow-failing`"));
+            }
+            output::note(&format!("warning: {name} is disqualified: {why}"));
         }
         let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
         repository.import_bundle(&bundle, &commit, &format!("refs/heads/{}", entry.branch))?;

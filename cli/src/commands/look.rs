@@ -210,6 +210,10 @@ pub(super) async fn logs(
 ) -> Done {
     let known = Known::load(embedded, id).await?;
     let contestant = contestant(&known, name)?;
+    if let Some(round) = only.filter(|round| contestant.round(*round).is_none()) {
+        let mend = format!("{name} has {} rounds", contestant.rounds.len());
+        return Err(Failure::new(NOT_FOUND, format!("no round {round} of {name}"), mend));
+    }
     let mut documents = Vec::new();
     for round in contestant.rounds.iter().filter(|round| only.is_none_or(|only| round.number == only)) {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {

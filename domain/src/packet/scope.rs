@@ -43,6 +43,12 @@ pub const DEFAULT_FORBIDDEN: &[&str] = &[
     "**/conftest.py",
     "**/sitecustomize.py",
     "**/usercustomize.py",
+    // Beside the working directory these would be started instead of the runners of their names.
+    "pytest.py",
+    "pytest/**",
+    "_pytest/**",
+    "unittest.py",
+    "unittest/**",
     "**/pytest.ini",
     "**/tox.ini",
     "**/.coveragerc",

@@ -114,26 +114,27 @@ fn flags(
             }
             flags.push(flag(*kind, path, detail));
         }
-        if is_edited(change) {
+        if is_text(change) {
             let content = |side: &Option<Side>| side.as_ref().and_then(|side| contents.get(side.blob.as_str()));
             let (before, after) = (content(&change.before), content(&change.after));
-            flags.extend(tamper::compare(path, before.map(Vec::as_slice), after.map(Vec::as_slice)));
+            let (before, after) = (before.map(Vec::as_slice), after.map(Vec::as_slice));
+            flags.extend(tamper::compare(path, before, after));
+            flags.extend(tamper::reaches(path, before, after).filter(|_| reason.is_none()));
         }
     }
     Ok(flags)
 }
 
-/// A text that was there before: what it lost may be what judged.
-fn is_edited(change: &RawChange) -> bool {
-    change.before.is_some() && !change.binary && !change.is_submodule()
+fn is_text(change: &RawChange) -> bool {
+    !change.binary && !change.is_submodule()
 }
 
-/// Both sides of every text that was edited.
+/// Both sides of every text.
 fn contents<'a>(
     repository: &Repository,
     all: impl Iterator<Item = &'a RawChange>,
 ) -> Result<HashMap<&'a str, Vec<u8>>, RepositoryError> {
-    let edited = all.filter(|change| is_edited(change));
+    let edited = all.filter(|change| is_text(change));
     let sides = edited.flat_map(|change| change.before.iter().chain(&change.after));
     let blobs: Vec<&str> = sides.map(|side| side.blob.as_str()).collect();
     repository.blobs(&blobs)
