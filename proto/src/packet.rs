@@ -197,6 +197,8 @@ scope.allowed = ["src/**"]
             refused(&small(&more), says);
         }
         refused(&small("").replace("Sort the lines", "EDIT the lines"), "placeholder EDIT");
+        let more = "brief.constraints = [\"kept\", \"EDIT: what else\"]\n";
+        refused(&small(more), "still holds the placeholder EDIT");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use arena_domain::packet::{BriefSection, Budget, History, Language, Mode, Packet, Paradigm, Sandbox};
 
-use super::problem::Sink;
+use super::problem::{Sink, Spot};
 use super::section::Section;
 use super::{competitors, measures, paths};
 
@@ -20,6 +20,7 @@ const MODES: [(&str, Mode); 4] =
 
 pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
     let session = root.table("session");
+    placeholders(&session, &["title", "goal"], sink);
     Packet {
         title: stated(&session, "title"),
         goal: stated(&session, "goal"),
@@ -82,9 +83,11 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
             let reason = format!("is too vague: {length} characters, at least {LEAST_SPECIFICATION} are needed");
             sink.problem(&section.spot("specification"), reason, "say what to build, and what happens on errors");
         }
-        if has_word(text, PLACEHOLDER) {
-            let reason = format!("still holds the placeholder {PLACEHOLDER}");
-            sink.problem(&section.spot("specification"), reason, "replace it with what to build");
+    }
+    placeholders(section, &["specification"], sink);
+    for list in ["acceptance", "constraints"] {
+        for entry in section.texts(list).iter().filter(|entry| has_word(entry.text, PLACEHOLDER)) {
+            unwritten(&entry.spot, sink);
         }
     }
     let acceptance = section.strings("acceptance");
@@ -104,6 +107,18 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
         targets: section.strings("targets"),
         context: section.strings("context"),
     }
+}
+
+/// Texts that `arena init` has begun and nobody has written.
+fn placeholders(section: &Section<'_>, names: &[&str], sink: &mut Sink) {
+    for name in names.iter().filter(|name| section.text(name).is_some_and(|text| has_word(text, PLACEHOLDER))) {
+        unwritten(&section.spot(name), sink);
+    }
+}
+
+fn unwritten(spot: &Spot, sink: &mut Sink) {
+    let reason = format!("still holds the placeholder {PLACEHOLDER}");
+    sink.problem(spot, reason, "replace it with words of your own, or remove the line");
 }
 
 fn has_word(text: &str, word: &str) -> bool {
