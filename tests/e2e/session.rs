@@ -104,3 +104,27 @@ fn a_change_that_reaches_for_what_judges_it_is_disqualified() {
     assert!(refused.stderr.contains("disqualified") && refused.stderr.contains("--allow-failing"), "{refused:?}");
     world.assert_clean();
 }
+
+#[test]
+fn a_build_that_hides_a_folder_of_tests_behind_a_link_hides_nothing() {
+    if !ready("a_build_that_hides") {
+        return;
+    }
+    let world = World::new();
+    world.write("checks/number_test.sh", "grep -qx '[0-9]*' value\n");
+    world.write("build.sh", "true\n");
+    world.commit("a folder with a test in it");
+    let attack = "echo wrong > value; printf 'mkdir -p made; echo true > made/number_test.sh; rm -rf checks; ln -s made checks\\n' > build.sh";
+    let mut packet = Packet::lower(&[("sly", attack), ("honest", "echo 5 > value")]);
+    packet.scope = "allowed = [\"**\"]\nforbidden = []\nprotected = [\"c*/number_test.sh\"]".into();
+    packet.harness = String::new();
+    packet.gates =
+        "[[gate]]\nname = \"build\"\nkind = \"build\"\nrun = \"sh build.sh\"\n\n[[gate]]\nname = \"tests\"\nkind = \
+                    \"test\"\nrun = \"sh checks/number_test.sh\""
+            .into();
+    let output = world.run(&packet);
+    assert_eq!(output.result()["winner"], "honest", "{output:?}");
+    let sly = output.entry("sly");
+    assert!(sly["disqualified_for"][0].as_str().unwrap().contains("gate tests failed"), "{sly}");
+    world.assert_clean();
+}

@@ -50,6 +50,14 @@ impl Prepared {
         Self { ground, built: Vec::new() }
     }
 
+    /// The checked-out base below all layers.
+    pub(crate) fn base(&self) -> Option<&Path> {
+        match &self.ground {
+            Ground::Layers(layers, _) => layers.last().map(Layer::path),
+            Ground::Packed(_) => None,
+        }
+    }
+
     /// Another layer on top, where there are layers.
     pub(crate) fn cover(&mut self, layer: Layer) {
         match &mut self.ground {

@@ -30,7 +30,10 @@ pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Pre
     }
     let lock = Lock::new(&task.packet.scope).ok();
     match workspace {
-        Workspace::Overlay(stage) => prepared.cover(frozen(stage, lock)?),
+        Workspace::Overlay(stage) => {
+            let base = prepared.base().map(Path::to_owned);
+            prepared.cover(frozen(stage, lock, base.as_deref())?);
+        }
         Workspace::Volume(stage) => {
             let (left, before) = (stage.keep(context).await?.snapshot, stage.base().clone());
             let guarded = tokio::task::spawn_blocking(move || match lock {
@@ -43,12 +46,12 @@ pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Pre
     Ok(prepared)
 }
 
-fn frozen(stage: Stage, lock: Option<Lock>) -> std::io::Result<Layer> {
+fn frozen(stage: Stage, lock: Option<Lock>, base: Option<&Path>) -> std::io::Result<Layer> {
     let upper = stage.upper();
     let layer = stage.freeze();
     let _ = fs::remove_dir_all(upper.join(".git"));
     if let Some(lock) = lock {
-        restore(&upper, &mut Vec::new(), &lock)?;
+        restore(&upper, &mut Vec::new(), &lock, base)?;
     }
     Ok(layer)
 }
@@ -89,8 +92,13 @@ async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Works
     })
 }
 
-/// Removes every protected entry from an upper layer: without it the base's shows through.
-fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock) -> std::io::Result<()> {
+fn is_folder(base: Option<&Path>, path: &[u8]) -> bool {
+    base.is_some_and(|base| fs::symlink_metadata(base.join(OsStr::from_bytes(path))).is_ok_and(|meta| meta.is_dir()))
+}
+
+/// Removes every protected entry from an upper layer: without it the base's shows through. What stands in the place of a
+/// folder of the base goes too: it would hide all that is protected in there.
+fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock, base: Option<&Path>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let before = path.len();
@@ -100,10 +108,10 @@ fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock) -> std::io::Result<()
         path.extend_from_slice(entry.file_name().as_bytes());
         let place = folder.join(OsStr::from_bytes(entry.file_name().as_bytes()));
         if entry.file_type()?.is_dir() {
-            restore(&place, path, lock)?;
+            restore(&place, path, lock, base)?;
             // A folder that hides the base's would hide what is protected in it.
             rustix::fs::lremovexattr(&place, c"trusted.overlay.opaque").ok();
-        } else if lock.rule(&String::from_utf8_lossy(path)) == Ruling::Protected {
+        } else if lock.rule(&String::from_utf8_lossy(path)) == Ruling::Protected || is_folder(base, path) {
             fs::remove_file(&place)?;
         }
         path.truncate(before);
