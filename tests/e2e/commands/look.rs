@@ -63,7 +63,8 @@ fn every_command_that_looks_answers_people_and_scripts() {
     let shown = world.arena(&["show", &id, "--json"]).document();
     let resumed = world.arena(&["resume", &id, "--json"]);
     assert_eq!((resumed.code, resumed.result()), (0, shown), "one result, whoever asks");
-    assert_eq!(world.arena(&["logs", &id, "low", "--round", "9", "--json"]).document(), serde_json::json!([]));
+    let none = world.arena(&["logs", &id, "low", "--round", "9", "--json"]);
+    assert_eq!((none.code, &none.document()["error"]), (5, &serde_json::json!("no round 9 of low")), "{none:?}");
     world.assert_clean();
 }
 
