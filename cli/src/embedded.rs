@@ -56,7 +56,7 @@ impl Embedded {
         fs::create_dir_all(&folder)?;
         let file = File::options().create(true).append(true).open(folder.join("lock"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Hold(file)),
+            Ok(()) => Ok(Hold { _lock: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
                 crate::failure::AGAIN,
                 format!("session {id} runs in another process"),
@@ -119,7 +119,9 @@ impl Embedded {
 }
 
 /// A session's lock, held.
-pub(crate) struct Hold(#[allow(dead_code, reason = "held for its lock")] File);
+pub(crate) struct Hold {
+    _lock: File,
+}
 
 fn unreachable(error: arena_worker::sandbox::Error) -> Failure {
     Failure::new(UNREACHABLE, error.to_string(), error.mend())

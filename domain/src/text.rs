@@ -9,6 +9,18 @@ pub fn shell_quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// A name as text: bytes that are no UTF-8 are written `\xNN`, so that two names never look alike.
+pub fn shown(path: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in path.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
 /// Untrusted text made safe for a terminal or a report: no control characters but newline and tab, no escape
 /// sequences, no invisible direction changes.
 pub fn sanitise(raw: &[u8]) -> String {

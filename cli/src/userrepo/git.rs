@@ -1,5 +1,7 @@
 //! One way to call git: no shell, no prompt, no pager, nothing inherited that points at another repository.
 
+pub(crate) use arena_domain::text::shown;
+
 use super::RepoError;
 use arena_domain::text;
 use std::ffi::{OsStr, OsString};
@@ -145,18 +147,6 @@ pub(super) fn line(out: &[u8]) -> OsString {
 /// The names in an output where each is ended by a zero byte.
 pub(crate) fn zero_ended(out: &[u8]) -> impl Iterator<Item = &[u8]> {
     out.split(|byte| *byte == 0).filter(|name| !name.is_empty())
-}
-
-/// A name as text: bytes that are no UTF-8 are written `\xNN`, so that two names never look alike.
-pub(crate) fn shown(path: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in path.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
 }
 
 pub(super) fn check_version(git: &Git) -> Result<(), RepoError> {

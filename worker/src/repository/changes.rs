@@ -1,5 +1,7 @@
 //! What differs between two trees, as git's plumbing says it.
 
+pub(super) use arena_domain::text::shown;
+
 use super::{Repository, RepositoryError};
 use arena_domain::id::Commit;
 use arena_domain::outcome::{Change, ChangeKind};
@@ -119,18 +121,6 @@ fn parse(output: &[u8]) -> Vec<RawChange> {
         }
     }
     changes
-}
-
-/// A name as text: bytes that are no UTF-8 are written `\xNN`, so that two names never look alike.
-pub(super) fn shown(path: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in path.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
 }
 
 #[cfg(test)]
