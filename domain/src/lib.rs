@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket. Time and chance are arguments.
 
 pub mod brief;
+pub mod ending;
 pub mod id;
 pub mod job;
 pub mod measure;

@@ -1,5 +1,6 @@
 //! What workers report: the facts a verdict is made of. Every number here was measured by a worker.
 
+use crate::ending::Ending;
 use crate::id::Commit;
 use crate::packet::GateKind;
 use std::time::Duration;
@@ -43,12 +44,31 @@ pub struct Implemented {
     pub reverted: Vec<String>,
     pub flags: Vec<Flag>,
     pub exit: Exit,
+    pub ending: Ending,
+    /// One line on how it ended, sanitised; empty when there is no more to say.
+    pub ending_detail: String,
     pub duration: Duration,
-    /// The last lines that the engine said, sanitised.
+    /// The engine's final message, or else the last lines that it said, sanitised.
     pub said: Vec<String>,
+    /// By the broker's count, which is the authority.
     pub usage: Usage,
-    /// The raw output, by digest: standard output, standard error.
+    /// By the engine's own word.
+    pub own_usage: Usage,
+    /// What the engine says its version is; empty when it was not asked.
+    pub engine_version: String,
+    /// The raw output, by digest: standard output, standard error, and the broker's record of requests where there is one.
     pub logs: Vec<String>,
+}
+
+impl Implemented {
+    /// In words; the exit says most where nothing but the exit is known.
+    pub fn how_it_ended(&self) -> String {
+        match self.ending {
+            Ending::EngineError | Ending::Killed if self.ending_detail.is_empty() => self.exit.describe(),
+            ending if self.ending_detail.is_empty() => ending.describe().to_owned(),
+            ending => format!("{}: {}", ending.describe(), self.ending_detail),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,9 +90,13 @@ pub enum ChangeKind {
 /// Unknown is `None`, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
+    /// All of them, cached ones too.
     pub input_tokens: Option<u64>,
+    pub cached_input_tokens: Option<u64>,
     pub output_tokens: Option<u64>,
     pub cost_usd: Option<f64>,
+    /// Answers of the provider that were paid for.
+    pub requests: Option<u64>,
 }
 
 /// What gates and harness said of one commit, beside the base.

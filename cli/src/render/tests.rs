@@ -125,7 +125,7 @@ pub(super) fn entry(rank: u32, name: &str, ratio: f64, verdict: Verdict) -> Entr
         flags: Vec::new(),
         rounds: vec![round(1, Some(1.05), false), round(2, Some(ratio), true)],
         best_round: Some(2),
-        usage: Usage { input_tokens: Some(2000), output_tokens: Some(100), cost_usd: None },
+        usage: Usage { input_tokens: Some(2000), output_tokens: Some(100), ..Usage::default() },
         score: Some(4.2),
         on_front: true,
         said: vec!["I made the loop tighter.".into()],

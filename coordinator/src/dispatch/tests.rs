@@ -1,6 +1,7 @@
 //! Results into sessions: accepted once, answered the same ever after, refused under another fence.
 
 use super::*;
+use arena_domain::ending::Ending;
 use arena_domain::id::{Commit, WorkerId};
 use arena_domain::outcome::{Evaluated, Exit, Implemented, Usage};
 use arena_domain::schedule::{Ask, Limits};
@@ -69,9 +70,13 @@ fn changed() -> Outcome {
         reverted: Vec::new(),
         flags: Vec::new(),
         exit: Exit::Code(0),
+        ending: Ending::Done,
+        ending_detail: String::new(),
         duration: Duration::from_secs(1),
         said: Vec::new(),
         usage: Usage::default(),
+        own_usage: Usage::default(),
+        engine_version: String::new(),
         logs: Vec::new(),
     })
 }

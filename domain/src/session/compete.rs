@@ -7,7 +7,7 @@ use super::{
 use crate::brief;
 use crate::id::JobId;
 use crate::job::{Job, Millis, Tree, Work};
-use crate::outcome::{Evaluated, Exit, Failure, Implemented, Outcome};
+use crate::outcome::{Evaluated, Failure, Implemented, Outcome};
 use crate::standing::{Standing, Status, place};
 
 impl Session {
@@ -110,13 +110,9 @@ impl Session {
     }
 
     fn implemented(&mut self, index: usize, round: u32, implemented: Implemented, effects: &mut Vec<Effect>) {
-        let unfinished = match implemented.exit {
-            // What a timed-out engine left is paid for, and judged like any other tree.
-            Exit::Code(0) | Exit::DeadlinePassed => None,
-            Exit::Code(_) | Exit::OutOfMemory | Exit::Cancelled | Exit::Killed => Some(implemented.exit.describe()),
-        };
-        if let Some(how) = unfinished {
-            return self.round_failed(index, round, Some(implemented), &format!("the engine failed: {how}"), effects);
+        if !implemented.ending.is_judged() {
+            let why = format!("the engine failed: {}", implemented.how_it_ended());
+            return self.round_failed(index, round, Some(implemented), &why, effects);
         }
         if implemented.changes.is_empty() {
             let why = match implemented.reverted.len() {
@@ -186,10 +182,11 @@ impl Session {
         reason: &str,
         effects: &mut Vec<Effect>,
     ) {
+        let stop = implemented.as_ref().is_some_and(|one| one.ending.is_final()).then_some(reason);
         self.contestants[index].rounds.push(RoundRecord::failed(round, implemented, reason));
         self.contestants[index].stale += 1;
         self.round_notice(index, round, reason, None, effects);
-        self.after_round(index, round, None, effects);
+        self.after_round(index, round, stop, effects);
     }
 
     fn after_round(&mut self, index: usize, round: u32, stop: Option<&str>, effects: &mut Vec<Effect>) {

@@ -227,7 +227,9 @@ fn usage(contestant: &Contestant) -> Usage {
     }
     Usage {
         input_tokens: rounds.iter().map(|one| one.input_tokens).sum(),
+        cached_input_tokens: rounds.iter().map(|one| one.cached_input_tokens).sum(),
         output_tokens: rounds.iter().map(|one| one.output_tokens).sum(),
+        requests: rounds.iter().map(|one| one.requests).sum(),
         cost_usd: rounds.iter().map(|one| one.cost_usd).sum(),
     }
 }

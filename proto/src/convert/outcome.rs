@@ -2,6 +2,7 @@
 
 use super::{Malformed, Wire, required, unknown};
 use crate::v1;
+use arena_domain::ending::Ending;
 use arena_domain::outcome::{
     Change, ChangeKind, Evaluated, Exit, Failure, Flag, FlagKind, GateResult, Implemented, Outcome, Series, Usage,
 };
@@ -34,11 +35,15 @@ macro_rules! message {
 
 message!(Change { path, kind, added_lines, removed_lines, binary ; ; });
 message!(Flag { kind, path, detail ; ; });
-message!(Usage { input_tokens, output_tokens, cost_usd ; ; });
+message!(Usage { input_tokens, cached_input_tokens, output_tokens, cost_usd, requests ; ; });
 message!(Series { kpi, scenario, holdout, base, candidate ; ; });
 message!(GateResult { name, kind, required, command, tail, log, tests ; duration => duration_us ; exit });
 message!(Evaluated { gates, series, flags, incomplete, exclusive_cores ; duration => duration_us ; });
-message!(Implemented { commit, bundle, changes, reverted, flags, said, logs ; duration => duration_us ; exit, usage });
+message!(Implemented {
+    commit, bundle, changes, reverted, flags, ending, ending_detail, said, engine_version, logs ;
+    duration => duration_us ;
+    exit, usage, own_usage
+});
 
 macro_rules! word {
     ($type:ident from $all:expr, $word:expr) => {
@@ -55,6 +60,7 @@ macro_rules! word {
 }
 
 word!(FlagKind from FlagKind::ALL, |one: &FlagKind| one.as_str());
+word!(Ending from Ending::ALL, |one: &Ending| one.as_str());
 word!(GateKind from GateKind::ALL, |one: &GateKind| one.as_str());
 word!(ChangeKind from [ChangeKind::Added, ChangeKind::Modified, ChangeKind::Deleted], change_word);
 
@@ -111,6 +117,16 @@ impl Wire for Failure {
     }
 }
 
+/// Records of before endings were told apart hold the exit alone.
+fn completed(mut message: v1::Implemented) -> Result<v1::Implemented, Malformed> {
+    if message.ending.is_empty() {
+        let exit = Exit::from_wire(message.exit.clone().unwrap_or_default())?;
+        message.ending = Ending::of_exit(exit).to_wire();
+    }
+    message.own_usage.get_or_insert_default();
+    Ok(message)
+}
+
 impl Wire for Outcome {
     type Message = v1::Outcome;
     fn to_wire(&self) -> v1::Outcome {
@@ -127,7 +143,7 @@ impl Wire for Outcome {
         use v1::outcome::Outcome as wire;
         let outcome = message.outcome.ok_or(Malformed { message: "Outcome", reason: "empty".into() })?;
         Ok(match outcome {
-            wire::Implemented(one) => Outcome::Implemented(Wire::from_wire(one)?),
+            wire::Implemented(one) => Outcome::Implemented(Wire::from_wire(completed(one)?)?),
             wire::Evaluated(one) => Outcome::Evaluated(Wire::from_wire(one)?),
             wire::Failed(one) => Outcome::Failed(Wire::from_wire(one)?),
         })

@@ -7,6 +7,7 @@ use crate::engine::{self, BRIEF, FILES, Invocation};
 use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, RepositoryError};
 use crate::sandbox::{Finished, Mount, Source};
+use arena_domain::ending::Ending;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
 use arena_domain::text;
@@ -188,9 +189,13 @@ async fn store(
         reverted,
         flags,
         exit: finished.exit,
+        ending: Ending::of_exit(finished.exit),
+        ending_detail: String::new(),
         duration: finished.elapsed,
         said: text::tail(said, SAID),
         usage: Usage::default(),
+        own_usage: Usage::default(),
+        engine_version: String::new(),
         logs,
     })
 }

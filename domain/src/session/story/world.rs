@@ -2,6 +2,7 @@
 //!
 //! Every step checks two laws: the replay of the events so far gives the same session, and no job is enqueued twice.
 
+use crate::ending::Ending;
 use crate::id::{Commit, CompetitorName, JobId, SessionId, Tenant};
 use crate::job::{Job, Millis, Tree, Work};
 use crate::outcome::*;
@@ -248,9 +249,13 @@ pub(crate) fn left(commit: &str) -> Implemented {
         reverted: Vec::new(),
         flags: Vec::new(),
         exit: Exit::Code(0),
+        ending: Ending::Done,
+        ending_detail: String::new(),
         duration: Duration::from_secs(60),
         said: Vec::new(),
         usage: Usage::default(),
+        own_usage: Usage::default(),
+        engine_version: String::new(),
         logs: Vec::new(),
     }
 }
@@ -268,7 +273,7 @@ pub(crate) fn nothing() -> Outcome {
 }
 
 pub(crate) fn engine_failed(exit: Exit) -> Outcome {
-    Outcome::Implemented(Implemented { exit, ..left("half-done") })
+    Outcome::Implemented(Implemented { exit, ending: Ending::of_exit(exit), ..left("half-done") })
 }
 
 pub(crate) fn infrastructure() -> Outcome {
