@@ -3,6 +3,7 @@
 //! Nothing here writes to the working tree or the index. References are written below `refs/heads/arena/` and
 //! `refs/arena/` only.
 
+mod codebase;
 mod diff;
 mod error;
 mod git;

@@ -18,7 +18,8 @@ pub use competitors::BUILT_IN_ENGINES;
 pub use problem::Problem;
 pub use value::{duration, percentage, size};
 
-use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
+use crate::v1::SessionHead;
+use arena_domain::packet::{Found, MAX_PACKET_BYTES, Packet};
 use toml_edit::Document;
 
 use problem::{Lines, Sink, Spot};
@@ -52,6 +53,13 @@ pub fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
     }
     problems.sort_by_key(|problem| problem.line);
     Err(problems)
+}
+
+/// The packet of a session, with what was looked up when it was submitted.
+pub fn submitted(head: &SessionHead) -> Result<Packet, Vec<Problem>> {
+    let mut packet = parse(&head.packet)?.packet;
+    packet.found = Found { contextual: head.contextual.iter().cloned().collect(), codebase: head.codebase.clone() };
+    Ok(packet)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ pub(crate) struct Invocation {
 
 /// `None`: this worker knows no such engine.
 pub(crate) fn invocation(packet: &Packet, competitor: &Competitor, round: u32) -> Option<Invocation> {
-    let Engine { command, files, timeout, egress: _ } = packet.engines.get(&competitor.engine)?;
+    let Engine { command, files, timeout, egress: _, provider: _, brief: _ } =
+        packet.engines.get(&competitor.engine)?;
     let mut env = vec![
         ("ARENA_BRIEF".to_owned(), BRIEF.to_owned()),
         ("ARENA_ROUND".to_owned(), round.to_string()),

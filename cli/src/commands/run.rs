@@ -56,6 +56,8 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         created: 0,
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
+        contextual: Vec::new(),
+        codebase: repository.codebase(&base)?,
     };
     let hold = embedded.hold(&id)?;
     embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;

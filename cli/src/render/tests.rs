@@ -58,6 +58,7 @@ fn packet() -> Packet {
         sandbox: Sandbox::default(),
         language: Language::English,
         unknown: vec!["kpi.target".into()],
+        found: arena_domain::packet::Found::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the sections of a packet whose shape is sound to the packet itself.
 
-use arena_domain::packet::{BriefSection, Budget, History, Language, Mode, Packet, Paradigm, Sandbox};
+use arena_domain::packet::{BriefSection, Budget, Found, History, Language, Mode, Packet, Paradigm, Sandbox};
 
 use super::problem::{Sink, Spot};
 use super::section::Section;
@@ -45,6 +45,7 @@ pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
             .choice("language", &[("en", Language::English), ("ja", Language::Japanese)])
             .unwrap_or(Language::English),
         unknown: sink.unknown.clone(),
+        found: Found::default(),
     }
 }
 
@@ -131,6 +132,9 @@ fn budget(section: &Section<'_>) -> Budget {
         rounds: section.whole("rounds").unwrap_or(usual.rounds),
         wall: section.duration("wall").or(usual.wall),
         cost_usd: section.number("cost_usd").or(usual.cost_usd),
+        tokens: section.whole("tokens").map(u64::from).or(usual.tokens),
+        requests: section.whole("requests").map(u64::from).or(usual.requests),
+        engine_time: section.duration("engine_time").unwrap_or(usual.engine_time),
         stale_rounds: section.whole("stale_rounds").unwrap_or(usual.stale_rounds),
     }
 }
@@ -151,6 +155,7 @@ fn sandbox(section: &Section<'_>, sink: &mut Sink) -> Sandbox {
         pids: section.whole("pids").unwrap_or(usual.pids),
         history: section.choice("history", &histories).unwrap_or(usual.history),
         setup: section.owned("setup").or(usual.setup),
+        egress: competitors::egress(section, sink),
     }
 }
 

@@ -157,6 +157,9 @@ pub static KEYS: &[Key] = &[
     key("engine.*.files", Texts, "Files beside the packet, copied read-only to /arena/files.").or("[]"),
     key("engine.*.timeout", Duration, "Longest run.").or("\"30m\""),
     key("engine.*.egress", Texts, "`host:port` allowed through the broker.").or("[]"),
+    key("engine.*.provider", Text, "Whose model it may call, at the address in $ARENA_BROKER."),
+    key("engine.*.brief", OneOf(&["directive", "contextual"]), "What kind of brief it follows best.")
+        .or("\"directive\""),
     key("gate", Tables(MANY), "A command that must pass."),
     key("gate.name", Text, "Unique among the gates.").needed(),
     key("gate.kind", OneOf(&["lint", "build", "test", "static", "review", "custom"]), "What it checks.")
@@ -195,6 +198,9 @@ pub static KEYS: &[Key] = &[
     key("budget.rounds", COUNT, "Most rounds per competitor.").or("1"),
     key("budget.wall", Duration, "Longest wall time."),
     key("budget.cost_usd", AMOUNT, "Most to spend."),
+    key("budget.tokens", COUNT, "Most tokens of all models together."),
+    key("budget.requests", COUNT, "Most requests to a model in one engine run."),
+    key("budget.engine_time", Duration, "Longest run of an engine that comes with Arena.").or("\"30m\""),
     key("budget.stale_rounds", COUNT, "A competitor stops after so many rounds without gain.").or("2"),
     key("sandbox", Table, "What a container of this session gets."),
     key("sandbox.image", Text, "A local name, or registry/name@sha256:…").or("\"arena/base\""),
@@ -204,6 +210,7 @@ pub static KEYS: &[Key] = &[
     key("sandbox.pids", COUNT, "Processes and threads.").or("512"),
     key("sandbox.history", OneOf(&["none", "base"]), "The base commit alone, or the commits up to it.").or("\"none\""),
     key("sandbox.setup", Text, "Run once per base in a container of its own; its tree is cached."),
+    key("sandbox.egress", Texts, "`host:port` that the setup may reach through the broker.").or("[]"),
     key("report", Table, "The report."),
     key("report.language", OneOf(&["en", "ja"]), "Of the report.").or("\"en\""),
 ];

@@ -41,7 +41,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
             harness.holdout = vec![HELD.into()];
         }
         let (wall, cost_usd) = (wall.then(|| Duration::from_secs(60)), cost.then_some(1.0));
-        Packet { budget: Budget { rounds, wall, cost_usd, stale_rounds }, ..packet }
+        Packet { budget: Budget { rounds, wall, cost_usd, stale_rounds, ..Budget::default() }, ..packet }
     })
 }
 

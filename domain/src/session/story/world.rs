@@ -211,6 +211,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         sandbox: Sandbox::default(),
         language: Language::English,
         unknown: Vec::new(),
+        found: Found::default(),
     }
 }
 
