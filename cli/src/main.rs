@@ -7,6 +7,7 @@ mod commands;
 mod embedded;
 mod failure;
 mod init;
+mod lineup;
 mod output;
 mod progress;
 mod render;

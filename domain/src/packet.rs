@@ -109,6 +109,15 @@ impl Packet {
         self.competitors.iter().find(|one| &one.name == name)
     }
 
+    /// What kind of brief an engine gets: as its definition in the packet says, or as engines of this name like it.
+    pub fn brief_style(&self, engine: &str) -> BriefStyle {
+        match self.engines.get(engine) {
+            Some(own) => own.brief,
+            None if self.found.contextual.contains(engine) => BriefStyle::Contextual,
+            None => BriefStyle::Directive,
+        }
+    }
+
     /// How many competitors run at the same time: one in `solo` mode, else as declared.
     pub fn at_a_time(&self) -> u32 {
         match self.mode {

@@ -32,7 +32,8 @@ fn the_first_brief_is_whole() {
         \n## Round 1 of 3\n\nThis is the first round: the working directory holds the base.\n\
         \n## How this round is judged\n\n\
         Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
-        base's own tests and harness; what lies outside the scope is put back.\n";
+        base's own tests and harness; what lies outside the scope is put back.\n\
+        \n## How to report\n\nEnd with at most five short lines: what you changed, and what is risky.\n";
     assert_eq!(told(&packet), expected);
 }
 
@@ -56,6 +57,28 @@ fn every_competitor_is_told_the_same_but_for_its_approach() {
     let world = World::submitted(packet);
     let (a, b) = (world.brief("a/1/implement"), world.brief("b/1/implement"));
     assert_eq!(b.replace("\n## Your approach\n\nwrite it in two passes\n", ""), a);
+}
+
+#[test]
+fn a_contextual_brief_says_the_same_with_the_background_first() {
+    let mut packet = packet(&["a"]);
+    packet.found.codebase = vec!["src/: 3 files (3 .rs)".into()];
+    packet.brief.context = vec!["docs/sums.md".into()];
+    let lines = |text: &str| -> std::collections::BTreeSet<String> {
+        text.lines().filter(|line| line.starts_with("- ")).map(str::to_owned).collect()
+    };
+    let directive = told(&packet);
+    packet.found.contextual.insert(packet.competitors[0].engine.clone());
+    let contextual = told(&packet);
+    assert_eq!(lines(&contextual), lines(&directive), "no fact is in one alone");
+    let at = |text: &str, word: &str| text.find(word).unwrap();
+    assert!(at(&contextual, "docs/sums.md") < at(&contextual, "Sums take fewer steps."));
+    assert!(at(&directive, "docs/sums.md") > at(&directive, "Sums take fewer steps."));
+    assert!(
+        contextual.contains(
+            "\n## The repository you are in\n\nAt the commit that everybody begins from, it holds:\n\n- src/"
+        )
+    );
 }
 
 #[test]

@@ -268,6 +268,8 @@ command = ["sh", "-c", "patch -p1 < /arena/files/fix.diff"]
 files   = ["fix.diff"]
 timeout = "10m"
 egress  = []
+provider = "openai"
+brief = "contextual"
 [[gate]]
 name = "tests"
 kind = "test"
@@ -306,6 +308,9 @@ criteria = { correctness = 40, quality = 25, performance = 15, safety = 15, simp
 rounds = 3
 wall   = "1h"
 cost_usd = 5.0
+tokens = 1000000
+requests = 200
+engine_time = "20m"
 stale_rounds = 2
 [sandbox]
 image  = "arena/base"
@@ -315,6 +320,7 @@ disk   = "2GiB"
 pids   = 512
 history = "none"
 setup  = "pip install -r requirements.txt"
+egress = ["pypi.org:443"]
 [report]
 language = "en"
 "#;
