@@ -63,6 +63,12 @@ impl Estimate {
     }
 }
 
+/// What one side of a scenario measured; `None` without a number.
+pub fn baseline(samples: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = samples.iter().copied().filter(|value| value.is_finite()).collect();
+    (!finite.is_empty()).then(|| median(&finite))
+}
+
 /// Judges the pairs of one KPI; `None` when there is no pair at all. All series must be of this KPI.
 ///
 /// The change within a pair is the logarithm of candidate / base. Where any value of the KPI is zero or negative there

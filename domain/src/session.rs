@@ -2,6 +2,7 @@
 //!
 //! The record of a session is the list of its events; whoever holds the list can carry the session on.
 
+mod base;
 mod compete;
 mod judge;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub struct Session {
     pub phase: Phase,
     pub base_evaluated: Option<Evaluated>,
     pub contestants: Vec<Contestant>,
+    /// No engine begins before the base has been measured.
+    base_first: bool,
     /// Jobs that are enqueued and not settled, with whose they are.
     pending: BTreeMap<JobId, Pending>,
     /// Why no further round begins, once that is so.
@@ -64,6 +67,8 @@ pub struct Contestant {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Play {
+    /// The first round begins when the base has been measured.
+    Waiting,
     Implementing(u32),
     /// The tree is stored; the base has to be measured first.
     AwaitingBase(u32),
@@ -87,10 +92,12 @@ pub struct RoundRecord {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "nearly every event is a settled job; a box would only cost a step")]
 pub enum Event {
-    /// `yes`: the recommended answer is taken to every question.
+    /// `yes`: the recommended answer is taken to every question. `base_first`: no engine is paid for before the base is
+    /// known to be measurable; records that were begun without it go on as they began.
     Submitted {
         at: Millis,
         yes: bool,
+        base_first: bool,
     },
     Decided {
         at: Millis,
@@ -183,6 +190,7 @@ impl Session {
             phase: Phase::New,
             base_evaluated: None,
             contestants,
+            base_first: false,
             pending: BTreeMap::new(),
             closing: None,
         }
@@ -192,7 +200,10 @@ impl Session {
     pub fn apply(mut self, event: Event) -> Result<(Self, Vec<Effect>), IllegalTransition> {
         let mut effects = Vec::new();
         match event {
-            Event::Submitted { at, yes } => self.submitted(at, yes, &mut effects)?,
+            Event::Submitted { at, yes, base_first } => {
+                self.base_first = base_first;
+                self.submitted(at, yes, &mut effects)?;
+            }
             Event::Decided { at, answer } => self.decided(at, &answer, &mut effects)?,
             Event::Settled { at, job, outcome } => self.settled(at, job, outcome, &mut effects)?,
             Event::Cancelled { at } => self.cancelled(at, &mut effects)?,
@@ -284,7 +295,7 @@ impl Session {
 
 impl Contestant {
     fn new(competitor: Competitor) -> Self {
-        Self { competitor, play: Play::Implementing(1), rounds: Vec::new(), best: None, stale: 0, holdout: None }
+        Self { competitor, play: Play::Waiting, rounds: Vec::new(), best: None, stale: 0, holdout: None }
     }
 
     pub fn round(&self, number: u32) -> Option<&RoundRecord> {

@@ -42,7 +42,7 @@ async fn submitted() -> (TempDir, Coordinator, SessionId) {
         ..v1::SessionHead::default()
     };
     coordinator.store.create(head, "Sums".into()).await.unwrap();
-    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true }).await.unwrap();
+    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true, base_first: true }).await.unwrap();
     (folder, coordinator, id)
 }
 

@@ -36,8 +36,13 @@ impl World {
     }
 
     pub(crate) fn submitted(packet: Packet) -> Self {
+        Self::submitted_as(packet, true)
+    }
+
+    /// `base_first` is `false` in records that were begun before there was a choice.
+    pub(crate) fn submitted_as(packet: Packet, base_first: bool) -> Self {
         let mut world = Self::new(packet);
-        world.happens(Event::Submitted { at: world.now, yes: false });
+        world.happens(Event::Submitted { at: world.now, yes: false, base_first });
         world
     }
 
