@@ -27,6 +27,8 @@ pub struct Session {
     /// When it was submitted, or when its question was answered: from then on its wall time passes.
     pub started: Millis,
     pub latest: Millis,
+    /// How long no process moved it: its wall time stood still.
+    pub idle: Millis,
     pub phase: Phase,
     pub base_evaluated: Option<Evaluated>,
     pub contestants: Vec<Contestant>,
@@ -114,6 +116,11 @@ pub enum Event {
     WallPassed {
         at: Millis,
     },
+    /// A process took it up again; from `since` on nobody had moved it.
+    Resumed {
+        at: Millis,
+        since: Millis,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +162,8 @@ pub enum IllegalTransition {
     Ended(SessionId),
     #[error("job {0} is not a pending job of this session")]
     UnknownJob(JobId),
+    #[error("session {0} does not run")]
+    NotRunning(SessionId),
     #[error("session {0} waits for no answer")]
     NothingAsked(SessionId),
     #[error("'{answer}' is not an answer; answers: {options}")]
@@ -187,6 +196,7 @@ impl Session {
             base,
             started: 0,
             latest: 0,
+            idle: 0,
             phase: Phase::New,
             base_evaluated: None,
             contestants,
@@ -208,6 +218,7 @@ impl Session {
             Event::Settled { at, job, outcome } => self.settled(at, job, outcome, &mut effects)?,
             Event::Cancelled { at } => self.cancelled(at, &mut effects)?,
             Event::WallPassed { at } => self.wall_passed(at, &mut effects)?,
+            Event::Resumed { at, since } => self.resumed(at, since)?,
         }
         Ok((self, effects))
     }
@@ -227,7 +238,13 @@ impl Session {
     /// When the session's wall time is used up.
     pub fn wall_ends(&self) -> Option<Millis> {
         let wall = self.packet.budget.wall?;
-        (self.phase == Phase::Running && self.closing.is_none()).then(|| self.started + wall.as_millis() as Millis)
+        let ends = || self.started + self.idle + wall.as_millis() as Millis;
+        (self.phase == Phase::Running && self.closing.is_none()).then(ends)
+    }
+
+    /// How long it was moved, from its beginning to its latest event.
+    pub fn lasted(&self) -> Millis {
+        self.latest.saturating_sub(self.started + self.idle)
     }
 
     pub fn status(&self) -> &'static str {
@@ -277,6 +294,16 @@ impl Session {
                 self.begin(effects);
             }
         }
+        Ok(())
+    }
+
+    fn resumed(&mut self, at: Millis, since: Millis) -> Result<(), IllegalTransition> {
+        if self.phase != Phase::Running {
+            return Err(IllegalTransition::NotRunning(self.id.clone()));
+        }
+        // Whatever brought the latest event was moving the session then.
+        self.idle += at.saturating_sub(since.max(self.latest));
+        self.latest = self.latest.max(at);
         Ok(())
     }
 

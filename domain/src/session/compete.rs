@@ -321,7 +321,8 @@ impl Event {
             | Self::Decided { at, .. }
             | Self::Settled { at, .. }
             | Self::Cancelled { at }
-            | Self::WallPassed { at } => *at,
+            | Self::WallPassed { at }
+            | Self::Resumed { at, .. } => *at,
         }
     }
 }

@@ -17,6 +17,7 @@ impl Wire for Event {
             }
             Event::Cancelled { at: _ } => wire::Event::Cancelled(v1::Cancelled {}),
             Event::WallPassed { at: _ } => wire::Event::WallPassed(v1::WallPassed {}),
+            Event::Resumed { at: _, since } => wire::Event::Resumed(v1::Resumed { since: *since }),
         };
         v1::SessionEvent { at: self.at(), event: Some(event) }
     }
@@ -31,6 +32,7 @@ impl Wire for Event {
             }
             wire::Event::Cancelled(v1::Cancelled {}) => Event::Cancelled { at },
             wire::Event::WallPassed(v1::WallPassed {}) => Event::WallPassed { at },
+            wire::Event::Resumed(v1::Resumed { since }) => Event::Resumed { at, since },
         })
     }
 }

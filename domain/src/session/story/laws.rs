@@ -21,6 +21,10 @@ enum Step {
     },
     Wall,
     Cancel,
+    /// Killed, and taken up again this much later.
+    Resume {
+        idle: u64,
+    },
     /// Events that may be illegal now; those change nothing.
     Stray(u8),
 }
@@ -30,7 +34,8 @@ fn step() -> impl Strategy<Value = Step> {
         40 => (any::<usize>(), 0..20u8, 0.5..1.5f64).prop_map(|(nth, how, ratio)| Step::Settle { nth, how, ratio }),
         1 => Just(Step::Wall),
         1 => Just(Step::Cancel),
-        4 => (0..5u8).prop_map(Step::Stray),
+        3 => (0..9_000_000u64).prop_map(|idle| Step::Resume { idle }),
+        4 => (0..6u8).prop_map(Step::Stray),
     ]
 }
 
@@ -79,8 +84,20 @@ fn stray(world: &World, kind: u8) -> Event {
         1 => Event::Decided { at, answer: "perhaps".into() },
         2 => Event::Settled { at, job: JobId::new("5e55/nobody/1/implement"), outcome: tree("x") },
         3 => Event::Settled { at, job: JobId::new("5e55/base/0/evaluate-not"), outcome: base() },
+        4 => Event::Resumed { at, since: at },
         _ => Event::Decided { at, answer: "all".into() },
     }
+}
+
+/// The wall moves by exactly the time in which nobody moved the session, and nothing else changes.
+fn resume(world: &mut World, idle: u64) {
+    if world.session.phase != Phase::Running {
+        return;
+    }
+    let (wall, lasted, jobs) = (world.session.wall_ends(), world.session.lasted(), world.jobs.clone());
+    world.resumes_after(idle);
+    assert_eq!(world.session.wall_ends(), wall.map(|ends| ends + idle));
+    assert_eq!((world.session.lasted(), world.effects.len(), &world.jobs), (lasted, 0, &jobs));
 }
 
 fn take(world: &mut World, step: Step) {
@@ -94,6 +111,7 @@ fn take(world: &mut World, step: Step) {
         Step::Wall if world.session.wall_ends().is_some() => world.wall_passes(),
         Step::Cancel if world.session.standing().is_none() => world.cancel(),
         Step::Wall | Step::Cancel => {}
+        Step::Resume { idle } => resume(world, idle),
         Step::Stray(kind) => {
             let (before, jobs) = (world.session.clone(), world.jobs.clone());
             let legal = world.try_event(stray(world, kind)).is_ok();

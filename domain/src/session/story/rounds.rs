@@ -4,7 +4,7 @@ use super::world::*;
 use crate::job::Tree;
 use crate::outcome::{Evaluated, Exit, Implemented, Outcome, Usage};
 use crate::packet::{Budget, Packet};
-use crate::session::{Effect, NoticeKind, Play};
+use crate::session::{Effect, Event, IllegalTransition, NoticeKind, Play};
 use crate::standing::Status;
 use std::time::Duration;
 
@@ -173,6 +173,42 @@ fn when_the_wall_time_passes_engines_stop_and_evaluations_end() {
     assert_eq!(world.end(), (Status::Winner, Some("a")));
     assert_eq!(world.entry("a").stopped, "wall time used up");
     assert_eq!(world.entry("b").disqualified_for, ["wall time used up"]);
+}
+
+#[test]
+fn the_wall_time_stands_still_while_nobody_moves_the_session() {
+    let budget = Budget { rounds: 3, wall: Some(Duration::from_secs(600)), ..Budget::default() };
+    let mut world = World::begun(Packet { budget, ..packet(&["a"]) });
+    assert_eq!(world.session.wall_ends(), Some(601_000));
+    world.now += 5_000;
+    world.resumes_after(3_600_000);
+    assert_eq!((world.session.wall_ends(), world.session.idle), (Some(4_201_000), 3_600_000));
+    assert_eq!(world.session.lasted(), 6_000);
+    world.settle("a/1/implement", tree("a1"));
+    world.resumes_after(1_000);
+    assert_eq!(world.session.wall_ends(), Some(4_202_000));
+}
+
+#[test]
+fn what_the_record_saw_happen_was_no_idle_time() {
+    let mut world = World::begun(packet(&["a"]));
+    let (seen, later) = (world.now, world.now + 2_000);
+    world.happens(Event::Resumed { at: later, since: 0 });
+    assert_eq!(world.session.idle, later - seen);
+    world.happens(Event::Resumed { at: seen, since: 0 });
+    assert_eq!(
+        (world.session.idle, world.session.latest),
+        (later - seen, later),
+        "a clock that was set back adds nothing"
+    );
+}
+
+#[test]
+fn only_what_runs_is_taken_up() {
+    let mut world = World::begun(packet(&["a"]));
+    world.cancel();
+    let refused = world.try_event(Event::Resumed { at: world.now, since: 0 });
+    assert_eq!(refused, Err(IllegalTransition::NotRunning(world.session.id.clone())));
 }
 
 #[test]

@@ -97,6 +97,13 @@ impl World {
         self.happens(Event::WallPassed { at: self.now });
     }
 
+    /// A process takes the session up when nobody has moved it for so long.
+    pub(crate) fn resumes_after(&mut self, idle: Millis) {
+        let since = self.now;
+        self.now += idle;
+        self.happens(Event::Resumed { at: self.now, since });
+    }
+
     pub(crate) fn cancel(&mut self) {
         self.now += 1_000;
         self.happens(Event::Cancelled { at: self.now });
