@@ -10,7 +10,7 @@ mod suspicion;
 pub use suspicion::{guard_broken, suspicions};
 
 use crate::outcome::Series;
-use crate::packet::{Better, Kpi, Scoring};
+use crate::packet::{Better, Kpi, KpiSource, Scoring};
 use sample::{Mean, Pairs, average, by_scenario, median, robust_mean, stratified};
 
 /// An interval whose ends differ by more than this factor says nothing and is not shown.
@@ -104,6 +104,15 @@ pub fn estimate(series: &[&Series], kpi: &Kpi, scoring: &Scoring) -> Option<Esti
 fn has_too_few(pairs: &[Pairs<'_>], kpi: &Kpi) -> bool {
     let total: usize = pairs.iter().map(Pairs::len).sum();
     pairs.iter().any(|one| one.len() < 2) || (kpi.source.is_clocked() && total < FEWEST_CLOCKED)
+}
+
+/// Fewest pairs per scenario with which a KPI of this source can ever be judged over so many scenarios; what
+/// `has_too_few` asks afterwards. A number that the harness prints may be without noise, so one pair can do.
+pub fn fewest_repeats(source: &KpiSource, scenarios: usize) -> u32 {
+    if !source.is_clocked() {
+        return 1;
+    }
+    FEWEST_CLOCKED.div_ceil(scenarios.max(1)).max(2) as u32
 }
 
 /// How changes are counted; one way for all scenarios of a KPI.
