@@ -1,12 +1,14 @@
 //! The `arena` binary: arguments in, results out, exit codes as documented.
 
 mod adopting;
+mod advice;
 mod archiving;
 mod args;
 mod commands;
 mod embedded;
 mod failure;
 mod init;
+mod machine;
 mod output;
 mod progress;
 mod render;

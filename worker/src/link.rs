@@ -262,7 +262,7 @@ fn task(
     progress: mpsc::Sender<(String, String)>,
 ) -> Result<Task, String> {
     let job = Job::from_wire(job).map_err(|error| error.to_string())?;
-    let parsed = packet::parse(&head.packet)
+    let parsed = packet::recall(&head.packet)
         .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let base = Commit::new(&head.base);
     Ok(Task { job, fence: Fence::new(fence), packet: parsed.packet, base, head, cancel, progress })
