@@ -1,6 +1,7 @@
 //! The `arena` binary: arguments in, results out, exit codes as documented.
 
 mod adopting;
+mod advice;
 mod archiving;
 mod args;
 mod commands;
@@ -8,6 +9,7 @@ mod embedded;
 mod failure;
 mod init;
 mod lineup;
+mod machine;
 mod output;
 mod progress;
 mod render;

@@ -120,6 +120,12 @@ impl UserRepo {
         ran.is_ok_and(|ran| ran.passed())
     }
 
+    /// Every path that a commit tracks; names that are no UTF-8 are shown with `\xNN`.
+    pub(crate) fn files(&self, commit: &Commit) -> Result<Vec<String>, RepoError> {
+        let listed = self.git.out(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()])?;
+        Ok(zero_ended(&listed).map(shown).collect())
+    }
+
     /// Paths of the submodules that a commit tracks; their contents are no part of any tree of a session.
     pub(crate) fn submodules(&self, commit: &Commit) -> Result<Vec<String>, RepoError> {
         let listed = self.git.out(&["ls-tree", "-r", "-z", "--full-tree", commit.as_str()])?;

@@ -12,7 +12,7 @@ use arena_domain::id::{Fence, JobId, SessionId};
 use arena_domain::job::{Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::Settled;
-use arena_domain::session::Event;
+use arena_domain::session::{Event, Phase};
 use arena_runtime::{clock, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,9 @@ use tokio::sync::broadcast;
 
 pub(crate) use attached::attach;
 use vigil::Vigil;
+
+/// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
+const WORTH_RECORDING: Millis = 1_000;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -52,16 +55,23 @@ impl Coordinator {
 
     /// Takes a session up again after a restart: its leases belong to nobody any more.
     pub async fn take_up(&self, id: &SessionId) -> Result<Vec<JobId>, SessionError> {
-        let back = self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
+        let now = clock::now_millis();
+        let back = self.store.reclaim(Some(id.clone()), now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
-        self.moved(&session, Vec::new());
+        let since = self.store.touched(id).await?.max(session.latest);
+        if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
+            self.happen(id, Event::Resumed { at: now, since }).await?;
+        } else {
+            self.moved(&session, Vec::new());
+        }
         Ok(back)
     }
 
     /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.
     pub async fn put_down(&self, id: &SessionId) -> Result<(), SessionError> {
-        self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
-        Ok(())
+        let now = clock::now_millis();
+        self.store.reclaim(Some(id.clone()), now).await?;
+        Ok(self.store.touch(vec![id.clone()], now).await?)
     }
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable

@@ -6,6 +6,7 @@ mod tests;
 
 use style::{Heading, Part};
 
+use crate::measure::baseline;
 use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
@@ -101,6 +102,9 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
     for gate in base.iter().flat_map(|base| &base.gates).filter(|gate| !gate.passed()) {
         lines.push(format!("The base itself fails `{}` ({}).", gate.name, gate.exit.describe()));
     }
+    if contestant.rounds.iter().all(|round| round.ruling.is_none()) {
+        lines.extend(base.and_then(|base| baselines(packet, base)));
+    }
     for round in &contestant.rounds {
         lines.extend(one_round(packet, round));
     }
@@ -118,6 +122,27 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
         Some(_) | None => "The working directory holds the base again: nothing so far was kept.".into(),
     });
     lines
+}
+
+/// What the base measured, while no round has figures of its own; the holdout is nobody's to know.
+fn baselines(packet: &Packet, base: &Evaluated) -> Option<String> {
+    let figure = |kpi: &Kpi| {
+        let of_kpi = base.series.iter().filter(|one| one.kpi == kpi.name && !one.holdout);
+        let known: Vec<(&str, f64)> =
+            of_kpi.filter_map(|one| Some((one.scenario.as_str(), baseline(&one.base)?))).collect();
+        let many = known.len() as f64;
+        match known.as_slice() {
+            [] => format!("{} unknown", kpi.name),
+            [(_, value)] => format!("{} {value:.4} {}", kpi.name, kpi.unit),
+            all => {
+                let each: Vec<String> = all.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect();
+                let mean = all.iter().map(|(_, value)| value).sum::<f64>() / many;
+                format!("{} {mean:.4} {} ({})", kpi.name, kpi.unit, each.join(", "))
+            }
+        }
+    };
+    let figures: Vec<String> = packet.kpis.iter().map(figure).collect();
+    (!figures.is_empty()).then(|| format!("On the base: {}.", figures.join("; ")))
 }
 
 fn one_round(packet: &Packet, round: &RoundRecord) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod evaluate;
 mod gates;
 mod implement;
+mod links;
 mod measure;
 mod rule;
 

@@ -1,13 +1,23 @@
 //! `arena check`: every problem at once; no engine, no container.
 
 use super::Done;
-use super::packet::{self, Unusable};
+use super::packet::{self, Loaded, Unusable};
+use crate::advice;
 use crate::args::Common;
-use crate::failure::USAGE;
+use crate::failure::{Failure, USAGE};
 use crate::output;
+use crate::userrepo::UserRepo;
 use arena_proto::packet::Problem;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
+
+/// What is wrong with a packet beyond its own text, and what its author should know.
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
 
 pub(super) fn check(common: &Common, path: &Path) -> Done {
     let loaded = match packet::read(path) {
@@ -15,61 +25,95 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         Err(Unusable::Failure(failure)) => return Err(failure),
         Err(Unusable::Problems(problems)) => return Ok(refuse(common, path, &problems)),
     };
-    let (mut notes, mut warnings) = (Vec::new(), Vec::new());
-    match loaded.base() {
-        Ok((repository, base)) => warnings.extend(loaded.shown_holdout(&repository, &base)),
-        Err(failure) => notes.push(format!("{}; {}", failure.what, failure.mend)),
+    let found = look(&loaded)?;
+    if common.json {
+        output::json(&document(&loaded, &found));
+    } else {
+        show(path, &loaded, &found);
+    }
+    Ok(if found.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}
+
+fn look(loaded: &Loaded) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let say = |path: &str, failure: Failure| loaded.places.problem(path, failure.what, failure.mend);
+    match UserRepo::open(&loaded.folder.join(&loaded.packet.repository)) {
+        Err(error) => found.problems.push(say("session.repository", error.into())),
+        Ok(repository) => match repository.resolve(loaded.packet.base.as_deref()) {
+            Err(error) => found.problems.push(say("session.base", error.into())),
+            Ok(base) => found.warnings = loaded.all_warnings(&repository, &base)?,
+        },
+    }
+    if found.warnings.is_empty() {
+        found.warnings = loaded.warnings.clone();
     }
     if let Err(failure) = loaded.check_engines() {
-        notes.push(format!("{}; {}", failure.what, failure.mend));
+        found.problems.push(say(&engine_place(loaded), failure));
     }
     if let Err(failure) = loaded.files() {
-        notes.push(format!("{}; {}", failure.what, failure.mend));
+        found.problems.push(say("engine", failure));
     }
-    let many = loaded.packet.competitors.len();
-    if common.json {
-        output::json(&serde_json::json!({
-            "valid": notes.is_empty(),
-            "problems": notes.iter().map(|note| serde_json::json!({ "reason": note })).collect::<Vec<_>>(),
-            "warnings": loaded.warnings.iter().map(document)
-                .chain(warnings.iter().map(|text| serde_json::json!({ "reason": text }))).collect::<Vec<_>>(),
-            "unknown": loaded.packet.unknown,
-            "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
-        }));
+    found.problems.extend(advice::processors(&loaded.packet, &loaded.places));
+    found.problems.sort_by_key(|problem| problem.line);
+    Ok(found)
+}
+
+/// Where the first engine stands that nobody knows the command of.
+fn engine_place(loaded: &Loaded) -> String {
+    let unknown = loaded.unknown_engines();
+    let index = loaded.packet.competitors.iter().position(|one| unknown.first() == Some(&one.engine.as_str()));
+    let declared = index.map(|index| format!("competitor[{index}].engine"));
+    // What is not declared one by one comes of the matrix.
+    declared.filter(|place| loaded.places.has(place)).unwrap_or_else(|| "matrix.engine".to_owned())
+}
+
+fn document(loaded: &Loaded, found: &Found) -> Value {
+    json!({
+        "valid": found.problems.is_empty(),
+        "problems": found.problems.iter().map(entry).collect::<Vec<_>>(),
+        "warnings": found.warnings.iter().map(entry).collect::<Vec<_>>(),
+        "unknown": loaded.packet.unknown,
+        "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn show(path: &Path, loaded: &Loaded, found: &Found) {
+    for warning in &found.warnings {
+        output::line(&format!("warning: {}: {warning}", path.display()));
+    }
+    for field in &loaded.packet.unknown {
+        output::line(&format!("unknown: {field}"));
+    }
+    if found.problems.is_empty() {
+        let many = loaded.packet.competitors.len();
+        output::line(&format!("{}: valid, {}", path.display(), counted(many, "competitor")));
     } else {
-        for warning in &loaded.warnings {
-            output::line(&format!("warning: {}: {warning}", path.display()));
-        }
-        for warning in &warnings {
-            output::line(&format!("warning: {warning}"));
-        }
-        for field in &loaded.packet.unknown {
-            output::line(&format!("unknown: {field}"));
-        }
-        for note in &notes {
-            output::line(&format!("problem: {note}"));
-        }
-        if notes.is_empty() {
-            output::line(&format!("{}: valid, {many} competitors", path.display()));
-        }
+        list(path, &found.problems);
     }
-    Ok(if notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}
+
+fn list(path: &Path, problems: &[Problem]) {
+    for problem in problems {
+        output::line(&format!("{}: {problem}", path.display()));
+    }
+    output::line(&counted(problems.len(), "problem"));
+}
+
+fn counted(many: usize, what: &str) -> String {
+    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
 }
 
 fn refuse(common: &Common, path: &Path, problems: &[Problem]) -> ExitCode {
     if common.json {
-        let problems: Vec<_> = problems.iter().map(document).collect();
-        output::json(&serde_json::json!({ "valid": false, "problems": problems }));
+        let problems: Vec<_> = problems.iter().map(entry).collect();
+        output::json(&json!({ "valid": false, "problems": problems, "warnings": [] }));
     } else {
-        for problem in problems {
-            output::line(&format!("{}: {problem}", path.display()));
-        }
-        output::line(&format!("{} problems", problems.len()));
+        list(path, problems);
     }
     ExitCode::from(USAGE)
 }
 
-fn document(problem: &Problem) -> serde_json::Value {
+fn entry(problem: &Problem) -> Value {
     let Problem { line, path, reason, mend } = problem;
-    serde_json::json!({ "line": line, "path": path, "reason": reason, "mend": mend })
+    json!({ "line": line, "path": path, "reason": reason, "mend": mend })
 }

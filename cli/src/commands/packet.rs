@@ -1,10 +1,11 @@
 //! Reading a packet from its file, with everything that can be said of it before anything runs.
 
+use crate::advice;
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::userrepo::UserRepo;
 use arena_domain::id::Commit;
 use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
-use arena_proto::packet::{self, Problem};
+use arena_proto::packet::{self, Places, Problem};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ pub(crate) struct Loaded {
     pub text: String,
     pub packet: Packet,
     pub warnings: Vec<Problem>,
+    /// Where its values stand, for what is only found out later.
+    pub places: Places,
     /// The packet's folder: engines' files are beside it.
     pub folder: PathBuf,
     /// The packet itself.
@@ -42,7 +45,8 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Unusable> {
     let parsed = packet::parse(&text).map_err(Unusable::Problems)?;
     let whole = std::fs::canonicalize(path).map_err(failed)?;
     let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, folder, path: whole })
+    let places = Places::of(&text);
+    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, places, folder, path: whole })
 }
 
 /// As an error that shows every problem.
@@ -65,15 +69,37 @@ impl Loaded {
         Ok((repository, base))
     }
 
+    /// Every warning there is, in the order of lines: of the packet alone, and of it in this repository and machine.
+    pub(crate) fn all_warnings(&self, repository: &UserRepo, base: &Commit) -> Result<Vec<Problem>, Failure> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.shown_holdout(repository, base));
+        warnings.extend(advice::of(&self.packet, &self.places, repository, base)?);
+        warnings.sort_by_key(|warning| warning.line);
+        Ok(warnings)
+    }
+
+    /// What a person is told of it before it is planned or run.
+    pub(crate) fn warn(&self, repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
+        for warning in self.all_warnings(repository, base)? {
+            crate::output::note(&format!("warning: {}: {warning}", self.path.display()));
+        }
+        Ok(())
+    }
+
+    /// What asks for more than this machine has, and would be refused by Docker after everything else was made.
+    pub(crate) fn check_machine(&self) -> Result<(), Failure> {
+        let Some(problem) = advice::processors(&self.packet, &self.places) else { return Ok(()) };
+        let Problem { line, path, reason, mend } = problem;
+        Err(Failure::new(USAGE, format!("{}: line {line}: {path}: {reason}", self.path.display()), mend))
+    }
+
     /// A committed packet shows its holdout scenarios to every engine that reads it.
-    pub(crate) fn shown_holdout(&self, repository: &UserRepo, base: &Commit) -> Option<String> {
+    fn shown_holdout(&self, repository: &UserRepo, base: &Commit) -> Option<Problem> {
         let holdout = self.packet.harness.as_ref().is_some_and(|harness| !harness.holdout.is_empty());
         let inside = self.path.strip_prefix(repository.root()).ok().filter(|_| holdout)?;
         repository.holds(base, inside).then(|| {
-            format!(
-                "{} is committed, so every engine can read its holdout scenarios; keep it beside the repository",
-                inside.display()
-            )
+            let reason = format!("{} is committed, so every engine can read its holdout scenarios", inside.display());
+            self.places.problem("harness.holdout", reason, "keep it beside the repository")
         })
     }
 

@@ -17,7 +17,9 @@ pub(super) fn plan(common: &Common, path: &Path) -> Done {
     let loaded = packet::load(path)?;
     loaded.check_engines()?;
     loaded.files()?;
-    let (_, base) = loaded.base()?;
+    loaded.check_machine()?;
+    let (repository, base) = loaded.base()?;
+    loaded.warn(&repository, &base)?;
     let packet = &loaded.packet;
     let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
     let briefs: Vec<(String, String)> = session

@@ -33,11 +33,10 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let loaded = packet::load(path)?;
     loaded.check_engines()?;
     let files = loaded.files()?;
+    loaded.check_machine()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
-    if let Some(warning) = loaded.shown_holdout(&repository, &base) {
-        output::note(&format!("warning: {warning}"));
-    }
+    loaded.warn(&repository, &base)?;
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
@@ -61,9 +60,6 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     };
     let hold = embedded.hold(&id)?;
     embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
-    for warning in loaded.warnings.iter().filter(|_| !common.json) {
-        output::note(&format!("warning: {warning}"));
-    }
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
     drive(common, &embedded, &id, hold, &mut signals).await
 }

@@ -35,7 +35,7 @@ impl Sessions for SessionsApi {
         head.created = clock::now_millis();
         let id = SessionId::new(&head.id);
         self.0.store.create(head, parsed.packet.title).await.map_err(store_status)?;
-        let event = Event::Submitted { at: clock::now_millis(), yes };
+        let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
         self.0.happen(&id, event).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
     }

@@ -1,6 +1,6 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
-use super::Coordinator;
+use super::{Coordinator, session_of};
 use crate::sessions::SessionError;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
@@ -8,7 +8,7 @@ use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::StreamExt;
@@ -110,8 +110,14 @@ impl Attached {
     }
 
     async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), SessionError> {
-        let leases = heartbeat.leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
-        for job in self.coordinator.store.renew(leases, clock::now_millis()).await? {
+        let now = clock::now_millis();
+        let leases: Vec<(JobId, Fence)> =
+            heartbeat.leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
+        // Also a session that only waits for slots is being moved: what passes is its wall time.
+        let moved: BTreeSet<SessionId> =
+            leases.iter().filter_map(|(job, _)| session_of(job)).chain(self.only.clone()).collect();
+        self.coordinator.store.touch(moved.into_iter().collect(), now).await?;
+        for job in self.coordinator.store.renew(leases, now).await? {
             self.stop(job).await?;
         }
         // After its own are renewed: what ran out belongs to workers that are gone, and holds slots back.

@@ -43,7 +43,7 @@ async fn submitted() -> (TempDir, Coordinator, SessionId) {
         ..v1::SessionHead::default()
     };
     coordinator.store.create(head, "Sums".into()).await.unwrap();
-    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true }).await.unwrap();
+    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true, base_first: true }).await.unwrap();
     (folder, coordinator, id)
 }
 
@@ -147,6 +147,33 @@ async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
     assert!(!coordinator.settle(job.clone(), Fence::new("f1"), 1, outcome_of(&job)).await.unwrap());
     let jobs = coordinator.store.jobs(&id).await.unwrap();
     assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn the_wall_of_a_session_that_is_taken_up_is_put_off_by_the_time_nobody_moved_it() {
+    let (_folder, coordinator, id) = submitted().await;
+    let wall = || coordinator.walls.lock().unwrap().get(&id).copied().unwrap();
+    let before = wall();
+    coordinator.take_up(&id).await.unwrap();
+    assert_eq!((wall(), coordinator.store.record(&id).await.unwrap().version), (before, 1), "nothing to record");
+
+    // As if it had been submitted and killed an hour ago.
+    let database = rusqlite::Connection::open(_folder.path().join("arena.db")).unwrap();
+    database.execute("UPDATE sessions SET touched = 0", []).unwrap();
+    let hour = 3_600_000;
+    let record = coordinator.store.record(&id).await.unwrap();
+    let event = v1::SessionEvent { at: record.events[0].at - hour, ..record.events[0].clone() };
+    database.execute("UPDATE events SET body = ?1", [prost::Message::encode_to_vec(&event)]).unwrap();
+    coordinator.take_up(&id).await.unwrap();
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert!(session.idle >= hour && session.lasted() == 0, "{} of {}", session.idle, session.lasted());
+    assert_eq!(wall(), session.wall_ends().unwrap());
+    assert!(wall() >= before, "an hour of wall time is left");
+
+    let version = coordinator.store.record(&id).await.unwrap().version;
+    coordinator.put_down(&id).await.unwrap();
+    coordinator.take_up(&id).await.unwrap();
+    assert_eq!(coordinator.store.record(&id).await.unwrap().version, version, "it was moved until now");
 }
 
 #[tokio::test]

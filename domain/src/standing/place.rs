@@ -237,6 +237,7 @@ fn usage(contestant: &Contestant) -> Usage {
 fn stopped(play: &Play) -> String {
     match play {
         Play::Resting(reason) | Play::Holdout(reason) | Play::Done(reason) => reason.clone(),
+        Play::Waiting => "stopped before the first round".into(),
         Play::Implementing(round) => format!("stopped in round {round}"),
         Play::AwaitingBase(round) | Play::Evaluating(round) => format!("stopped in the evaluation of round {round}"),
     }
