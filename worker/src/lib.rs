@@ -2,7 +2,7 @@
 
 pub mod boot;
 pub mod collect;
-mod engine;
+pub mod engine;
 mod git;
 mod holders;
 mod layers;
