@@ -5,7 +5,7 @@ pub mod manifest;
 pub mod packs;
 pub mod stream;
 
-use arena_domain::packet::{Competitor, Engine, Packet};
+use arena_domain::packet::{Competitor, Engine};
 use std::time::Duration;
 
 pub use manifest::{Manifest, Placed, Request, built_in, find, load};
@@ -29,10 +29,10 @@ pub struct Invocation {
     pub bad_invocation: Vec<i32>,
 }
 
-/// A command of the packet's own; `None`: the packet defines no such engine.
-pub(crate) fn invocation(packet: &Packet, competitor: &Competitor, round: u32) -> Option<Invocation> {
-    let Engine { command, files, timeout, egress: _, provider: _, brief: _ } = packet.engines.get(&competitor.engine)?;
-    Some(Invocation {
+/// A command of the packet's own.
+pub(crate) fn own(competitor: &Competitor, engine: &Engine, round: u32) -> Invocation {
+    let Engine { command, files, timeout, egress: _, provider: _, brief: _ } = engine;
+    Invocation {
         command: command.clone(),
         timeout: *timeout,
         env: surroundings(competitor, competitor.model.as_deref(), round),
@@ -41,7 +41,7 @@ pub(crate) fn invocation(packet: &Packet, competitor: &Competitor, round: u32) -
         writable: Vec::new(),
         dialect: Dialect::Plain,
         bad_invocation: Vec::new(),
-    })
+    }
 }
 
 /// What every engine is told through its environment, whatever it is.

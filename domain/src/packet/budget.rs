@@ -8,7 +8,7 @@ pub struct Budget {
     pub rounds: u32,
     pub wall: Option<Duration>,
     pub cost_usd: Option<f64>,
-    /// Of all models together, input and output.
+    /// Of one engine run, input and output together.
     pub tokens: Option<u64>,
     /// Of one engine run.
     pub requests: Option<u64>,

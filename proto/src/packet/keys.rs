@@ -198,7 +198,7 @@ pub static KEYS: &[Key] = &[
     key("budget.rounds", COUNT, "Most rounds per competitor.").or("1"),
     key("budget.wall", Duration, "Longest wall time."),
     key("budget.cost_usd", AMOUNT, "Most to spend."),
-    key("budget.tokens", COUNT, "Most tokens of all models together."),
+    key("budget.tokens", COUNT, "Most tokens of one engine run, input and output together."),
     key("budget.requests", COUNT, "Most requests to a model in one engine run."),
     key("budget.engine_time", Duration, "Longest run of an engine that comes with Arena.").or("\"30m\""),
     key("budget.stale_rounds", COUNT, "A competitor stops after so many rounds without gain.").or("2"),
