@@ -134,12 +134,40 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// List the engines that a packet may name here.
-    Engines { packet: Option<PathBuf> },
+    /// List the engines that a packet may name here, or install one.
+    #[command(args_conflicts_with_subcommands = true)]
+    Engines {
+        #[command(subcommand)]
+        action: Option<EnginesAction>,
+        /// Its own engines too.
+        packet: Option<PathBuf>,
+    },
     /// Look for what is wrong on this machine, with the command that mends it.
     Doctor,
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnginesAction {
+    /// Fetch an engine with the package client, for every image of this machine.
+    Install {
+        name: String,
+        /// Another than the one that Arena was tested with.
+        #[arg(long = "version", value_name = "VERSION")]
+        wanted: Option<String>,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take an installed engine away.
+    Remove {
+        name: String,
+        /// One of several.
+        #[arg(long = "version", value_name = "VERSION")]
+        wanted: Option<String>,
+        #[arg(long)]
+        dry_run: bool,
+    },
 }

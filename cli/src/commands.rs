@@ -5,6 +5,7 @@ mod adopt;
 mod archive;
 mod check;
 mod doctor;
+mod engines;
 mod finish;
 mod look;
 mod packet;
@@ -55,7 +56,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Archive { id, dir, dry_run } => {
             archive::archive(&common, &Embedded::open(&common).await?, &id, &dir, dry_run).await
         }
-        Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
+        Command::Engines { action, packet } => engines::engines(&common, action, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.

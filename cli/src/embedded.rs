@@ -150,17 +150,29 @@ pub(crate) fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The file that is read: the one that was named, or the usual one where it is there.
+fn configuration_file(common: &Common) -> Option<PathBuf> {
+    common.config.clone().or_else(|| usual_configuration().filter(|path| path.exists()))
+}
+
+fn usual_configuration() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    base.or_else(home).map(|dir| dir.join("arena/config.toml"))
+}
+
 pub(crate) fn configuration(common: &Common) -> Result<Config, Failure> {
-    let usual = || {
-        let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
-        base.or_else(home).map(|dir| dir.join("arena/config.toml")).filter(|path| path.exists())
-    };
-    let file = common.config.clone().or_else(usual);
+    let file = configuration_file(common);
     config::load(file.as_deref(), &|name| std::env::var(name).ok(), &[]).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::new(USAGE, lines.join("\n"), "correct the configuration; `arena doctor` shows which file is read")
     })
+}
+
+/// The user's own engines: `engines/*.toml` beside the configuration.
+pub(crate) fn engines_folder(common: &Common) -> Option<PathBuf> {
+    let file = common.config.clone().or_else(usual_configuration)?;
+    file.parent().map(|folder| folder.join("engines"))
 }
 
 /// The services over pairs of pipes inside this process: no socket is left behind, whatever ends it.

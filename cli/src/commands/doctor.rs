@@ -1,11 +1,10 @@
-//! `doctor` and `engines`: what is there, what is wrong, and the command that mends it.
+//! `doctor`: what is there, what is wrong, and the command that mends it.
 
-use super::{Done, packet};
+use super::{Done, engines};
 use crate::args::Common;
 use crate::embedded::{Embedded, configuration, state_folder};
 use crate::failure::GENERAL;
 use crate::output;
-use arena_proto::packet::BUILT_IN_ENGINES;
 use arena_runtime::config::Workspaces;
 use arena_worker::space;
 use arena_worker::workspace::Backend;
@@ -28,6 +27,7 @@ pub(super) async fn doctor(common: &Common) -> Done {
     let mut findings = vec![git(), cgroups()];
     findings.extend(workspaces(common));
     findings.extend(state(common));
+    findings.push(engines(common));
     findings.extend(docker(common).await);
     let good = findings.iter().all(|one| one.good);
     if common.json {
@@ -137,6 +137,13 @@ fn state(common: &Common) -> Vec<Finding> {
     ]
 }
 
+/// None is no fault: a packet may bring engines of its own.
+fn engines(common: &Common) -> Finding {
+    let known = engines::Known::read(common);
+    let text = known.as_ref().map_or_else(|failure| failure.what.clone(), engines::Known::summary);
+    Finding { what: "engines", good: known.is_ok(), text, mend: "correct the file that the text names" }
+}
+
 async fn docker(common: &Common) -> Vec<Finding> {
     let mend = "`apt-get install docker.io`, then start it: `systemctl start docker`, or `dockerd &` by hand";
     let bad = |text: String| vec![Finding { what: "docker", good: false, text, mend }];
@@ -160,32 +167,4 @@ async fn docker(common: &Common) -> Vec<Finding> {
             mend: "make it: `deploy/image`",
         },
     ]
-}
-
-/// Engines that a packet may name here: its own, and those that come with Arena once they are installed.
-pub(super) fn engines(common: &Common, path: Option<&Path>) -> Done {
-    let own: Vec<(String, String)> = match path {
-        Some(path) => {
-            let loaded = packet::load(path)?;
-            loaded.packet.engines.iter().map(|(name, one)| (name.clone(), one.command.join(" "))).collect()
-        }
-        None => Vec::new(),
-    };
-    let missing: Vec<&str> =
-        BUILT_IN_ENGINES.iter().copied().filter(|name| !own.iter().any(|(known, _)| known == name)).collect();
-    if common.json {
-        let rows = own
-            .iter()
-            .map(|(name, command)| serde_json::json!({ "engine": name, "installed": true, "command": command }));
-        let missing = missing.iter().map(|name| serde_json::json!({ "engine": name, "installed": false }));
-        output::json(&serde_json::Value::Array(rows.chain(missing).collect()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    for (name, command) in &own {
-        output::line(&format!("{name:<18} {}", arena_domain::text::sanitise_line(command, 90)));
-    }
-    for name in missing {
-        output::line(&format!("{name:<18} not installed: say how it is run, [engine.{name}] in the packet"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,8 @@ use super::problem::{Sink, Spot};
 use super::section::{Entry, Section};
 
 /// Engines that a packet may name without defining them.
-pub const BUILT_IN_ENGINES: [&str; 7] = ["codex", "claude", "gemini", "opencode", "aider", "mini-swe-agent", "kimi"];
+pub const BUILT_IN_ENGINES: [&str; 8] =
+    ["codex", "claude", "gemini", "opencode", "qwen", "aider", "mini-swe-agent", "kimi"];
 
 const LONGEST_NAME: usize = 64;
 /// Of one variant's part in a name, so that free text does not fill it.

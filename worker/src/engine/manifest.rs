@@ -10,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+pub(crate) use fill::replace;
+
 pub use arena_runtime::config::ConfigProblem as Problem;
 
 /// One engine.

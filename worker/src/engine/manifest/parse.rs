@@ -27,7 +27,7 @@ const ROOT: &[&str] = &[
 ];
 const TESTED: &[&str] = &["from", "below"];
 const FILE: &[&str] = &["path", "content"];
-const PACK: &[&str] = &["client", "version", "packages", "libraries", "links"];
+const PACK: &[&str] = &["client", "version", "packages", "libraries", "links", "files"];
 
 /// Larger files are no manifests.
 const MOST_BYTES: usize = 256 << 10;
@@ -116,6 +116,7 @@ impl Reader<'_> {
             packages,
             libraries: self.texts(table, "pack", "libraries"),
             links: self.pairs(table, "pack", "links", &OF_PACKS),
+            files: self.pairs(table, "pack", "files", &OF_PACKS),
         })
     }
 
