@@ -12,7 +12,7 @@ use arena_proto::v1::sessions_client::SessionsClient;
 use arena_runtime::config::{self, Config};
 use arena_runtime::{clock, tasks};
 use arena_worker::link::{LinkError, Worker};
-use arena_worker::run::Settings;
+use arena_worker::run::{Engines, Settings};
 use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
 use arena_worker::workspace::Backend;
@@ -31,17 +31,19 @@ pub(crate) struct Embedded {
     pub config: Config,
     pub coordinator: Coordinator,
     pub channel: Channel,
+    engines: Engines,
 }
 
 impl Embedded {
     pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
         let state = state_folder(common)?;
-        let config = configuration(common)?;
+        let engines = crate::engines::engines(common)?;
+        let config = engines.config.clone();
         let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
         let store = Store::open(&state, limits)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
-        Ok(Self { state, config, coordinator, channel })
+        Ok(Self { state, config, coordinator, channel, engines })
     }
 
     pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
@@ -105,6 +107,7 @@ impl Embedded {
             docker_host: None,
             reserve: Some(Reserve::hold(&self.state)?),
             backend,
+            engines: self.engines.clone(),
         };
         let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
         self.release(worker.dead_boots()).await?;
@@ -132,6 +135,7 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Sandbox(error) => unreachable(error),
         LinkError::Io(error) => error.into(),
         LinkError::Rpc(status) => status.into(),
+        LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
 }
 

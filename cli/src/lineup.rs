@@ -22,7 +22,7 @@ pub(crate) enum Lineup {
 }
 
 /// `available` are the engines that could run now, those of the packet itself left out.
-pub(crate) fn lineup(text: &str, available: &[String]) -> Lineup {
+pub(crate) fn lineup(text: &str, available: impl FnOnce() -> Vec<String>) -> Lineup {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return Lineup::Stated };
     let named = document.get("competitor").is_some();
     let matrix = document.get("matrix").and_then(Item::as_table_like);
@@ -33,7 +33,8 @@ pub(crate) fn lineup(text: &str, available: &[String]) -> Lineup {
     let own = document.get("engine").and_then(Item::as_table_like);
     let mut engines: Vec<String> =
         own.into_iter().flat_map(|own| own.iter().map(|(name, _)| name.to_owned())).collect();
-    engines.extend(available.iter().filter(|name| !engines.contains(name)).cloned().collect::<Vec<_>>());
+    let others: Vec<String> = available().into_iter().filter(|name| !engines.contains(name)).collect();
+    engines.extend(others);
     let (Some(first), many) = (engines.first(), engines.len()) else { return Lineup::Nobody };
     let why = match (many, varied) {
         (1, true) => format!("{first} is the only engine here: it competes with itself as [matrix] says"),
@@ -62,7 +63,7 @@ mod tests {
 
     fn chosen(more: &str, available: &[&str]) -> (Packet, String) {
         let available: Vec<String> = available.iter().map(|name| (*name).to_owned()).collect();
-        match lineup(&format!("{BODY}{more}"), &available) {
+        match lineup(&format!("{BODY}{more}"), || available) {
             Lineup::Chosen { text, why } => {
                 assert!(text.contains("title = \"t\"   # kept"), "{text}");
                 (arena_proto::packet::parse(&text).unwrap().packet, why)
@@ -98,10 +99,9 @@ mod tests {
 
     #[test]
     fn what_the_packet_states_is_left_alone_and_nobody_is_nobody() {
-        let codex = ["codex".to_owned()];
-        assert_eq!(lineup(BODY, &[]), Lineup::Nobody);
+        assert_eq!(lineup(BODY, Vec::new), Lineup::Nobody);
         for stated in ["[[competitor]]\nengine = \"claude\"\n", "[matrix]\nengine = [\"claude\"]\n", "[matrix"] {
-            assert_eq!(lineup(&format!("{BODY}{stated}"), &codex), Lineup::Stated, "{stated}");
+            assert_eq!(lineup(&format!("{BODY}{stated}"), || vec!["codex".to_owned()]), Lineup::Stated, "{stated}");
         }
     }
 }

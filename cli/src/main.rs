@@ -6,6 +6,7 @@ mod archiving;
 mod args;
 mod commands;
 mod embedded;
+mod engines;
 mod failure;
 mod init;
 mod lineup;

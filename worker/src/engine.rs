@@ -55,6 +55,14 @@ pub fn surroundings(competitor: &Competitor, model: Option<&str>, round: u32) ->
     env
 }
 
+/// What makes ordinary programs go through the broker to the addresses that a packet allows.
+pub fn proxies() -> Vec<(String, String)> {
+    let ways = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let near = [("NO_PROXY", "127.0.0.1,localhost"), ("no_proxy", "127.0.0.1,localhost")];
+    let ways = ways.map(|name| (name.to_owned(), BROKER.to_owned()));
+    ways.into_iter().chain(near.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
 /// Where the brief lies inside the sandbox.
 pub const BRIEF: &str = "/arena/brief.md";
 /// Where the engine's files lie, read-only.

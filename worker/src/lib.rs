@@ -1,6 +1,7 @@
 //! Carries out jobs in sandboxes: repository, workspace, engine, collect, gates, KPIs. Never imports the coordinator.
 
 pub mod boot;
+pub mod broker;
 pub mod collect;
 pub mod engine;
 mod git;

@@ -1,10 +1,11 @@
 //! The stream to the coordinator: register, run what comes, repeat results until they are acknowledged.
 
 use crate::boot::{self, Boot};
+use crate::broker::{self, Broker, OpenError};
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
-use crate::run::{self, Context, Cores, Lost, Mirrors, Settings, Task};
+use crate::run::{self, Context, Cores, Engines, Lost, Mirrors, Settings, Task};
 use crate::sandbox::{Docker, Error as SandboxError};
 use crate::volume::Spares;
 use crate::workspace::Disks;
@@ -38,6 +39,8 @@ pub enum LinkError {
     Io(#[from] std::io::Error),
     #[error("the coordinator: {0}")]
     Rpc(#[from] Status),
+    #[error("the broker: {0}")]
+    Broker(#[from] OpenError),
 }
 
 /// Blobs by the coordinator's service.
@@ -63,6 +66,13 @@ impl Blobs {
     }
 }
 
+/// Its sockets go with the boot; what it wrote down stays.
+fn broker(settings: &Settings, boot: &Boot) -> Result<Broker, LinkError> {
+    let Engines { manifests: _, packs: _, config, environment } = &settings.engines;
+    let (audit, sockets) = (settings.root.join("audit"), boot.folder.join("doors"));
+    Ok(Broker::new(broker::Settings::new(config, audit, sockets, environment.clone()))?)
+}
+
 /// A worker that is ready: Docker answers, what dead boots left is gone.
 pub struct Worker {
     context: Arc<Context>,
@@ -82,6 +92,7 @@ impl Worker {
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);
+        let broker = broker(&settings, &boot)?;
         let sessions = SessionsClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -94,6 +105,7 @@ impl Worker {
             spares: Spares::default(),
             mirrors: Mirrors::default(),
             cores: Cores::new(&settings.measure_cores),
+            broker,
             docker,
             boot,
             settings,

@@ -20,7 +20,7 @@ struct Found {
 }
 
 pub(super) fn check(common: &Common, path: &Path) -> Done {
-    let loaded = match packet::read(path) {
+    let loaded = match packet::read(common, path) {
         Ok(loaded) => loaded,
         Err(Unusable::Failure(failure)) => return Err(failure),
         Err(Unusable::Problems(problems)) => return Ok(refuse(common, path, &problems)),
@@ -47,9 +47,6 @@ fn look(loaded: &Loaded) -> Result<Found, Failure> {
     if found.warnings.is_empty() {
         found.warnings = loaded.warnings.clone();
     }
-    if let Err(failure) = loaded.check_engines() {
-        found.problems.push(say(&engine_place(loaded), failure));
-    }
     if let Err(failure) = loaded.files() {
         found.problems.push(say("engine", failure));
     }
@@ -58,21 +55,13 @@ fn look(loaded: &Loaded) -> Result<Found, Failure> {
     Ok(found)
 }
 
-/// Where the first engine stands that nobody knows the command of.
-fn engine_place(loaded: &Loaded) -> String {
-    let unknown = loaded.unknown_engines();
-    let index = loaded.packet.competitors.iter().position(|one| unknown.first() == Some(&one.engine.as_str()));
-    let declared = index.map(|index| format!("competitor[{index}].engine"));
-    // What is not declared one by one comes of the matrix.
-    declared.filter(|place| loaded.places.has(place)).unwrap_or_else(|| "matrix.engine".to_owned())
-}
-
 fn document(loaded: &Loaded, found: &Found) -> Value {
     json!({
         "valid": found.problems.is_empty(),
         "problems": found.problems.iter().map(entry).collect::<Vec<_>>(),
         "warnings": found.warnings.iter().map(entry).collect::<Vec<_>>(),
         "unknown": loaded.packet.unknown,
+        "lineup": loaded.lineup,
         "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
     })
 }
@@ -87,6 +76,9 @@ fn show(path: &Path, loaded: &Loaded, found: &Found) {
     if found.problems.is_empty() {
         let many = loaded.packet.competitors.len();
         output::line(&format!("{}: valid, {}", path.display(), counted(many, "competitor")));
+        if let Some(why) = &loaded.lineup {
+            output::line(why);
+        }
     } else {
         list(path, &found.problems);
     }

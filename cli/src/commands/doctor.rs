@@ -1,8 +1,9 @@
 //! `doctor`: what is there, what is wrong, and the command that mends it.
 
-use super::{Done, engines};
+use super::Done;
 use crate::args::Common;
 use crate::embedded::{Embedded, configuration, state_folder};
+use crate::engines::Known;
 use crate::failure::GENERAL;
 use crate::output;
 use arena_runtime::config::Workspaces;
@@ -139,8 +140,8 @@ fn state(common: &Common) -> Vec<Finding> {
 
 /// None is no fault: a packet may bring engines of its own.
 fn engines(common: &Common) -> Finding {
-    let known = engines::Known::read(common);
-    let text = known.as_ref().map_or_else(|failure| failure.what.clone(), engines::Known::summary);
+    let known = Known::read(common);
+    let text = known.as_ref().map_or_else(|failure| failure.what.clone(), Known::summary);
     Finding { what: "engines", good: known.is_ok(), text, mend: "correct the file that the text names" }
 }
 

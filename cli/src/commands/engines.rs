@@ -2,51 +2,15 @@
 
 use super::{Done, packet};
 use crate::args::{Common, EnginesAction};
-use crate::embedded::{configuration, engines_folder};
+use crate::engines::Known;
 use crate::failure::{AGAIN, Failure, GENERAL, NOT_ALLOWED, NOT_FOUND, USAGE};
 use crate::output;
 use arena_domain::text::sanitise_line;
-use arena_worker::engine::packs::{Installed, Pack, PackError, Packs};
-use arena_worker::engine::{Manifest, built_in, find, load};
+use arena_worker::engine::Manifest;
+use arena_worker::engine::packs::{Installed, Pack, PackError};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
-
-/// The engines that this machine knows, and the packs it has.
-pub(crate) struct Known {
-    pub manifests: Vec<Manifest>,
-    pub packs: Packs,
-}
-
-impl Known {
-    pub(crate) fn read(common: &Common) -> Result<Self, Failure> {
-        let config = configuration(common)?;
-        let packs = Packs::new(&config.worker.engine_packs, &|name| std::env::var(name).ok());
-        let manifests = match engines_folder(common) {
-            Some(folder) => load(&folder).map_err(|problems| {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Failure::new(USAGE, lines.join("\n"), format!("correct what lies in {}", folder.display()))
-            })?,
-            None => built_in().to_vec(),
-        };
-        Ok(Self { manifests, packs })
-    }
-
-    /// One line on what is installed.
-    pub(crate) fn summary(&self) -> String {
-        let installed =
-            |one: &Manifest| self.packs.choose(one, None).map(|pack| format!("{} {}", one.name, pack.record.version));
-        let all: Vec<String> = self.manifests.iter().filter_map(installed).collect();
-        if all.is_empty() { "none installed: `arena engines` says how".into() } else { all.join(", ") }
-    }
-
-    fn find(&self, name: &str) -> Result<&Manifest, Failure> {
-        find(&self.manifests, name).ok_or_else(|| {
-            let names: Vec<&str> = self.manifests.iter().map(|one| one.name.as_str()).collect();
-            Failure::new(NOT_FOUND, format!("there is no engine \"{name}\""), format!("one of {}", names.join(", ")))
-        })
-    }
-}
 
 pub(super) fn engines(common: &Common, action: Option<EnginesAction>, packet: Option<&Path>) -> Done {
     let known = Known::read(common)?;
@@ -64,16 +28,17 @@ pub(super) fn engines(common: &Common, action: Option<EnginesAction>, packet: Op
 fn list(common: &Common, known: &Known, path: Option<&Path>) -> Done {
     let own: Vec<(String, String)> = match path {
         Some(path) => {
-            let loaded = packet::load(path)?;
+            let loaded = packet::load(common, path)?;
             loaded.packet.engines.iter().map(|(name, one)| (name.clone(), one.command.join(" "))).collect()
         }
         None => Vec::new(),
     };
     let others: Vec<(&Manifest, Vec<Pack>)> = known
+        .engines
         .manifests
         .iter()
         .filter(|one| !own.iter().any(|(name, _)| *name == one.name))
-        .map(|one| (one, known.packs.versions(&one.name)))
+        .map(|one| (one, known.engines.packs.versions(&one.name)))
         .collect();
     if common.json {
         let mine = own.iter().map(|(name, command)| json!({ "engine": name, "installed": true, "command": command }));
@@ -145,7 +110,7 @@ fn install(common: &Common, known: &Known, name: &str, version: Option<&str>, dr
     if !common.json {
         output::note(&format!("fetching {}", one.title));
     }
-    let Installed { pack, before, remarks } = known.packs.install(one, version).map_err(failure)?;
+    let Installed { pack, before, remarks } = known.engines.packs.install(one, version).map_err(failure)?;
     for remark in remarks {
         output::note(&format!("note: {remark}"));
     }
@@ -168,11 +133,11 @@ fn install(common: &Common, known: &Known, name: &str, version: Option<&str>, dr
 fn remove(common: &Common, known: &Known, name: &str, version: Option<&str>, dry_run: bool) -> Done {
     let one = known.find(name)?;
     let removed = if dry_run {
-        let mut held = known.packs.versions(&one.name);
+        let mut held = known.engines.packs.versions(&one.name);
         held.retain(|pack| version.is_none_or(|version| pack.record.version == version));
         held
     } else {
-        known.packs.remove(&one.name, version).map_err(failure)?
+        known.engines.packs.remove(&one.name, version).map_err(failure)?
     };
     if common.json {
         output::json(&document(one, &removed));

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 const CONTAINER_SECONDS: f64 = 0.15;
 
 pub(super) fn plan(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load(path)?;
+    let loaded = packet::load(common, path)?;
     loaded.check_engines()?;
     loaded.files()?;
     loaded.check_machine()?;

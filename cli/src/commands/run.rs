@@ -30,7 +30,7 @@ const QUIET_LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load(path)?;
+    let loaded = packet::load(common, path)?;
     loaded.check_engines()?;
     let files = loaded.files()?;
     loaded.check_machine()?;
@@ -55,7 +55,7 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         created: 0,
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
-        contextual: Vec::new(),
+        contextual: loaded.packet.found.contextual.iter().cloned().collect(),
         codebase: repository.codebase(&base)?,
     };
     let hold = embedded.hold(&id)?;

@@ -5,7 +5,7 @@ mod parse;
 
 use super::stream::Dialect;
 use super::{Invocation, packs::Recipe};
-use arena_domain::packet::Engine;
+use arena_domain::packet::{BriefStyle, Engine};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ pub struct Manifest {
     /// The name of a `[provider.…]`; `any`: whichever serves the model.
     pub provider: String,
     pub dialect: Dialect,
-    pub style: Style,
+    pub style: BriefStyle,
     /// Without one, a competitor must name its model where the command needs it.
     pub model: Option<String>,
     pub command: Vec<Group>,
@@ -48,15 +48,6 @@ pub struct Manifest {
 /// Arguments that stand or fall together: one with a placeholder that has no value takes its group away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group(pub Vec<String>);
-
-/// How a brief should be written for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Short orders.
-    Directive,
-    /// Reasons and surroundings.
-    Contextual,
-}
 
 /// A file at a place in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +112,11 @@ impl Manifest {
     /// The command that prints the version of what is installed.
     pub fn version_command(&self) -> Vec<String> {
         fill::Values::new(None, None).fill_all(&self.version).unwrap_or_default()
+    }
+
+    /// Whichever provider has the model will do.
+    pub fn serves_any(&self) -> bool {
+        self.provider == "any"
     }
 
     pub fn answers_to(&self, name: &str) -> bool {

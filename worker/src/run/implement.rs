@@ -16,7 +16,8 @@ use arena_domain::outcome::{Flag, FlagKind, Implemented};
 use arena_domain::text;
 use desk::Desk;
 use plan::Plan;
-use policy::{policy, refused};
+use policy::policy;
+pub(crate) use policy::refused;
 use std::sync::Arc;
 use told::{Ran, Told};
 
@@ -66,7 +67,7 @@ async fn engine_run(
 ) -> Result<Ran, RunError> {
     let desk = Desk::set(context, task, brief, &plan.invocation).await?;
     let door = match plan.needs_broker() {
-        true => Some(context.broker.open(policy(task, plan)).await.map_err(|error| refused(&error))?),
+        true => Some(context.broker.open(policy(task, plan)).map_err(|error| refused(&error))?),
         false => None,
     };
     task.phase("engine", plan.shown()).await;

@@ -1,7 +1,8 @@
 //! A manifest's text to a `Manifest`, or everything that is wrong with it, with lines.
 
 use super::fill::{self, NAMES, OF_PACKS};
-use super::{Group, Manifest, Placed, Problem, Style, Tested};
+use super::{Group, Manifest, Placed, Problem, Tested};
+use arena_domain::packet::BriefStyle;
 use crate::engine::packs::{Client, Recipe};
 use crate::engine::stream::Dialect;
 use toml_edit::{Array, Document, Item, Table, TableLike, Value};
@@ -80,7 +81,7 @@ impl Reader<'_> {
             aliases: self.texts(root, "", "aliases"),
             provider: self.text_of(root, "", "provider").unwrap_or_else(|| "any".to_owned()),
             dialect: self.choice(root, "dialect", &Dialect::ALL.map(|one| (one.as_str(), one)), Dialect::Plain),
-            style: self.choice(root, "style", &STYLES, Style::Contextual),
+            style: self.choice(root, "style", &STYLES, BriefStyle::Contextual),
             model: self.text_of(root, "", "model"),
             command,
             review,
@@ -194,7 +195,7 @@ impl Reader<'_> {
     }
 }
 
-const STYLES: [(&str, Style); 2] = [("directive", Style::Directive), ("contextual", Style::Contextual)];
+const STYLES: [(&str, BriefStyle); 2] = [("directive", BriefStyle::Directive), ("contextual", BriefStyle::Contextual)];
 
 /// Values by their type; every problem is noted and a stand-in given back, so that one hides no other.
 impl Reader<'_> {

@@ -33,16 +33,11 @@ impl Plan {
     /// The engine's own variables, and where the way out begins.
     pub(super) fn env(&self) -> Vec<(String, String)> {
         let mut env = self.invocation.env.clone();
-        let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         if self.provider.is_some() {
-            set("ARENA_BROKER", BROKER);
+            env.push(("ARENA_BROKER".to_owned(), BROKER.to_owned()));
         }
         if !self.egress.is_empty() {
-            for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-                set(name, BROKER);
-            }
-            set("NO_PROXY", "127.0.0.1,localhost");
-            set("no_proxy", "127.0.0.1,localhost");
+            env.extend(engine::proxies());
         }
         env
     }
@@ -57,7 +52,7 @@ pub(super) fn plan(context: &Context, task: &Task) -> Result<Plan, RunError> {
     if let Some(own) = task.packet.engines.get(&competitor.engine) {
         return of_packet(task, competitor, own);
     }
-    let manifest = engine::find(&context.settings.engines, &competitor.engine).ok_or_else(|| {
+    let manifest = engine::find(&context.settings.engines.manifests, &competitor.engine).ok_or_else(|| {
         let name = &competitor.engine;
         RunError::Setup {
             reason: format!("engine '{name}' is not known to this worker"),
@@ -96,14 +91,17 @@ fn of_manifest(
     invocation.timeout = budget.engine_time;
     let pack = match &manifest.pack {
         None => None,
-        Some(_) => Some(context.settings.packs.choose(manifest, None).ok_or_else(|| RunError::Setup {
+        Some(_) => Some(context.settings.engines.packs.choose(manifest, None).ok_or_else(|| RunError::Setup {
             reason: format!("engine {} is not installed on this worker", manifest.name),
             mend: format!("`{}`", manifest.how_to_install()),
         })?),
     };
-    let provider = context.broker.provider_for(&manifest.provider, model).map_err(|error| RunError::Setup {
-        reason: error.to_string(),
-        mend: error.mend(),
-    })?;
+    let provider = match manifest.serves_any() {
+        true => model.and_then(|model| context.broker.provider_of(model)).ok_or_else(|| RunError::Setup {
+            reason: format!("no provider is configured for the model of {}", competitor.name),
+            mend: "add the model to `models` of a [provider.NAME] in the configuration".into(),
+        })?,
+        false => manifest.provider.clone(),
+    };
     Ok(Plan { invocation, pack, provider: Some(provider), model: model.map(str::to_owned), egress: Vec::new() })
 }

@@ -22,7 +22,7 @@ pub(super) fn policy(task: &Task, plan: &Plan) -> Policy {
     }
 }
 
-pub(super) fn refused(error: &OpenError) -> RunError {
+pub(crate) fn refused(error: &OpenError) -> RunError {
     match error {
         OpenError::Io(error) => RunError::Io(std::io::Error::new(error.kind(), error.to_string())),
         OpenError::UnknownProvider { .. }
