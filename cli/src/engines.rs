@@ -30,10 +30,8 @@ impl Known {
         let engines = engines(common)?;
         // Nothing is opened through this one, so nothing is written.
         let nowhere = PathBuf::new();
-        let settings =
-            broker::Settings::new(&engines.config, nowhere.clone(), nowhere, engines.environment.clone());
-        let broker =
-            Broker::new(settings).map_err(|error| Failure::new(GENERAL, error.to_string(), error.mend()))?;
+        let settings = broker::Settings::new(&engines.config, nowhere.clone(), nowhere, engines.environment.clone());
+        let broker = Broker::new(settings).map_err(|error| Failure::new(GENERAL, error.to_string(), error.mend()))?;
         Ok(Self { engines, broker })
     }
 

@@ -1,9 +1,9 @@
 //! `setup` runs once per base; what it leaves is under every later workspace, as a layer or packed with the base.
 
-use crate::layers::{self, Workspace};
-use crate::mounts;
 use crate::broker::{Budgets, Door, Policy};
 use crate::engine;
+use crate::layers::{self, Workspace};
+use crate::mounts;
 use crate::run::{self, Context, RunError, Task, User};
 use crate::snapshot::Snapshot;
 use crate::volume::VolumeStage;
@@ -143,7 +143,8 @@ async fn run(context: &Context, task: &Task, command: &str, workspace: &Workspac
     }
     let said = [finished.stdout, finished.stderr].concat();
     let reason = format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
-    let mend = "correct [sandbox] setup; it runs in the sandbox image and reaches what [sandbox] egress lists".to_owned();
+    let mend =
+        "correct [sandbox] setup; it runs in the sandbox image and reaches what [sandbox] egress lists".to_owned();
     Err(RunError::Setup { reason, mend })
 }
 

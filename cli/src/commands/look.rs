@@ -235,7 +235,7 @@ pub(super) async fn logs(
 
 /// Name and digest of everything that was printed in a round.
 pub(super) fn logs_of(implemented: Option<&Implemented>, evaluated: Option<&Evaluated>) -> Vec<(String, String)> {
-    let streams = ["engine stdout", "engine stderr"].into_iter().map(str::to_owned);
+    let streams = ["engine stdout", "engine stderr", "broker"].into_iter().map(str::to_owned);
     let engine = implemented.iter().flat_map(|one| streams.clone().zip(one.logs.iter().cloned()));
     let gates = evaluated.iter().flat_map(|one| &one.gates);
     engine.chain(gates.map(|gate| (format!("gate {}", gate.name), gate.log.clone()))).collect()

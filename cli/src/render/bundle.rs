@@ -4,6 +4,7 @@ use super::document::{Block, Column, Command, Span, Table, Tone, listed, plain};
 use super::figures;
 use super::synthesis::{flag_text, heading};
 use super::words::Word;
+use arena_domain::ending::Ending;
 use arena_domain::packet::{Better, Language};
 use arena_domain::report::Submission;
 use arena_domain::standing::Entry;
@@ -72,6 +73,12 @@ fn facts(entry: &Entry, scenarios: &[String], language: Language) -> Block {
         (Word::Scenarios.to(language), listed(scenarios, none)),
         (Word::Usage.to(language), plain(&usage.join(", "))),
     ];
+    if let Some(ending) = entry.runs.ending.filter(|ending| *ending != Ending::Done) {
+        let detail = Some(&entry.runs.ending_detail).filter(|detail| !detail.is_empty());
+        let text =
+            detail.map_or_else(|| ending.describe().to_owned(), |detail| format!("{}: {detail}", ending.describe()));
+        facts.push((Word::EngineEnded.to(language), plain(&text)));
+    }
     if !entry.qualified() {
         let why = Span::toned(Tone::Bad, &entry.disqualified_for.join("; "));
         facts.push((Word::DisqualifiedFor.to(language), vec![why]));

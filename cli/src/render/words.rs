@@ -172,6 +172,7 @@ table! {
     Killed: "killed", "強制終了";
     ExitCode: "exit {0}", "終了コード {0}";
     Usage: "Usage", "使用量";
+    EngineEnded: "Engine ended", "エンジンの終了";
     Risks: "Risks", "リスク一覧";
     Next: "What next", "次にすること";
     // The continuation brief.

@@ -1,8 +1,8 @@
 //! Who stands where, and why: from what workers measured, never from what a submission says of itself.
 
-use super::{Entry, KpiResult, Round, Standing, Status, score};
+use super::{Entry, KpiResult, Round, Runs, Standing, Status, score};
 use crate::measure::{Estimate, Verdict, suspicions};
-use crate::outcome::{Flag, FlagKind, Usage};
+use crate::outcome::{Flag, FlagKind, Implemented, Usage};
 use crate::packet::{Packet, Select};
 use crate::pareto::front;
 use crate::session::{Contestant, Play, RoundRecord, Session, judge_estimates};
@@ -132,7 +132,8 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
         flags: flags(packet, contestant, &holdout),
         rounds: contestant.rounds.iter().map(round).collect(),
         best_round: contestant.best,
-        usage: usage(contestant),
+        usage: usage(contestant, |one| one.usage),
+        runs: runs(contestant),
         score: None,
         on_front: false,
         said: implemented.map(|one| one.said.clone()).unwrap_or_default(),
@@ -219,9 +220,9 @@ fn round(record: &RoundRecord) -> Round {
 }
 
 /// Sums of what is known; a figure that one round does not know is unknown in all.
-fn usage(contestant: &Contestant) -> Usage {
+fn usage(contestant: &Contestant, count: impl Fn(&Implemented) -> Usage) -> Usage {
     let rounds: Vec<Usage> =
-        contestant.rounds.iter().filter_map(|round| round.implemented.as_ref()).map(|one| one.usage).collect();
+        contestant.rounds.iter().filter_map(|round| round.implemented.as_ref()).map(count).collect();
     if rounds.is_empty() {
         return Usage::default();
     }
@@ -231,6 +232,16 @@ fn usage(contestant: &Contestant) -> Usage {
         output_tokens: rounds.iter().map(|one| one.output_tokens).sum(),
         requests: rounds.iter().map(|one| one.requests).sum(),
         cost_usd: rounds.iter().map(|one| one.cost_usd).sum(),
+    }
+}
+
+fn runs(contestant: &Contestant) -> Runs {
+    let last = contestant.rounds.iter().rev().find_map(|round| round.implemented.as_ref());
+    Runs {
+        ending: last.map(|one| one.ending),
+        ending_detail: last.map(|one| one.ending_detail.clone()).unwrap_or_default(),
+        own_usage: usage(contestant, |one| one.own_usage),
+        engine_version: last.map(|one| one.engine_version.clone()).unwrap_or_default(),
     }
 }
 

@@ -41,11 +41,8 @@ pub(super) async fn implement(
     task.phase("collect", "").await;
     let told = told::tell(&ran, &plan.invocation);
     let (stdout, stderr) = (context.broker.redact(&ran.finished.stdout), context.broker.redact(&ran.finished.stderr));
-    let (tree, stdout, stderr) = tokio::join!(
-        collect(context, task, &workspace),
-        context.blobs.put(&stdout),
-        context.blobs.put(&stderr)
-    );
+    let (tree, stdout, stderr) =
+        tokio::join!(collect(context, task, &workspace), context.blobs.put(&stdout), context.blobs.put(&stderr));
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
     if let Some(account) = &ran.account {
         logs.push(context.blobs.put(&account.audit).await?);

@@ -2,9 +2,9 @@
 
 use super::fill::{self, NAMES, OF_PACKS};
 use super::{Group, Manifest, Placed, Problem, Tested};
-use arena_domain::packet::BriefStyle;
 use crate::engine::packs::{Client, Recipe};
 use crate::engine::stream::Dialect;
+use arena_domain::packet::BriefStyle;
 use toml_edit::{Array, Document, Item, Table, TableLike, Value};
 
 const ROOT: &[&str] = &[

@@ -19,7 +19,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) async fn set(context: &Arc<Context>, task: &Task, brief: &str, invocation: &Invocation) -> Result<Self, RunError> {
+    pub(super) async fn set(
+        context: &Arc<Context>,
+        task: &Task,
+        brief: &str,
+        invocation: &Invocation,
+    ) -> Result<Self, RunError> {
         let folder = context.boot.folder.join(format!("desk-{}", arena_runtime::token::hex(12)));
         let desk = Self { folder };
         let files = desk.folder.join("files");
@@ -44,8 +49,7 @@ impl Desk {
             target: target.to_owned(),
             read_only: true,
         };
-        let mut mounts =
-            vec![mount(self.folder.join("brief.md"), BRIEF), mount(self.folder.join("files"), FILES)];
+        let mut mounts = vec![mount(self.folder.join("brief.md"), BRIEF), mount(self.folder.join("files"), FILES)];
         if let Some(pack) = &plan.pack {
             mounts.push(mount(pack.folder.clone(), PACK));
             mounts.push(mount(self.folder.join("passwd"), "/etc/passwd"));
@@ -89,4 +93,3 @@ fn readable(folder: &Path) -> std::io::Result<()> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
-

@@ -72,12 +72,7 @@ fn of_packet(task: &Task, competitor: &Competitor, own: &Engine) -> Result<Plan,
     })
 }
 
-fn of_manifest(
-    context: &Context,
-    task: &Task,
-    competitor: &Competitor,
-    manifest: &Manifest,
-) -> Result<Plan, RunError> {
+fn of_manifest(context: &Context, task: &Task, competitor: &Competitor, manifest: &Manifest) -> Result<Plan, RunError> {
     let budget = &task.packet.budget;
     let request = Request { model: competitor.model.as_deref(), budget_usd: budget.cost_usd, review: false };
     let mut invocation = manifest.invocation(&request).map_err(|error| RunError::Setup {

@@ -6,6 +6,7 @@ use crate::sandbox::{Listener, Stream};
 use arena_runtime::clock::Stopwatch;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::bytes::Bytes;
 
 /// Frames that may wait; an engine that is faster waits too.
 const FRAMES: usize = 64;
@@ -14,7 +15,7 @@ const BETWEEN: Duration = Duration::from_millis(700);
 
 /// Gives the listener for the container, and what reads behind it until the container is gone.
 pub(super) fn watch(task: &Task, dialect: Dialect) -> (Listener, impl Future<Output = Story> + '_) {
-    let (listener, mut frames) = mpsc::channel(FRAMES);
+    let (listener, mut frames) = mpsc::channel::<(Stream, Bytes)>(FRAMES);
     let reading = async move {
         let mut reader = Reader::new(dialect);
         let mut last: Option<Stopwatch> = None;
