@@ -7,4 +7,5 @@ mod evaluation;
 mod files;
 mod git;
 mod naive;
+mod printed;
 mod resources;

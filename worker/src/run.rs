@@ -7,6 +7,7 @@ mod implement;
 mod links;
 mod measure;
 mod rule;
+mod token;
 
 pub(crate) use canary::Canaries;
 

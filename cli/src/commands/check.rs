@@ -5,6 +5,7 @@ use super::packet::{self, Unusable};
 use crate::args::Common;
 use crate::failure::USAGE;
 use crate::output;
+use arena_domain::packet::Packet;
 use arena_proto::packet::Problem;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,12 +28,14 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         notes.push(format!("{}; {}", failure.what, failure.mend));
     }
     let many = loaded.packet.competitors.len();
+    let advice = advice(&loaded.packet);
     if common.json {
         output::json(&serde_json::json!({
             "valid": notes.is_empty(),
             "problems": notes.iter().map(|note| serde_json::json!({ "reason": note })).collect::<Vec<_>>(),
             "warnings": loaded.warnings.iter().map(document)
                 .chain(warnings.iter().map(|text| serde_json::json!({ "reason": text }))).collect::<Vec<_>>(),
+            "advice": advice,
             "unknown": loaded.packet.unknown,
             "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
         }));
@@ -42,6 +45,9 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         }
         for warning in &warnings {
             output::line(&format!("warning: {warning}"));
+        }
+        if let Some(text) = &advice {
+            output::line(&format!("advice: {text}"));
         }
         for field in &loaded.packet.unknown {
             output::line(&format!("unknown: {field}"));
@@ -54,6 +60,17 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         }
     }
     Ok(if notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}
+
+/// What would make the verdict harder to forge; a packet is as valid without it.
+fn advice(packet: &Packet) -> Option<String> {
+    let printed = packet.kpis.iter().find(|kpi| !kpi.source.is_clocked())?;
+    packet.harness.as_ref().filter(|harness| !harness.token)?;
+    let name = arena_domain::text::sanitise_line(&printed.name, 60);
+    Some(format!(
+        "KPI '{name}' is what the harness prints, and code that the harness loads could print it and end the run; set \
+         harness.token = true, and have it read one line first and print `arena-token: LINE` last"
+    ))
 }
 
 fn refuse(common: &Common, path: &Path, problems: &[Problem]) -> ExitCode {

@@ -170,6 +170,12 @@ pub static KEYS: &[Key] = &[
     key("harness.scenarios", Texts, "Seeds or configurations, as text; one nameless scenario when empty.").or("[]"),
     key("harness.holdout", Texts, "Scenarios never shown to an engine; run once, at the end.").or("[]"),
     key("harness.repeats", Whole { least: 1, most: 1000 }, "Pairs of base and candidate per scenario.").or("5"),
+    key(
+        "harness.token",
+        Switch,
+        "Give each run one line with a word on standard input; it must print `arena-token: WORD` at its end to count.",
+    )
+    .or("false"),
     key("kpi", Tables(MANY), "A number read from the harness; the first one is the primary KPI."),
     key("kpi.name", Text, "Unique among the KPIs.").needed(),
     key("kpi.source", Source(CLOCKED), "Where the number comes from.").needed(),
@@ -273,6 +279,7 @@ timeout   = "2m"
 scenarios = ["1", "2", "3"]
 holdout   = ["71", "72"]
 repeats   = 5
+token     = true
 [[kpi]]
 name   = "wall"
 source = "wall_time"
@@ -329,6 +336,7 @@ language = "en"
         assert_eq!(names[1..], made);
         assert_eq!(packet.engines["fixer"].timeout, Duration::from_secs(600));
         assert_eq!(packet.harness.as_ref().unwrap().holdout, ["71", "72"]);
+        assert!(packet.harness.as_ref().unwrap().token);
         assert_eq!(packet.kpis[0].guard, Some(0.02));
         assert_eq!(packet.kpis[0].known_baseline, Some(1.0));
         assert_eq!(packet.kpis[1].source, KpiSource::Json("/throughput".into()));
