@@ -84,19 +84,17 @@ pub(super) async fn flags(
     results: &[GateResult],
 ) -> Result<Vec<Flag>, RunError> {
     let ground = Arc::new(Ground::of(context, task, tree).await?);
+    let lock = Lock::new(&task.packet.scope).ok();
     let mut flags = Vec::new();
     for gate in asked(task, results) {
-        let hosts = ground.hosts(task, gate);
-        if hosts.is_empty() || !is_usable(context, task, gate, base, &ground, &hosts).await? {
+        let hosts = ground.hosts(lock.as_ref(), &gate.run);
+        if hosts.is_empty() {
             continue;
         }
-        task.phase("canary", format!("gate {} with a failing test in it", gate.name)).await;
-        let why = match planted(context, task, gate, candidate, &ground, &hosts).await? {
-            Planted::Ended(exit) if exit.passed() => "passes with a failing test in it, which the base does not",
-            Planted::NoRoom => "can be given no test: something stands in the place of its tests",
-            Planted::Ended(_) => continue,
-        };
-        flags.push(Flag { kind: FlagKind::OutputSpoofed, path: None, detail: format!("{}: {why}", gate.name) });
+        let asking = Asking { gate, ground: &ground, hosts: &hosts };
+        if let Some(why) = asking.suspicion(context, task, base, candidate).await? {
+            flags.push(Flag { kind: FlagKind::OutputSpoofed, path: None, detail: format!("{}: {why}", gate.name) });
+        }
     }
     Ok(flags)
 }
@@ -112,14 +110,13 @@ impl Ground {
     }
 
     /// One test of each language that the gate may run, such that base and candidate have the same; protected ones first.
-    fn hosts(&self, task: &Task, gate: &Gate) -> Vec<String> {
-        let lock = Lock::new(&task.packet.scope).ok();
+    fn hosts(&self, lock: Option<&Lock>, command: &str) -> Vec<String> {
         let rank = |path: &&&str| {
-            let open = lock.as_ref().is_none_or(|lock| lock.rule(path) != Ruling::Protected);
+            let open = lock.is_none_or(|lock| lock.rule(path) != Ruling::Protected);
             (open, path.matches('/').count(), path.to_string())
         };
         let same = self.base.keys().map(String::as_str).filter(|path| !self.changed.contains(*path));
-        let groups = tamper::hosts(&gate.run, same);
+        let groups = tamper::hosts(command, same);
         groups.iter().filter_map(|group| group.iter().min_by_key(rank)).map(|path| (*path).to_owned()).collect()
     }
 
@@ -154,65 +151,125 @@ impl Ground {
     }
 }
 
-/// Whether the base's gate passes without a canary and fails with one. What is learnt here is said and is no flag.
-async fn is_usable(
-    context: &Arc<Context>,
-    task: &Task,
-    gate: &Gate,
-    base: &Prepared,
-    ground: &Arc<Ground>,
-    hosts: &[String],
-) -> Result<bool, RunError> {
-    let cell = base.canaries.cell(gate, hosts);
-    let asked = cell.get_or_try_init(async || -> Result<bool, RunError> {
-        let name = &gate.name;
-        let (passed, took) = match base.canaries.plain(gate) {
-            Some(known) => known,
-            None => {
-                let finished = gates::command(context, task, gate, &base.stage(context, task).await?).await?;
-                (finished.exit.passed(), finished.elapsed)
-            }
-        };
-        if !passed || took > LONGEST {
-            let why = if passed { "takes too long to be run twice" } else { "fails on the base" };
-            task.phase("canary", format!("gate {name} {why}: whether it sees a failing test is not known")).await;
-            return Ok(false);
-        }
-        task.phase("canary", format!("gate {name} on the base with a failing test in it")).await;
-        let sees = match planted(context, task, gate, base, ground, hosts).await? {
-            Planted::Ended(exit) => !exit.passed(),
-            Planted::NoRoom => false,
-        };
-        if !sees {
-            let why = "does not see a failing test that is added: nothing is concluded from it";
-            task.phase("canary", format!("gate {name} {why}")).await;
-        }
-        Ok(sees)
-    });
-    asked.await.copied()
+/// One gate, and the tests beside which its canaries stand.
+struct Asking<'a> {
+    gate: &'a Gate,
+    ground: &'a Arc<Ground>,
+    hosts: &'a [String],
 }
 
-async fn planted(
-    context: &Arc<Context>,
-    task: &Task,
-    gate: &Gate,
-    tree: &Prepared,
-    ground: &Arc<Ground>,
-    hosts: &[String],
-) -> Result<Planted, RunError> {
-    let (repository, ground, hosts) = (context.repository(task).await?, ground.clone(), hosts.to_vec());
-    let canaries = tokio::task::spawn_blocking(move || ground.canaries(&repository, &hosts)).await??;
-    if canaries.is_empty() {
-        return Ok(Planted::NoRoom);
+impl Asking<'_> {
+    /// Why the candidate's gate judges nothing, where the base's does.
+    async fn suspicion(
+        &self,
+        context: &Arc<Context>,
+        task: &Task,
+        base: &Prepared,
+        candidate: &Prepared,
+    ) -> Result<Option<&'static str>, RunError> {
+        if !self.is_usable(context, task, base).await? {
+            return Ok(None);
+        }
+        let name = &self.gate.name;
+        task.phase("canary", format!("gate {name} with a failing test in it")).await;
+        if self.planted(context, task, candidate).await?.is_seen() {
+            return Ok(None);
+        }
+        // A base that had failed by chance alone would make everybody a liar: both are asked again.
+        task.phase("canary", format!("gate {name} once more, on the base and here")).await;
+        if !self.planted(context, task, base).await?.is_seen() {
+            return Ok(None);
+        }
+        Ok(match self.planted(context, task, candidate).await? {
+            Planted::NoRoom => Some("can be given no test: something stands in the place of its tests"),
+            Planted::Ended(exit) if exit.passed() => Some("passes with a failing test in it, which the base does not"),
+            Planted::Ended(_) => None,
+        })
     }
-    let workspace = match tree.changed_stage(context, task, canaries).await {
-        Ok(workspace) => workspace,
-        Err(RunError::Io(error) | RunError::Repository(RepositoryError::Io(error)))
-            if !arena_runtime::files::is_full(&error) =>
-        {
+
+    /// Whether the base's gate passes without a canary and fails with one. What is learnt here is said and is no flag.
+    async fn is_usable(&self, context: &Arc<Context>, task: &Task, base: &Prepared) -> Result<bool, RunError> {
+        let (gate, name) = (self.gate, &self.gate.name);
+        let cell = base.canaries.cell(gate, self.hosts);
+        let asked = cell.get_or_try_init(async || -> Result<bool, RunError> {
+            let (passed, took) = match base.canaries.plain(gate) {
+                Some(known) => known,
+                None => {
+                    let finished = gates::command(context, task, gate, &base.stage(context, task).await?).await?;
+                    (finished.exit.passed(), finished.elapsed)
+                }
+            };
+            if !passed || took > LONGEST {
+                let why = if passed { "takes too long to be run twice" } else { "fails on the base" };
+                task.phase("canary", format!("gate {name} {why}: whether it sees a failing test is not known")).await;
+                return Ok(false);
+            }
+            task.phase("canary", format!("gate {name} on the base with a failing test in it")).await;
+            let sees = self.planted(context, task, base).await?.is_seen();
+            if !sees {
+                let why = "does not see a failing test that is added: nothing is concluded from it";
+                task.phase("canary", format!("gate {name} {why}")).await;
+            }
+            Ok(sees)
+        });
+        asked.await.copied()
+    }
+
+    /// Runs the gate on a fresh workspace with canaries in it.
+    async fn planted(&self, context: &Arc<Context>, task: &Task, tree: &Prepared) -> Result<Planted, RunError> {
+        let (repository, ground, hosts) = (context.repository(task).await?, self.ground.clone(), self.hosts.to_vec());
+        let canaries = tokio::task::spawn_blocking(move || ground.canaries(&repository, &hosts)).await??;
+        if canaries.is_empty() {
             return Ok(Planted::NoRoom);
         }
-        Err(error) => return Err(error),
-    };
-    Ok(Planted::Ended(gates::command(context, task, gate, &workspace).await?.exit))
+        let workspace = match tree.changed_stage(context, task, canaries).await {
+            Ok(workspace) => workspace,
+            Err(RunError::Io(error) | RunError::Repository(RepositoryError::Io(error)))
+                if !arena_runtime::files::is_full(&error) =>
+            {
+                return Ok(Planted::NoRoom);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Planted::Ended(gates::command(context, task, self.gate, &workspace).await?.exit))
+    }
+}
+
+impl Planted {
+    fn is_seen(&self) -> bool {
+        match self {
+            Self::Ended(exit) => !exit.passed(),
+            Self::NoRoom => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arena_domain::packet::{OnViolation, Scope};
+
+    #[test]
+    fn a_canary_stands_beside_a_test_that_nobody_may_change_if_there_is_one() {
+        let side = || Side { mode: "100644".into(), blob: "0".repeat(40) };
+        let files = ["test_a.py", "pkg/test_b.py", "tests/deep/test_c.py", "tests/test_d.py", "tests/a.rs", "lib.py"];
+        let ground = |changed: &[&str]| Ground {
+            base: files.iter().map(|path| ((*path).to_owned(), side())).collect(),
+            changed: changed.iter().map(|path| (*path).to_owned()).collect(),
+        };
+        let scope = |protected: &str| Scope {
+            allowed: vec!["**".into()],
+            forbidden: vec![],
+            protected: vec![protected.into()],
+            on_violation: OnViolation::Revert,
+        };
+        let chosen = |protected: &str, changed: &[&str], command: &str| {
+            ground(changed).hosts(Lock::new(&scope(protected)).ok().as_ref(), command)
+        };
+        assert_eq!(chosen("tests/**", &[], "pytest"), ["tests/test_d.py"]);
+        assert_eq!(chosen("other/**", &[], "pytest"), ["test_a.py"]);
+        assert_eq!(chosen("other/**", &["test_a.py"], "pytest"), ["pkg/test_b.py"], "not beside what was changed");
+        assert_eq!(chosen("tests/**", &[], "make test"), ["tests/test_d.py", "tests/a.rs"], "one of each language");
+        assert_eq!(chosen("tests/**", &[], "go test ./..."), Vec::<String>::new());
+    }
 }
