@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -212,7 +213,8 @@ impl Jobs {
         let cancel = CancellationToken::new();
         self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
         self.tasks.spawn(async move {
-            let outcome = match task(job, head, &run.fence, cancel, progress(&up, &lease)) {
+            let (progress, told) = progress(&up, &lease);
+            let outcome = match task(job, head, &run.fence, cancel, progress) {
                 Ok(task) => {
                     let outcome = run::run(&context, &task).await;
                     if unfinished(&outcome) && (ending.is_cancelled() || context.is_lost()) {
@@ -229,6 +231,8 @@ impl Jobs {
                     })),
                 },
             };
+            // What it said last would come after its lease has ended, and be lost.
+            told.await.ok();
             let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
             // Without a coordinator the outbox keeps what was paid for.
             let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
@@ -269,10 +273,10 @@ fn task(
 }
 
 /// Turns phases into messages; ends with the task that holds the sender.
-fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(String, String)> {
+fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> (mpsc::Sender<(String, String)>, JoinHandle<()>) {
     let (sender, mut phases) = mpsc::channel::<(String, String)>(16);
     let (up, lease) = (up.clone(), lease.clone());
-    arena_runtime::tasks::finish_in_background(async move {
+    let told = arena_runtime::tasks::spawn(async move {
         while let Some((phase, text)) = phases.recv().await {
             let progress = v1::Progress { lease: Some(lease.clone()), phase, text };
             if up.send(v1::Up { up: Some(up::Up::Progress(progress)) }).await.is_err() {
@@ -280,7 +284,7 @@ fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(Strin
             }
         }
     });
-    sender
+    (sender, told)
 }
 
 impl Context {
