@@ -130,6 +130,8 @@ impl Worker {
             worker: self.context.boot.id.clone(),
             slots: settings.slots,
             only_session: settings.only_session.clone(),
+            // A boot attaches once: its jobs end with its stream.
+            leases: Vec::new(),
         };
         let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;
         let mut client = WorkersClient::new(self.channel.clone())
@@ -236,12 +238,13 @@ impl Jobs {
     }
 
     async fn beat(&self) {
-        let leases = self
+        let leases: Vec<v1::Lease> = self
             .running
             .iter()
             .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
             .collect();
-        let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
+        let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        let heartbeat = v1::Heartbeat { leases, free_slots };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
     }
 }
