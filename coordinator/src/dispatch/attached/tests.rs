@@ -39,10 +39,9 @@ impl Link {
 
     /// The lease of the job that it is given.
     async fn begins(&mut self) -> v1::Lease {
-        match self.hears().await {
-            down::Down::Run(run) => v1::Lease { job: run.job.unwrap().id, fence: run.fence },
-            other => panic!("no job: {other:?}"),
-        }
+        let message = self.hears().await;
+        let down::Down::Run(run) = message else { panic!("no job: {message:?}") };
+        v1::Lease { job: run.job.unwrap().id, fence: run.fence }
     }
 }
 
