@@ -222,11 +222,17 @@ pub(crate) async fn base_layers(context: &Arc<Context>, task: &Task) -> Result<P
 /// The base: a folder to put layers on, or a packed tree.
 async fn checkout(context: &Arc<Context>, task: &Task) -> Result<PathBuf, RunError> {
     let (base, history, backend) = (task.base.clone(), task.packet.sandbox.history, context.settings.backend);
-    let repository = context.repository(task).await?;
+    let (repository, context) = (context.repository(task).await?, context.clone());
     let tree = tokio::task::spawn_blocking(move || -> Result<PathBuf, RepositoryError> {
         match backend {
-            Backend::Overlay => repository.checkout(&base, history),
-            Backend::Volume => repository.packed(&base, history),
+            Backend::Overlay => {
+                context.boot.uses(&repository.home(&base, history))?;
+                repository.checkout(&base, history)
+            }
+            Backend::Volume => {
+                context.boot.uses(&repository.archive(&base, history))?;
+                repository.packed(&base, history)
+            }
         }
     });
     Ok(tree.await??)

@@ -1,6 +1,7 @@
 //! Carries out jobs in sandboxes: repository, workspace, engine, collect, gates, KPIs. Never imports the coordinator.
 
 pub mod boot;
+pub mod cache;
 pub mod collect;
 mod engine;
 mod git;

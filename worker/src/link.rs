@@ -1,6 +1,7 @@
 //! The stream to the coordinator: register, run what comes, repeat results until they are acknowledged.
 
 use crate::boot::{self, Boot};
+use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
@@ -18,6 +19,7 @@ use arena_proto::v1::{self, down, up};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, packet};
 use arena_runtime::tasks::Tasks;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -80,6 +82,7 @@ impl Worker {
         if containers > 0 {
             tracing::info!(containers, "containers of a dead boot were removed");
         }
+        make_room(&settings.root, cache::Bounds::usual(&settings.root)?).await;
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);
@@ -131,6 +134,8 @@ impl Worker {
             worker: self.context.boot.id.clone(),
             slots: settings.slots,
             only_session: settings.only_session.clone(),
+            // A boot attaches once: its jobs end with its stream.
+            leases: Vec::new(),
         };
         let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;
         let mut client = WorkersClient::new(self.channel.clone())
@@ -154,7 +159,7 @@ impl Worker {
                     None => break Ok(None),
                 },
                 _ = beat.tick() => jobs.beat().await,
-                _ = space.tick() => if crate::space::is_low(&self.context.settings.root) {
+                _ = space.tick() => if is_full(&self.context.settings.root).await {
                     self.context.lose(Lost::Space);
                 },
                 _ = self.lost.changed() => break Ok(self.lost.borrow().clone()),
@@ -172,6 +177,27 @@ impl Worker {
             () = drain => jobs.tasks.join().await,
         }
         ended
+    }
+}
+
+/// Whether the disk is low, also without all that is kept and not used.
+async fn is_full(root: &Path) -> bool {
+    crate::space::is_low(root) && {
+        make_room(root, cache::Bounds::NOTHING).await;
+        crate::space::is_low(root)
+    }
+}
+
+/// Kept bases and setups go as far as they must; a failure costs room and nothing else.
+async fn make_room(root: &Path, bounds: cache::Bounds) {
+    let root = root.to_owned();
+    match tokio::task::spawn_blocking(move || cache::evict(&root, bounds)).await {
+        Ok(Ok(cache::Evicted { entries: 0, .. })) => {}
+        Ok(Ok(cache::Evicted { entries, bytes })) => {
+            tracing::info!(entries, mebibytes = bytes >> 20, "kept bases and setups that nobody uses were removed");
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "kept bases and setups could not be removed"),
+        Err(error) => tracing::warn!(%error, "kept bases and setups could not be removed"),
     }
 }
 
@@ -240,12 +266,13 @@ impl Jobs {
     }
 
     async fn beat(&self) {
-        let leases = self
+        let leases: Vec<v1::Lease> = self
             .running
             .iter()
             .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
             .collect();
-        let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
+        let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        let heartbeat = v1::Heartbeat { leases, free_slots };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
     }
 }
