@@ -57,8 +57,13 @@ pub(crate) enum Command {
     Sessions,
     /// Show one session and where it stands.
     Show { id: String },
-    /// Follow a session from its beginning to its end.
-    Watch { id: String },
+    /// Follow a session from its beginning to its end, or to where nobody moves it.
+    Watch {
+        id: String,
+        /// Wait for somebody to answer or resume a session that nobody moves.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Print the report of a session.
     Report {
         id: String,

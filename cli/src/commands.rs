@@ -13,6 +13,7 @@ mod plan;
 mod resume;
 mod run;
 mod signals;
+mod watch;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common, &Embedded::open(&common).await?).await,
         Command::Show { id } => look::show(&common, &Embedded::open(&common).await?, &id).await,
-        Command::Watch { id } => look::watch(&common, &Embedded::open(&common).await?, &id).await,
+        Command::Watch { id, wait } => watch::watch(&common, &Embedded::open(&common).await?, &id, wait).await,
         Command::Report { id, html, continuation } => {
             look::report(&common, &Embedded::open(&common).await?, &id, html, continuation).await
         }

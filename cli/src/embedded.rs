@@ -117,7 +117,8 @@ impl Embedded {
     /// The slots of workers that are dead are free at once, not when their leases run out.
     pub(crate) async fn release(&self, boots: &[String]) -> Result<(), Failure> {
         let workers = boots.iter().map(WorkerId::new).collect();
-        Ok(self.coordinator.store.release(workers, clock::now_millis()).await?)
+        self.coordinator.store.bury(workers, clock::now_millis()).await?;
+        Ok(())
     }
 }
 

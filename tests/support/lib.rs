@@ -2,12 +2,15 @@
 //!
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
+mod attacks;
+mod history;
 mod leftovers;
 mod packet;
 mod skip;
 mod witness;
 mod world;
 
+pub use attacks::{CROWD, EAT, FLOOD};
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};

@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod broker;
+pub mod cache;
 pub mod collect;
 pub mod engine;
 mod git;

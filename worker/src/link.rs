@@ -2,6 +2,7 @@
 
 use crate::boot::{self, Boot};
 use crate::broker::{self, Broker, OpenError};
+use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
@@ -19,9 +20,11 @@ use arena_proto::v1::{self, down, up};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, packet};
 use arena_runtime::tasks::Tasks;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +92,7 @@ impl Worker {
         if containers > 0 {
             tracing::info!(containers, "containers of a dead boot were removed");
         }
+        make_room(&settings.root, cache::Bounds::usual(&settings.root)?).await;
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);
@@ -142,6 +146,8 @@ impl Worker {
             worker: self.context.boot.id.clone(),
             slots: settings.slots,
             only_session: settings.only_session.clone(),
+            // A boot attaches once: its jobs end with its stream.
+            leases: Vec::new(),
         };
         let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;
         let mut client = WorkersClient::new(self.channel.clone())
@@ -165,7 +171,7 @@ impl Worker {
                     None => break Ok(None),
                 },
                 _ = beat.tick() => jobs.beat().await,
-                _ = space.tick() => if crate::space::is_low(&self.context.settings.root) {
+                _ = space.tick() => if is_full(&self.context.settings.root).await {
                     self.context.lose(Lost::Space);
                 },
                 _ = self.lost.changed() => break Ok(self.lost.borrow().clone()),
@@ -183,6 +189,27 @@ impl Worker {
             () = drain => jobs.tasks.join().await,
         }
         ended
+    }
+}
+
+/// Whether the disk is low, also without all that is kept and not used.
+async fn is_full(root: &Path) -> bool {
+    crate::space::is_low(root) && {
+        make_room(root, cache::Bounds::NOTHING).await;
+        crate::space::is_low(root)
+    }
+}
+
+/// Kept bases and setups go as far as they must; a failure costs room and nothing else.
+async fn make_room(root: &Path, bounds: cache::Bounds) {
+    let root = root.to_owned();
+    match tokio::task::spawn_blocking(move || cache::evict(&root, bounds)).await {
+        Ok(Ok(cache::Evicted { entries: 0, .. })) => {}
+        Ok(Ok(cache::Evicted { entries, bytes })) => {
+            tracing::info!(entries, mebibytes = bytes >> 20, "kept bases and setups that nobody uses were removed");
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "kept bases and setups could not be removed"),
+        Err(error) => tracing::warn!(%error, "kept bases and setups could not be removed"),
     }
 }
 
@@ -224,7 +251,8 @@ impl Jobs {
         let cancel = CancellationToken::new();
         self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
         self.tasks.spawn(async move {
-            let outcome = match task(job, head, &run.fence, cancel, progress(&up, &lease)) {
+            let (progress, told) = progress(&up, &lease);
+            let outcome = match task(job, head, &run.fence, cancel, progress) {
                 Ok(task) => {
                     let outcome = run::run(&context, &task).await;
                     if unfinished(&outcome) && (ending.is_cancelled() || context.is_lost()) {
@@ -241,6 +269,8 @@ impl Jobs {
                     })),
                 },
             };
+            // What it said last would come after its lease has ended, and be lost.
+            told.await.ok();
             let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
             // Without a coordinator the outbox keeps what was paid for.
             let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
@@ -248,12 +278,13 @@ impl Jobs {
     }
 
     async fn beat(&self) {
-        let leases = self
+        let leases: Vec<v1::Lease> = self
             .running
             .iter()
             .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
             .collect();
-        let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
+        let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        let heartbeat = v1::Heartbeat { leases, free_slots };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
     }
 }
@@ -281,10 +312,10 @@ fn task(
 }
 
 /// Turns phases into messages; ends with the task that holds the sender.
-fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(String, String)> {
+fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> (mpsc::Sender<(String, String)>, JoinHandle<()>) {
     let (sender, mut phases) = mpsc::channel::<(String, String)>(16);
     let (up, lease) = (up.clone(), lease.clone());
-    arena_runtime::tasks::finish_in_background(async move {
+    let told = arena_runtime::tasks::spawn(async move {
         while let Some((phase, text)) = phases.recv().await {
             let progress = v1::Progress { lease: Some(lease.clone()), phase, text };
             if up.send(v1::Up { up: Some(up::Up::Progress(progress)) }).await.is_err() {
@@ -292,7 +323,7 @@ fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(Strin
             }
         }
     });
-    sender
+    (sender, told)
 }
 
 impl Context {

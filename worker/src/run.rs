@@ -1,11 +1,15 @@
 //! One job from top to bottom.
 
+mod canary;
 mod evaluate;
 mod gates;
 mod implement;
 mod links;
 mod measure;
 mod rule;
+mod token;
+
+pub(crate) use canary::Canaries;
 
 pub(crate) use implement::refused;
 

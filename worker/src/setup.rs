@@ -40,11 +40,12 @@ pub(crate) async fn layer(context: &Arc<Context>, task: &Task, tree: &Path, comm
         return Ok(layer);
     }
     let folder = folder(context)?;
+    let image = folder.join(format!("{key}.img"));
+    context.boot.uses(&image)?;
     let _gate = gate(folder.join(format!("{key}.lock"))).await?;
     if let Some(layer) = held() {
         return Ok(layer);
     }
-    let image = folder.join(format!("{key}.img"));
     if !image.exists() {
         make_layer(context, task, tree, command, &image).await?;
     }
@@ -65,6 +66,7 @@ pub(crate) async fn packed(
 ) -> Result<Arc<Snapshot>, RunError> {
     let (key, folder) = (key(context, task, command).await?, folder(context)?);
     let archive = folder.join(format!("{key}.tar"));
+    context.boot.uses(&archive)?;
     if !archive.exists() {
         let _gate = gate(folder.join(format!("{key}.lock"))).await?;
         if !archive.exists() {

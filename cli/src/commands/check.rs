@@ -7,6 +7,7 @@ use crate::args::Common;
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::userrepo::UserRepo;
+use arena_domain::packet::Packet;
 use arena_proto::packet::Problem;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -60,6 +61,7 @@ fn document(loaded: &Loaded, found: &Found) -> Value {
         "valid": found.problems.is_empty(),
         "problems": found.problems.iter().map(entry).collect::<Vec<_>>(),
         "warnings": found.warnings.iter().map(entry).collect::<Vec<_>>(),
+        "advice": token_advice(&loaded.packet),
         "unknown": loaded.packet.unknown,
         "lineup": loaded.lineup,
         "competitors": loaded.packet.competitors.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
@@ -69,6 +71,9 @@ fn document(loaded: &Loaded, found: &Found) -> Value {
 fn show(path: &Path, loaded: &Loaded, found: &Found) {
     for warning in &found.warnings {
         output::line(&format!("warning: {}: {warning}", path.display()));
+    }
+    if let Some(text) = token_advice(&loaded.packet) {
+        output::line(&format!("advice: {text}"));
     }
     for field in &loaded.packet.unknown {
         output::line(&format!("unknown: {field}"));
@@ -93,6 +98,17 @@ fn list(path: &Path, problems: &[Problem]) {
 
 fn counted(many: usize, what: &str) -> String {
     format!("{many} {what}{}", if many == 1 { "" } else { "s" })
+}
+
+/// What would make the verdict harder to forge; a packet is as valid without it.
+fn token_advice(packet: &Packet) -> Option<String> {
+    let printed = packet.kpis.iter().find(|kpi| !kpi.source.is_clocked())?;
+    packet.harness.as_ref().filter(|harness| !harness.token)?;
+    let name = arena_domain::text::sanitise_line(&printed.name, 60);
+    Some(format!(
+        "KPI '{name}' is what the harness prints, and code that the harness loads could print it and end the run; set \
+         harness.token = true, and have it read one line first and print `arena-token: LINE` last"
+    ))
 }
 
 fn refuse(common: &Common, path: &Path, problems: &[Problem]) -> ExitCode {

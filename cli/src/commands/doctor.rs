@@ -7,8 +7,8 @@ use crate::engines::Known;
 use crate::failure::GENERAL;
 use crate::output;
 use arena_runtime::config::Workspaces;
-use arena_worker::space;
 use arena_worker::workspace::Backend;
+use arena_worker::{cache, space};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -128,6 +128,16 @@ fn state(common: &Common) -> Vec<Finding> {
             good: room && probe.is_ok(),
             text: probe.map_or_else(|error| format!("{text}: {error}"), |()| text.clone()),
             mend: "free some space there, or give another: `--state DIR`",
+        },
+        Finding {
+            what: "kept",
+            good: true,
+            text: format!(
+                "bases and setups of {} MiB (at most {} MiB stay)",
+                cache::held(&folder.join("worker")) >> 20,
+                cache::KEPT >> 20
+            ),
+            mend: "",
         },
         Finding {
             what: "config",

@@ -221,7 +221,7 @@ fn stopped(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError
 
 /// Follows the feed until the session ends or asks.
 async fn watch(embedded: &Embedded, id: &SessionId, progress: &mut Progress) -> Result<Ended, Failure> {
-    let request = WatchRequest { id: id.to_string(), after: 0 };
+    let request = WatchRequest { id: id.to_string(), after: 0, recorded: false };
     let mut items = embedded.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item: FeedItem = item?;

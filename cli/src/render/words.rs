@@ -1,6 +1,7 @@
 //! Every label of every rendering, in English and Japanese, in one table.
 //!
-//! Sentences that the domain made (a reason, a rationale) and text of engines are shown as they came.
+//! Sentences that the domain made (a reason, a rationale) have a table of their own (`sentences.rs`); text of engines is
+//! shown as it came.
 
 use arena_domain::measure::Verdict;
 use arena_domain::outcome::{ChangeKind, Exit, FlagKind};

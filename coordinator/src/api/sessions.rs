@@ -53,11 +53,11 @@ impl Sessions for SessionsApi {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let v1::WatchRequest { id, after } = request.into_inner();
+        let v1::WatchRequest { id, after, recorded } = request.into_inner();
         let id = self.0.store.resolve(&id).await.map_err(store_status)?;
         let (items, stream) = mpsc::channel(64);
         let coordinator = self.0.clone();
-        drop(arena_runtime::tasks::spawn(follow(coordinator, id, after, items)));
+        drop(arena_runtime::tasks::spawn(follow(coordinator, id, after, recorded, items)));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -141,12 +141,13 @@ fn io_status(error: &std::io::Error) -> Status {
     }
 }
 
-/// Sends the feed from `after` on, until the session has ended or the watcher is gone. A slow watcher holds up only
+/// Sends the feed from `after` on, until the session has ended or the watcher is gone; or only what is `recorded`. A slow watcher holds up only
 /// itself: items are read from the store when there is room for them.
 async fn follow(
     coordinator: Coordinator,
     id: SessionId,
     mut after: u64,
+    recorded: bool,
     items: mpsc::Sender<Result<v1::FeedItem, Status>>,
 ) {
     let mut changes = coordinator.changes();
@@ -165,6 +166,9 @@ async fn follow(
         }
         if more {
             continue;
+        }
+        if recorded {
+            return;
         }
         tokio::select! {
             _ = changes.recv() => {},

@@ -344,7 +344,12 @@ async fn a_store_of_the_first_version_is_brought_up_with_all_that_is_in_it() {
     let before = kept(&store, &id).await;
     drop(store);
     let database = Connection::open(folder.path().join("arena.db")).unwrap();
-    database.execute_batch("ALTER TABLE sessions DROP COLUMN touched; PRAGMA user_version = 1;").unwrap();
+    database
+        .execute_batch(
+            "ALTER TABLE sessions DROP COLUMN touched; ALTER TABLE jobs DROP COLUMN failed;
+             ALTER TABLE jobs DROP COLUMN died; PRAGMA user_version = 1;",
+        )
+        .unwrap();
     drop(database);
     for _ in 0..2 {
         let store = Store::open(folder.path(), limits()).unwrap();

@@ -28,8 +28,13 @@ CREATE TABLE IF NOT EXISTS feed (
 CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 ";
 
-/// From each version to the next. `touched`: when a process last moved the session.
-const STEPS: [&str; 1] = ["ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;"];
+/// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
+/// at the job came to nothing.
+const STEPS: [&str; 1] = ["
+ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN died INTEGER NOT NULL DEFAULT 0;
+"];
 
 pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     fs::create_dir_all(folder).map_err(refused)?;

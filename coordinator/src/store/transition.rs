@@ -90,7 +90,7 @@ fn enqueue_all(transaction: &Transaction<'_>, jobs: Vec<Job>, now: Millis) -> Re
             transaction
                 .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [job.id.as_str()], |row| row.get(0))?;
         if !known {
-            queue::save(transaction, &Place { job, state: State::Queued { due: now }, attempt: 0, arrived })?;
+            queue::save(transaction, &Place::new(job, now, arrived))?;
             arrived += 1;
         }
     }

@@ -75,6 +75,12 @@ impl Repository {
         split(&answer, ids).ok_or_else(|| io::Error::other("git cat-file gave less than was asked for").into())
     }
 
+    /// Keeps content that no tree holds, to be laid out.
+    pub fn store(&self, content: &[u8]) -> Result<String, RepositoryError> {
+        let id = self.git.feed(&self.mirror, &["hash-object", "-w", "--stdin"], &[], content)?;
+        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+    }
+
     pub fn blob(&self, id: &str) -> Result<Vec<u8>, RepositoryError> {
         Ok(self.git.run(&self.mirror, &["cat-file", "blob", id])?)
     }

@@ -21,6 +21,8 @@ pub(crate) use policy::refused;
 use std::sync::Arc;
 use told::{Ran, Told};
 
+/// Flags for what no tree can hold; the list of what was put back has all of it.
+const REFUSED_FLAGS: usize = 20;
 /// Characters of a name that no tree can hold.
 const REFUSED_NAME: usize = 200;
 /// Of each of its two outputs.
@@ -108,14 +110,21 @@ where
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
         let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
+        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
+        let refused = imported.refused;
+        ruled.flags.extend(refused.iter().take(REFUSED_FLAGS).map(|(path, why)| left_out(path, why)));
         // Such a name may be of any length; the reason must be seen behind it.
         let entry = |(path, why): (String, _)| format!("{} ({why})", text::sanitise_line(&path, REFUSED_NAME));
-        let refused = imported.refused.into_iter().map(entry);
-        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
-        ruled.reverted.extend(refused);
+        ruled.reverted.extend(refused.into_iter().map(entry));
         Ok(ruled)
     });
     ruled.await?
+}
+
+/// What no tree can hold was made all the same, and whoever reads the diff alone would not learn of it.
+fn left_out(path: &str, why: &str) -> Flag {
+    let path = text::sanitise_line(path, REFUSED_NAME);
+    Flag { kind: FlagKind::ScopeViolation, path: Some(path), detail: format!("{why}; left out") }
 }
 
 async fn store(

@@ -207,6 +207,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
             scenarios: SHOWN.map(str::to_owned).to_vec(),
             holdout: Vec::new(),
             repeats: 3,
+            token: false,
         }),
         kpis: vec![Kpi {
             name: "steps".into(),
