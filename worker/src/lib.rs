@@ -1,6 +1,7 @@
 //! Carries out jobs in sandboxes: repository, workspace, engine, collect, gates, KPIs. Never imports the coordinator.
 
 pub mod boot;
+pub mod broker;
 pub mod collect;
 mod engine;
 mod git;
@@ -9,6 +10,7 @@ mod layers;
 pub mod link;
 mod mounts;
 mod outbox;
+pub mod redact;
 pub mod relay;
 pub mod repository;
 pub mod run;
