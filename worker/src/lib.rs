@@ -11,6 +11,7 @@ mod layers;
 pub mod link;
 mod mounts;
 mod outbox;
+pub mod redact;
 pub mod relay;
 pub mod repository;
 pub mod run;

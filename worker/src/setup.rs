@@ -132,7 +132,7 @@ async fn run(context: &Context, task: &Task, command: &str, workspace: &Workspac
     let mut spec = context.spec(task, workspace, User::Agent, words);
     let door = door(context, task)?;
     if let Some(door) = &door {
-        spec.way_out = Some(door.folder().to_owned());
+        spec.way_out = Some(door.socket_dir().to_owned());
         spec.env.extend(engine::proxies());
     }
     let finished = context.sandboxed(task, spec, TIMEOUT, None).await;

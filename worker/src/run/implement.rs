@@ -41,8 +41,9 @@ pub(super) async fn implement(
     let ran = engine_run(context, task, brief, &plan, &workspace).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let told = told::tell(&ran, &plan.invocation);
-    let (stdout, stderr) = (context.broker.redact(&ran.finished.stdout), context.broker.redact(&ran.finished.stderr));
+    let redactor = context.broker.redactor();
+    let told = told::tell(&ran, &plan.invocation, &redactor);
+    let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) =
         tokio::join!(collect(context, task, &workspace), context.blobs.put(&stdout), context.blobs.put(&stderr));
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
@@ -73,7 +74,7 @@ async fn engine_run(
     let mut spec = context.spec(task, workspace, User::Agent, plan.invocation.command.clone());
     spec.env.extend(plan.env());
     spec.mounts.extend(desk.mounts(plan));
-    spec.way_out = door.as_ref().map(|door| door.folder().to_owned());
+    spec.way_out = door.as_ref().map(|door| door.socket_dir().to_owned());
     spec.stdin = brief.as_bytes().to_vec();
     spec.output_cap = ENGINE_OUTPUT;
     let (listener, reading) = watch::watch(task, plan.invocation.dialect);

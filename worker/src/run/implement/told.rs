@@ -3,6 +3,7 @@
 use crate::broker::Account;
 use crate::engine::ending::{Facts, ending};
 use crate::engine::{Invocation, Story};
+use crate::redact::Redactor;
 use crate::sandbox::Finished;
 use arena_domain::ending::{Ending, Trouble};
 use arena_domain::outcome::{Flag, FlagKind, Usage};
@@ -33,7 +34,7 @@ pub(super) struct Told {
     pub flags: Vec<Flag>,
 }
 
-pub(super) fn tell(ran: &Ran, invocation: &Invocation) -> Told {
+pub(super) fn tell(ran: &Ran, invocation: &Invocation, redactor: &Redactor) -> Told {
     let Ran { finished, story, account } = ran;
     let facts = Facts {
         exit: finished.exit,
@@ -50,8 +51,17 @@ pub(super) fn tell(ran: &Ran, invocation: &Invocation) -> Told {
         let detail = "the broker stopped it: the budget is used up".to_owned();
         flags.push(Flag { kind: FlagKind::BudgetExceeded, path: None, detail });
     }
+    let detail = redactor.text(&detail);
     let version = story.version.as_deref().map(|version| text::sanitise_line(version, 60)).unwrap_or_default();
-    Told { ending, detail, said: said(ran), usage, own_usage: story.usage, version, flags }
+    Told {
+        ending,
+        detail,
+        said: said(ran).iter().map(|line| redactor.text(line)).collect(),
+        usage,
+        own_usage: story.usage,
+        version,
+        flags,
+    }
 }
 
 fn said(ran: &Ran) -> Vec<String> {
