@@ -3,6 +3,7 @@
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
 mod leftovers;
+pub mod model;
 mod packet;
 mod skip;
 mod witness;
