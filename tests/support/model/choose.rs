@@ -1,6 +1,6 @@
 //! Which script a conversation wants, and which of its turns comes next.
 
-use super::api::{Conversation, Said};
+use super::api::{Api, Conversation, Said};
 use super::script::{Play, Script};
 use std::collections::HashMap;
 
@@ -49,9 +49,10 @@ fn text_of(play: &Play) -> Option<&str> {
 }
 
 /// The place of the next turn. A failure comes before the answer that follows it, until it was played often enough.
-pub(super) fn turn(script: &Script, conversation: &Conversation, served: &mut Served) -> usize {
+pub(super) fn turn(script: &Script, api: Api, conversation: &Conversation, served: &mut Served) -> usize {
     let answered = answered(script, &conversation.said);
-    let key = format!("{} {}", script.name, conversation.opening);
+    // Competitors are given the same words; those of different APIs are different conversations.
+    let key = format!("{api:?} {} {}", script.name, conversation.opening);
     let mut before = 0;
     for (place, turn) in script.turns.iter().enumerate() {
         if turn.leaves_an_answer() {

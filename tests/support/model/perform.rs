@@ -34,7 +34,7 @@ pub(super) async fn play(shared: &Shared, asked: &Asked, bytes: &Bytes, api: Api
         let answer = answer(number, asked, Some(text), usage);
         return speak(api, streams, &answer, |playback| playback);
     }
-    let place = shared.turn(script, &wire.conversation(&asked.body));
+    let place = shared.turn(script, api, &wire.conversation(&asked.body));
     let played = Played::Turn { script: script.name.clone(), turn: place };
     let number = shared.note(Asked { played, ..asked.clone() });
     perform(number, asked, &script.turns[place], api, streams).await

@@ -90,8 +90,8 @@ impl Shared {
         state.asked.len()
     }
 
-    pub(super) fn turn(&self, script: &Script, conversation: &Conversation) -> usize {
-        choose::turn(script, conversation, &mut self.state().served)
+    pub(super) fn turn(&self, script: &Script, api: Api, conversation: &Conversation) -> usize {
+        choose::turn(script, api, conversation, &mut self.state().served)
     }
 
     pub(super) fn wait(&self, longest: Duration, there: impl Fn(&[Asked]) -> bool) -> bool {
