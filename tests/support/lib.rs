@@ -5,6 +5,7 @@
 mod attacks;
 mod history;
 mod leftovers;
+pub mod model;
 mod packet;
 mod skip;
 mod witness;
