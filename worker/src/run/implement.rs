@@ -42,7 +42,7 @@ pub(super) async fn implement(
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
     let redactor = context.broker.redactor();
-    let told = told::tell(&ran, &plan.invocation, &redactor);
+    let told = told::tell(&ran, &plan, &redactor);
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) =
         tokio::join!(collect(context, task, &workspace), context.blobs.put(&stdout), context.blobs.put(&stderr));

@@ -1,8 +1,9 @@
 //! What a run tells: how it ended, what it used by both counts, what the engine said last.
 
+use super::plan::Plan;
 use crate::broker::Account;
+use crate::engine::Story;
 use crate::engine::ending::{Facts, ending};
-use crate::engine::{Invocation, Story};
 use crate::redact::Redactor;
 use crate::sandbox::Finished;
 use arena_domain::ending::{Ending, Trouble};
@@ -34,7 +35,8 @@ pub(super) struct Told {
     pub flags: Vec<Flag>,
 }
 
-pub(super) fn tell(ran: &Ran, invocation: &Invocation, redactor: &Redactor) -> Told {
+pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
+    let Plan { invocation, pack, .. } = plan;
     let Ran { finished, story, account } = ran;
     let facts = Facts {
         exit: finished.exit,
@@ -52,7 +54,9 @@ pub(super) fn tell(ran: &Ran, invocation: &Invocation, redactor: &Redactor) -> T
         flags.push(Flag { kind: FlagKind::BudgetExceeded, path: None, detail });
     }
     let detail = redactor.text(&detail);
-    let version = story.version.as_deref().map(|version| text::sanitise_line(version, 60)).unwrap_or_default();
+    let installed = pack.as_ref().map(|pack| pack.record.version.as_str());
+    let version = story.version.as_deref().or(installed).unwrap_or_default();
+    let version = text::sanitise_line(version, 60);
     Told {
         ending,
         detail,

@@ -28,7 +28,7 @@ pub(super) fn watch(task: &Task, dialect: Dialect) -> (Listener, impl Future<Out
             if last.as_ref().is_none_or(|last| last.elapsed() >= BETWEEN)
                 && let Some(text) = reader.take_progress().pop()
             {
-                task.phase("engine", text).await;
+                task.phase("doing", text).await;
                 last = Some(Stopwatch::start());
             }
         }
