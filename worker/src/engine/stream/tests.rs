@@ -10,7 +10,7 @@ macro_rules! fixture {
 }
 
 /// Every stream that was recorded.
-const ALL: [(Dialect, &[u8]); 20] = [
+const ALL: [(Dialect, &[u8]); 22] = [
     (Dialect::Codex, fixture!("codex-success")),
     (Dialect::Codex, fixture!("codex-400")),
     (Dialect::Codex, fixture!("codex-401")),
@@ -31,6 +31,8 @@ const ALL: [(Dialect, &[u8]); 20] = [
     (Dialect::Opencode, fixture!("opencode-success")),
     (Dialect::Opencode, fixture!("opencode-budget-midway")),
     (Dialect::Plain, fixture!("codex-success")),
+    (Dialect::Claude, fixture!("qwen-success")),
+    (Dialect::Mini, fixture!("mini-success")),
 ];
 
 fn read(dialect: Dialect, bytes: &[u8]) -> Story {
@@ -128,6 +130,7 @@ fn every_recorded_stream_has_its_message_its_usage_and_its_last_word() {
             1,
         ),
     ];
+    let rows = rows.into_iter().chain([row(20, Some("done"), usage(2000, 400, 100), DONE, 6, 1)]);
     for Row { stream: (dialect, bytes), message, usage, end: (success, own_limit, reason), lines, tools } in rows {
         let story = read(dialect, bytes);
         let of = format!("{dialect:?}: {reason}");
@@ -209,11 +212,12 @@ fn a_step_after_the_last_word_takes_it_back() {
 fn text_for_people_ends_with_the_message_and_a_trajectory_says_more() {
     let story = read(Dialect::Plain, b"one\n\ntwo  \nthree");
     assert_eq!((story.final_message.as_deref(), story.lines, story.unknown_lines), (Some("one\ntwo\nthree"), 3, 0));
-    let line = br#"step 1
-{"type":"mini","info":{"exit_status":"Submitted","submission":"diff","mini_version":"2.4.6","model_stats":{"instance_cost":0.0,"api_calls":2}}}"#;
-    let story = read(Dialect::Mini, line);
-    assert_eq!(story.usage, Usage { requests: Some(2), ..Usage::default() });
-    assert_eq!((story.final_message.as_deref(), story.terminal.map(|end| end.success)), (Some("diff"), Some(true)));
+    let story = read(Dialect::Mini, ALL[21].1);
+    assert_eq!(story.usage, Usage { requests: Some(2), cost_usd: Some(0.011200000000000002), ..Usage::default() });
+    assert_eq!((story.final_message.as_deref(), story.version.as_deref()), (Some("done\n"), Some("2.4.6")));
+    assert_eq!(story.terminal.map(|end| (end.success, end.reason)), Some((true, "Submitted".into())));
+    let failed = read(Dialect::Mini, b"{\"type\":\"mini\",\"info\":{\"exit_status\":\"AuthenticationError\"}}");
+    assert_eq!(failed.fatal.as_deref(), Some("AuthenticationError"));
 }
 
 #[test]
