@@ -15,7 +15,7 @@ pub(crate) use error::AdoptError;
 pub(crate) use land::{Landed, check_room, land};
 pub(crate) use merge::{Merged, plan_merge};
 pub(crate) use push::push;
-pub(crate) use undo::{Undone, undo};
+pub(crate) use undo::{Undone, check_undo, undo};
 
 use crate::userrepo::UserRepo;
 

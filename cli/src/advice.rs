@@ -10,6 +10,13 @@ use arena_domain::scope::Reach;
 use arena_proto::packet::{Places, Problem};
 use std::collections::BTreeSet;
 
+/// The image that `deploy/image` makes, and what repositories often need that is not in it.
+const BASE_IMAGE: &str = "arena/base";
+const NOT_IN_BASE: &[&str] = &[
+    "cargo", "rustc", "go", "node", "npm", "npx", "pnpm", "yarn", "bun", "deno", "java", "mvn", "gradle", "dotnet",
+    "ruby", "bundle", "php",
+];
+
 /// The files of a commit and the folders they lie in.
 struct Tree {
     files: BTreeSet<String>,
@@ -27,6 +34,7 @@ pub(crate) fn of(
     let mut warnings = patterns(packet, places, &tree);
     warnings.extend(references(packet, places, &tree));
     warnings.extend(commands(packet, places, &tree));
+    warnings.extend(missing_tool(packet, places));
     warnings.extend(memory(packet, places, machine::memory()));
     warnings.sort_by_key(|warning| warning.line);
     Ok(warnings)
@@ -110,6 +118,19 @@ fn commands(packet: &Packet, places: &Places, tree: &Tree) -> Vec<Problem> {
     warnings
 }
 
+/// A gate or harness whose program the image cannot have; a setup may bring it.
+fn missing_tool(packet: &Packet, places: &Places) -> Option<Problem> {
+    if packet.sandbox.image != BASE_IMAGE || packet.sandbox.setup.is_some() {
+        return None;
+    }
+    let gates = packet.gates.iter().map(|gate| &gate.run);
+    let mut programs =
+        gates.chain(packet.harness.iter().map(|harness| &harness.run)).flat_map(|run| command::programs(run));
+    let tool = programs.find(|program| NOT_IN_BASE.contains(program))?;
+    let reason = format!("{BASE_IMAGE} does not have `{tool}`, which a gate or the harness runs");
+    Some(places.problem("sandbox.image", reason, "name an image that has it: [sandbox] image = \"…\""))
+}
+
 /// Docker gives a container more memory than there is, and the kernel then kills whatever it likes.
 fn memory(packet: &Packet, places: &Places, machine: Option<u64>) -> Option<Problem> {
     let has = machine.filter(|has| packet.sandbox.memory_bytes > *has)?;
@@ -150,6 +171,7 @@ mod tests {
         let mut all = patterns(&packet, &places, &tree);
         all.extend(references(&packet, &places, &tree));
         all.extend(commands(&packet, &places, &tree));
+        all.extend(missing_tool(&packet, &places));
         all.extend(memory(&packet, &places, Some(1 << 30)).filter(|_| more.contains("memory")));
         all.extend(too_many(&packet, &places, Some(2)));
         all.iter().map(ToString::to_string).collect()
@@ -176,6 +198,11 @@ mod tests {
                 Some("gate[1]"),
             ),
             ("sandbox.memory = \"2GiB\"", Some("sandbox.memory: is more than this machine has (1024 MiB)")),
+            (
+                "gate = [{name = \"g\", run = \"cd src && cargo test\"}]",
+                Some("sandbox.image: arena/base does not have `cargo`"),
+            ),
+            ("gate = [{name = \"g\", run = \"cargo test\"}]\nsandbox.image = \"rust\"", None),
             ("sandbox.cpus = 3", Some("sandbox.cpus: 3 are more than the 2 of this machine")),
         ];
         for (more, expected) in rows {

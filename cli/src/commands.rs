@@ -81,7 +81,8 @@ fn init(common: &Common, repository: &Path, target: &Path, force: bool) -> Done 
         output::raw(text.as_bytes());
         return Ok(ExitCode::SUCCESS);
     }
-    let place = if target.is_absolute() { target.to_owned() } else { repository.join(target) };
+    let beside = repository == Path::new(".") || target.is_absolute();
+    let place = if beside { target.to_owned() } else { repository.join(target) };
     if place.exists() && !force {
         let what = format!("{} is there already", place.display());
         return Err(Failure::new(GENERAL, what, "replace it with `--force`, or choose another `--output FILE`"));

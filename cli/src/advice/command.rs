@@ -21,6 +21,12 @@ pub(super) fn file(command: &str) -> Option<String> {
     words.next().filter(|word| !word.starts_with('-')).and_then(relative)
 }
 
+/// The programs that the commands of a line begin with.
+pub(super) fn programs(line: &str) -> impl Iterator<Item = &str> {
+    let commands = line.split(['&', ';', '|', '\n', '(', ')']);
+    commands.filter_map(|command| command.split_whitespace().find(|word| !is_assignment(word)))
+}
+
 fn is_assignment(word: &str) -> bool {
     word.split_once('=')
         .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
@@ -34,6 +40,12 @@ fn relative(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_programs_of_a_line_are_told() {
+        let all: Vec<&str> = programs("cd a && A=1 cargo test; (npm ci) | tee x").collect();
+        assert_eq!(all, ["cd", "cargo", "npm", "tee"]);
+    }
 
     #[test]
     fn the_file_of_a_command_is_told_or_left_alone() {

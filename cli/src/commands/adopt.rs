@@ -81,6 +81,7 @@ fn would_adopt(common: &Common, session: &str, names: &[&str], merged: &Merged) 
 
 fn undo(common: &Common, repository: &UserRepo, session: &str, dry_run: bool) -> Done {
     if dry_run {
+        adopting::check_undo(repository, session)?;
         if common.json {
             output::json(&serde_json::json!({ "session": session, "would_undo": true }));
         } else {
@@ -206,7 +207,8 @@ fn tell(common: &Common, session: &str, landed: &Landed, merged: &Merged, gates:
     }
     let place = landed.branch.as_deref().unwrap_or("a detached HEAD");
     let names = names.join(" + ");
-    output::line(&format!("adopted {names} on {place}: {} ({} files)", landed.after, merged.changed.len()));
+    let files = if merged.changed.len() == 1 { "1 file".to_owned() } else { format!("{} files", merged.changed.len()) };
+    output::line(&format!("adopted {names} on {place}: {} ({files})", landed.after));
     output::line(&format!("gates on the merged tree: {} passed, {failed} failed", gates.len() - failed));
     output::line(&format!("take it back: arena adopt {session} --undo"));
 }

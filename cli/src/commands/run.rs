@@ -68,7 +68,9 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
 fn beside_the_base(repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
     let dirty = if repository.has_work_tree() { repository.is_dirty()?.len() } else { 0 };
     if dirty > 0 {
-        output::note(&format!("note: {dirty} uncommitted paths are not part of the contest; it begins at {base}"));
+        let paths =
+            if dirty == 1 { "1 uncommitted path is".to_owned() } else { format!("{dirty} uncommitted paths are") };
+        output::note(&format!("note: {paths} not part of the contest; it begins at {base}"));
     }
     let modules = repository.submodules(base)?;
     if !modules.is_empty() {

@@ -27,7 +27,8 @@ pub(crate) fn blocks(submission: &Submission, language: Language) -> Vec<Block> 
     if !entry.flags.is_empty() {
         blocks.push(heading(4, Word::Flags, language));
         let flags = entry.flags.iter().map(|flag| {
-            vec![Span::code(flag.kind.as_str()), Span::plain(" "), Span::plain(&flag_text(flag, language))]
+            // A span of blanks alone would be trimmed away.
+            vec![Span::code(flag.kind.as_str()), Span::plain(&format!(": {}", flag_text(flag, language)))]
         });
         blocks.push(Block::Bullets(flags.collect()));
     }

@@ -88,7 +88,7 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
     placeholders(section, &["specification"], sink);
     for list in ["acceptance", "constraints"] {
         for entry in section.texts(list).iter().filter(|entry| has_word(entry.text, PLACEHOLDER)) {
-            unwritten(&entry.spot, sink);
+            unwritten(&entry.spot, "replace it with words of your own, or take it out of the list", sink);
         }
     }
     let acceptance = section.strings("acceptance");
@@ -113,13 +113,13 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
 /// Texts that `arena init` has begun and nobody has written.
 fn placeholders(section: &Section<'_>, names: &[&str], sink: &mut Sink) {
     for name in names.iter().filter(|name| section.text(name).is_some_and(|text| has_word(text, PLACEHOLDER))) {
-        unwritten(&section.spot(name), sink);
+        unwritten(&section.spot(name), "replace it with words of your own", sink);
     }
 }
 
-fn unwritten(spot: &Spot, sink: &mut Sink) {
+fn unwritten(spot: &Spot, mend: &str, sink: &mut Sink) {
     let reason = format!("still holds the placeholder {PLACEHOLDER}");
-    sink.problem(spot, reason, "replace it with words of your own, or remove the line");
+    sink.problem(spot, reason, mend);
 }
 
 fn has_word(text: &str, word: &str) -> bool {
