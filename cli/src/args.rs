@@ -46,7 +46,12 @@ pub(crate) enum Command {
     /// Validate a packet: every problem with line, reason and mend.
     Check { packet: PathBuf },
     /// Show competitors, jobs and briefs; changes nothing.
-    Plan { packet: PathBuf },
+    Plan {
+        packet: PathBuf,
+        /// Only the briefs, as the engines get them.
+        #[arg(long)]
+        briefs: bool,
+    },
     /// Run a whole session here: live progress, then a scoreboard and a report.
     Run {
         packet: PathBuf,

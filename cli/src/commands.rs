@@ -30,7 +30,8 @@ pub(crate) async fn run(args: Args) -> Done {
     match command {
         Command::Init { repository, output, force } => init(&common, &repository, &output, force),
         Command::Check { packet } => check::check(&common, &packet),
-        Command::Plan { packet } | Command::Run { packet, dry_run: true } => plan::plan(&common, &packet),
+        Command::Plan { packet, briefs } => plan::plan(&common, &packet, briefs),
+        Command::Run { packet, dry_run: true } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common, &Embedded::open(&common).await?).await,
         Command::Show { id } => look::show(&common, &Embedded::open(&common).await?, &id).await,

@@ -62,6 +62,26 @@ impl Known {
         }
     }
 
+    /// A version that Arena was never tested with; `None`: tested, or not a pack.
+    pub(crate) fn untested(&self, name: &str) -> Option<Missing> {
+        let one = find(&self.engines.manifests, name)?;
+        let pack = self.engines.packs.choose(one, None).filter(|pack| !one.is_tested(&pack.record.version))?;
+        let tested = one.tested.as_ref();
+        let range = tested.map(|tested| format!("; tested are {} and later, before {}", tested.from, tested.below));
+        let reason = format!("engine {name} {} is untested{}", pack.record.version, range.unwrap_or_default());
+        Some(Missing { reason, mend: format!("`{}` brings a tested one", one.how_to_install()) })
+    }
+
+    /// Every provider of the configuration, and what it lacks.
+    pub(crate) fn providers(&self) -> Vec<(String, Option<Missing>)> {
+        let names = self.engines.config.providers.keys();
+        let lacks = |name: &String| match self.broker.credential(name) {
+            Readiness::Ready => None,
+            Readiness::Missing { reason, mend } => Some(Missing { reason, mend }),
+        };
+        names.map(|name| (name.clone(), lacks(name))).collect()
+    }
+
     /// For somebody who has none yet.
     pub(crate) fn how_to_begin(&self) -> String {
         let installed = self.engines.manifests.iter().find(|one| self.engines.packs.choose(one, None).is_some());

@@ -3,7 +3,7 @@
 use super::Done;
 use crate::args::Common;
 use crate::embedded::{Embedded, configuration, state_folder};
-use crate::engines::Known;
+use crate::engines::{Known, Missing};
 use crate::failure::GENERAL;
 use crate::output;
 use arena_runtime::config::Workspaces;
@@ -28,7 +28,7 @@ pub(super) async fn doctor(common: &Common) -> Done {
     let mut findings = vec![git(), cgroups()];
     findings.extend(workspaces(common));
     findings.extend(state(common));
-    findings.push(engines(common));
+    findings.extend(engines(common));
     findings.extend(docker(common).await);
     let good = findings.iter().all(|one| one.good);
     if common.json {
@@ -148,11 +148,22 @@ fn state(common: &Common) -> Vec<Finding> {
     ]
 }
 
-/// None is no fault: a packet may bring engines of its own.
-fn engines(common: &Common) -> Finding {
-    let known = Known::read(common);
-    let text = known.as_ref().map_or_else(|failure| failure.what.clone(), Known::summary);
-    Finding { what: "engines", good: known.is_ok(), text, mend: "correct the file that the text names" }
+/// No engine and no key is no fault: a packet may bring engines of its own.
+fn engines(common: &Common) -> Vec<Finding> {
+    let mend = "correct the file that the text names";
+    let known = match Known::read(common) {
+        Ok(known) => known,
+        Err(failure) => return vec![Finding { what: "engines", good: false, text: failure.what, mend }],
+    };
+    let mut findings = vec![Finding { what: "engines", good: true, text: known.summary(), mend }];
+    for (name, lacks) in known.providers() {
+        let text = match lacks {
+            None => format!("{name}: ready"),
+            Some(Missing { reason, mend }) => format!("{name}: {reason}; {mend}"),
+        };
+        findings.push(Finding { what: "provider", good: true, text, mend: "" });
+    }
+    findings
 }
 
 async fn docker(common: &Common) -> Vec<Finding> {

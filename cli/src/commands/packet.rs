@@ -114,8 +114,8 @@ impl Loaded {
 
     /// Engines that are not ready on this machine: another one may run the packet.
     fn engine_warnings(&self) -> Vec<Problem> {
-        let missing =
-            self.engines_from_outside().into_iter().filter_map(|name| Some((name, self.engines.missing(name)?)));
+        let lacks = |name| self.engines.missing(name).or_else(|| self.engines.untested(name));
+        let missing = self.engines_from_outside().into_iter().filter_map(|name| Some((name, lacks(name)?)));
         missing
             .map(|(name, Missing { reason, mend })| self.places.problem(&self.engine_place(name), reason, mend))
             .collect()
