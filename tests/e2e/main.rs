@@ -2,6 +2,7 @@
 
 mod commands;
 mod demo;
+mod egress;
 mod fallback;
 mod kpis;
 mod limits;
