@@ -85,7 +85,7 @@ fn a_removed_pack_is_gone_with_its_files_though_they_were_read_only() {
     let shelf = Shelf::new();
     let (old, new) = (shelf.put("codex", "0.1.0"), shelf.put("codex", "0.2.0"));
     let removed = shelf.packs.remove("codex", Some("0.1.0")).unwrap();
-    assert_eq!(removed.into_iter().map(|pack| pack.folder).collect::<Vec<_>>(), [old.clone()]);
+    assert_eq!(removed.into_iter().map(|pack| pack.folder).collect::<Vec<_>>(), std::slice::from_ref(&old));
     assert!(!old.exists() && new.exists());
     assert_eq!(shelf.packs.remove("codex", None).unwrap().len(), 1);
     let left: Vec<_> =

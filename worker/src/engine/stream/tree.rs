@@ -46,7 +46,7 @@ impl Tree {
     /// A whole number that is not negative; a hostile one is as good as none.
     pub(super) fn count(&self) -> Option<u64> {
         let number = self.number()?;
-        (number >= 0.0 && number <= 9e15 && number.fract() == 0.0).then_some(number as u64)
+        ((0.0..=9e15).contains(&number) && number.fract() == 0.0).then_some(number as u64)
     }
 
     pub(super) fn number(&self) -> Option<f64> {
