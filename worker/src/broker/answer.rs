@@ -13,7 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// What the broker answers with.
 pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
@@ -63,7 +63,8 @@ impl Answer {
 
     /// What can be shown of a chunk; nothing when it is held back.
     fn chunk(&mut self, data: &Bytes) -> Result<Bytes, &'static str> {
-        self.sleep.as_mut().reset(Instant::now() + self.idle);
+        let idle = tokio::time::sleep(self.idle);
+        self.sleep.as_mut().set(idle);
         match self.exchange.as_mut() {
             Some(exchange) => exchange.chunk(data)?,
             None => return Ok(Bytes::new()),

@@ -29,8 +29,8 @@ use tokio_util::sync::CancellationToken;
 const MOST_CONNECTIONS: usize = 256;
 const MOST_HEADERS: usize = 100;
 const MOST_HEADER_BYTES: usize = 64 << 10;
-/// For a request's headers to come.
-const HEADER_TIME: Duration = Duration::from_secs(30);
+/// For a request's headers to come; longer than engines keep a connection that they do not use.
+const HEADER_TIME: Duration = Duration::from_secs(120);
 
 /// What a job used, when its door has closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,7 +163,7 @@ async fn connection(desk: &Arc<Desk>, stream: UnixStream) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_headers(MOST_HEADERS)
-        .max_buf_size(MOST_HEADER_BYTES)
+        .max_header_size(MOST_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;

@@ -29,7 +29,6 @@ pub(super) struct Tunnel {
     upgrade: OnUpgrade,
     stream: TcpStream,
     exchange: Exchange,
-    desk: Arc<Desk>,
 }
 
 /// Where a connection finds its tunnel.
@@ -43,7 +42,7 @@ pub(super) async fn connect(desk: &Arc<Desk>, mut request: Request<Incoming>, sl
         Err(refusal) => return exchange.refuse(None, &refusal),
     };
     exchange.begins(StatusCode::OK);
-    let tunnel = Tunnel { upgrade: hyper::upgrade::on(&mut request), stream, exchange, desk: desk.clone() };
+    let tunnel = Tunnel { upgrade: hyper::upgrade::on(&mut request), stream, exchange };
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
     Response::new(whole(Bytes::new()))
 }
@@ -84,19 +83,17 @@ async fn looked_up(host: &str, port: u16) -> Result<IpAddr, Refusal> {
 impl Tunnel {
     /// Until one side ends, or the bytes of the job are used up.
     pub(super) async fn run(self) {
-        let Self { upgrade, stream, mut exchange, desk } = self;
+        let Self { upgrade, stream, exchange } = self;
         let Ok(engine) = upgrade.await else { return };
         let (mut from_engine, mut to_engine) = tokio::io::split(TokioIo::new(engine));
         let (mut from_place, mut to_place) = stream.into_split();
-        let (mut up, mut down) = (0, 0);
-        {
-            let upwards = pump(&mut from_engine, &mut to_place, &mut up, |bytes| desk.books.bytes(bytes, 0));
-            let downwards = pump(&mut from_place, &mut to_engine, &mut down, |bytes| desk.books.bytes(0, bytes));
-            // The one that meets a limit or an error ends the other too.
-            let _ = tokio::try_join!(upwards, downwards);
-        }
-        exchange.tunnelled(up, down);
-        exchange.end(End::Finished);
+        let exchange = Mutex::new(exchange);
+        let count = |up, down| exchange.lock().unwrap_or_else(PoisonError::into_inner).passed(up, down);
+        let upwards = pump(&mut from_engine, &mut to_place, |bytes| count(bytes, 0));
+        let downwards = pump(&mut from_place, &mut to_engine, |bytes| count(0, bytes));
+        // The one that meets a limit or an error ends the other too.
+        let _ = tokio::try_join!(upwards, downwards);
+        exchange.into_inner().unwrap_or_else(PoisonError::into_inner).end(End::Finished);
     }
 }
 
@@ -104,7 +101,6 @@ impl Tunnel {
 async fn pump(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),
-    passed: &mut u64,
     fits: impl Fn(u64) -> bool,
 ) -> std::io::Result<()> {
     let mut chunk = vec![0; CHUNK];
@@ -113,7 +109,6 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
-        *passed += read as u64;
         if !fits(read as u64) {
             return Err(std::io::ErrorKind::QuotaExceeded.into());
         }

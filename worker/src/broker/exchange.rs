@@ -168,10 +168,11 @@ impl Exchange {
         self.desk.books.bytes(0, bytes);
     }
 
-    /// Bytes that the books know already.
-    pub(super) fn tunnelled(&mut self, up: u64, down: u64) {
-        self.line.bytes_up = up;
-        self.line.bytes_down = down;
+    /// Through a tunnel. `false`: too many bytes.
+    pub(super) fn passed(&mut self, up: u64, down: u64) -> bool {
+        self.line.bytes_up += up;
+        self.line.bytes_down += down;
+        self.desk.books.bytes(up, down)
     }
 
     /// Counts a chunk; an error says which budget it passed.

@@ -14,7 +14,7 @@ use arena_domain::ending::Trouble;
 use arena_runtime::config::Provider;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -96,12 +96,17 @@ async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Refusal> {
         let message = "arena: send the body as it is; an encoded one cannot be checked";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, None));
     }
+    let too_long = || {
+        let message = format!("arena: the request is broken, or longer than {} MiB", MOST_BODY >> 20);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message, None)
+    };
+    // By its own word, before a byte of it is read.
+    if body.size_hint().lower() > MOST_BODY as u64 {
+        return Err(too_long());
+    }
     match tokio::time::timeout(BODY_TIME, Limited::new(body, MOST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => {
-            let message = format!("arena: the request is broken, or longer than {} MiB", MOST_BODY >> 20);
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message, None))
-        }
+        Ok(Err(_)) => Err(too_long()),
         Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "arena: the request came too slowly", None)),
     }
 }
