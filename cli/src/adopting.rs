@@ -12,10 +12,10 @@ mod undo;
 
 pub(crate) use clean::clean;
 pub(crate) use error::AdoptError;
-pub(crate) use land::{Landed, land};
+pub(crate) use land::{Landed, check_room, land};
 pub(crate) use merge::{Merged, plan_merge};
 pub(crate) use push::push;
-pub(crate) use undo::{Undone, undo};
+pub(crate) use undo::{Undone, check_undo, undo};
 
 use crate::userrepo::UserRepo;
 

@@ -46,7 +46,12 @@ pub(crate) enum Command {
     /// Validate a packet: every problem with line, reason and mend.
     Check { packet: PathBuf },
     /// Show competitors, jobs and briefs; changes nothing.
-    Plan { packet: PathBuf },
+    Plan {
+        packet: PathBuf,
+        /// Only the briefs, as the engines get them.
+        #[arg(long)]
+        briefs: bool,
+    },
     /// Run a whole session here: live progress, then a scoreboard and a report.
     Run {
         packet: PathBuf,
@@ -57,8 +62,13 @@ pub(crate) enum Command {
     Sessions,
     /// Show one session and where it stands.
     Show { id: String },
-    /// Follow a session from its beginning to its end.
-    Watch { id: String },
+    /// Follow a session from its beginning to its end, or to where nobody moves it.
+    Watch {
+        id: String,
+        /// Wait for somebody to answer or resume a session that nobody moves.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Print the report of a session.
     Report {
         id: String,
@@ -134,12 +144,40 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// List the engines that a packet may name here.
-    Engines { packet: Option<PathBuf> },
+    /// List the engines that a packet may name here, or install one.
+    #[command(args_conflicts_with_subcommands = true)]
+    Engines {
+        #[command(subcommand)]
+        action: Option<EnginesAction>,
+        /// Its own engines too.
+        packet: Option<PathBuf>,
+    },
     /// Look for what is wrong on this machine, with the command that mends it.
     Doctor,
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnginesAction {
+    /// Fetch an engine with the package client, for every image of this machine.
+    Install {
+        name: String,
+        /// Another than the one that Arena was tested with.
+        #[arg(long = "version", value_name = "VERSION")]
+        wanted: Option<String>,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take an installed engine away.
+    Remove {
+        name: String,
+        /// One of several.
+        #[arg(long = "version", value_name = "VERSION")]
+        wanted: Option<String>,
+        #[arg(long)]
+        dry_run: bool,
+    },
 }

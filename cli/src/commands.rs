@@ -5,6 +5,7 @@ mod adopt;
 mod archive;
 mod check;
 mod doctor;
+mod engines;
 mod finish;
 mod look;
 mod packet;
@@ -12,6 +13,7 @@ mod plan;
 mod resume;
 mod run;
 mod signals;
+mod watch;
 
 use crate::args::{Args, Command, Common};
 use crate::embedded::Embedded;
@@ -28,11 +30,12 @@ pub(crate) async fn run(args: Args) -> Done {
     match command {
         Command::Init { repository, output, force } => init(&common, &repository, &output, force),
         Command::Check { packet } => check::check(&common, &packet),
-        Command::Plan { packet } | Command::Run { packet, dry_run: true } => plan::plan(&common, &packet),
+        Command::Plan { packet, briefs } => plan::plan(&common, &packet, briefs),
+        Command::Run { packet, dry_run: true } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common, &Embedded::open(&common).await?).await,
         Command::Show { id } => look::show(&common, &Embedded::open(&common).await?, &id).await,
-        Command::Watch { id } => look::watch(&common, &Embedded::open(&common).await?, &id).await,
+        Command::Watch { id, wait } => watch::watch(&common, &Embedded::open(&common).await?, &id, wait).await,
         Command::Report { id, html, continuation } => {
             look::report(&common, &Embedded::open(&common).await?, &id, html, continuation).await
         }
@@ -55,7 +58,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Archive { id, dir, dry_run } => {
             archive::archive(&common, &Embedded::open(&common).await?, &id, &dir, dry_run).await
         }
-        Command::Engines { packet } => doctor::engines(&common, packet.as_deref()),
+        Command::Engines { action, packet } => engines::engines(&common, action, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.
@@ -79,7 +82,8 @@ fn init(common: &Common, repository: &Path, target: &Path, force: bool) -> Done 
         output::raw(text.as_bytes());
         return Ok(ExitCode::SUCCESS);
     }
-    let place = if target.is_absolute() { target.to_owned() } else { repository.join(target) };
+    let beside = repository == Path::new(".") || target.is_absolute();
+    let place = if beside { target.to_owned() } else { repository.join(target) };
     if place.exists() && !force {
         let what = format!("{} is there already", place.display());
         return Err(Failure::new(GENERAL, what, "replace it with `--force`, or choose another `--output FILE`"));

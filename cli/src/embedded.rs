@@ -12,7 +12,7 @@ use arena_proto::v1::sessions_client::SessionsClient;
 use arena_runtime::config::{self, Config};
 use arena_runtime::{clock, tasks};
 use arena_worker::link::{LinkError, Worker};
-use arena_worker::run::Settings;
+use arena_worker::run::{Engines, Settings};
 use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
 use arena_worker::workspace::Backend;
@@ -31,17 +31,19 @@ pub(crate) struct Embedded {
     pub config: Config,
     pub coordinator: Coordinator,
     pub channel: Channel,
+    engines: Engines,
 }
 
 impl Embedded {
     pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
         let state = state_folder(common)?;
-        let config = configuration(common)?;
+        let engines = crate::engines::engines(common)?;
+        let config = engines.config.clone();
         let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
         let store = Store::open(&state, limits)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
-        Ok(Self { state, config, coordinator, channel })
+        Ok(Self { state, config, coordinator, channel, engines })
     }
 
     pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
@@ -105,6 +107,7 @@ impl Embedded {
             docker_host: None,
             reserve: Some(Reserve::hold(&self.state)?),
             backend,
+            engines: self.engines.clone(),
         };
         let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
         self.release(worker.dead_boots()).await?;
@@ -114,7 +117,8 @@ impl Embedded {
     /// The slots of workers that are dead are free at once, not when their leases run out.
     pub(crate) async fn release(&self, boots: &[String]) -> Result<(), Failure> {
         let workers = boots.iter().map(WorkerId::new).collect();
-        Ok(self.coordinator.store.release(workers, clock::now_millis()).await?)
+        self.coordinator.store.bury(workers, clock::now_millis()).await?;
+        Ok(())
     }
 }
 
@@ -132,6 +136,7 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Sandbox(error) => unreachable(error),
         LinkError::Io(error) => error.into(),
         LinkError::Rpc(status) => status.into(),
+        LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
 }
 
@@ -150,17 +155,29 @@ pub(crate) fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The file that is read: the one that was named, or the usual one where it is there.
+fn configuration_file(common: &Common) -> Option<PathBuf> {
+    common.config.clone().or_else(|| usual_configuration().filter(|path| path.exists()))
+}
+
+fn usual_configuration() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    base.or_else(home).map(|dir| dir.join("arena/config.toml"))
+}
+
 pub(crate) fn configuration(common: &Common) -> Result<Config, Failure> {
-    let usual = || {
-        let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
-        base.or_else(home).map(|dir| dir.join("arena/config.toml")).filter(|path| path.exists())
-    };
-    let file = common.config.clone().or_else(usual);
+    let file = configuration_file(common);
     config::load(file.as_deref(), &|name| std::env::var(name).ok(), &[]).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::new(USAGE, lines.join("\n"), "correct the configuration; `arena doctor` shows which file is read")
     })
+}
+
+/// The user's own engines: `engines/*.toml` beside the configuration.
+pub(crate) fn engines_folder(common: &Common) -> Option<PathBuf> {
+    let file = common.config.clone().or_else(usual_configuration)?;
+    file.parent().map(|folder| folder.join("engines"))
 }
 
 /// The services over pairs of pipes inside this process: no socket is left behind, whatever ends it.

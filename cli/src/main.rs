@@ -1,12 +1,16 @@
 //! The `arena` binary: arguments in, results out, exit codes as documented.
 
 mod adopting;
+mod advice;
 mod archiving;
 mod args;
 mod commands;
 mod embedded;
+mod engines;
 mod failure;
 mod init;
+mod lineup;
+mod machine;
 mod output;
 mod progress;
 mod render;

@@ -1,6 +1,7 @@
 //! What a session leaves, put into words: Markdown, HTML, JSON, and a table for the terminal.
 //!
-//! Markdown and HTML are two spellings of one document (`synthesis`, `bundle`), in one table of words (`words`).
+//! Markdown and HTML are two spellings of one document (`synthesis`, `bundle`), in one table of words (`words`)
+//! and one of sentences (`sentences`).
 //! Text of engines and repositories enters a document through `document::Span` alone, which sanitises it.
 
 mod axis;
@@ -13,6 +14,7 @@ pub(crate) mod json;
 pub(crate) mod markdown;
 mod plot_pareto;
 mod plot_rounds;
+mod sentences;
 mod style;
 mod svg;
 mod synthesis;

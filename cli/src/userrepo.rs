@@ -3,6 +3,7 @@
 //! Nothing here writes to the working tree or the index. References are written below `refs/heads/arena/` and
 //! `refs/arena/` only.
 
+mod codebase;
 mod diff;
 mod error;
 mod git;
@@ -117,6 +118,12 @@ impl UserRepo {
         name.push(path);
         let ran = self.git().run(&[OsString::from("cat-file"), OsString::from("-e"), name]);
         ran.is_ok_and(|ran| ran.passed())
+    }
+
+    /// Every path that a commit tracks; names that are no UTF-8 are shown with `\xNN`.
+    pub(crate) fn files(&self, commit: &Commit) -> Result<Vec<String>, RepoError> {
+        let listed = self.git.out(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()])?;
+        Ok(zero_ended(&listed).map(shown).collect())
     }
 
     /// Paths of the submodules that a commit tracks; their contents are no part of any tree of a session.

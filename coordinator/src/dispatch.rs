@@ -9,10 +9,10 @@ use crate::blobs::Blobs;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
 use arena_domain::id::{Fence, JobId, SessionId};
-use arena_domain::job::{Millis, backoff};
+use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
-use arena_domain::schedule::Settled;
-use arena_domain::session::Event;
+use arena_domain::schedule::{Left, Settled};
+use arena_domain::session::{Event, Phase};
 use arena_runtime::{clock, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,9 @@ use tokio::sync::broadcast;
 
 pub(crate) use attached::attach;
 use vigil::Vigil;
+
+/// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
+const WORTH_RECORDING: Millis = 1_000;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -52,36 +55,42 @@ impl Coordinator {
 
     /// Takes a session up again after a restart: its leases belong to nobody any more.
     pub async fn take_up(&self, id: &SessionId) -> Result<Vec<JobId>, SessionError> {
-        let back = self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
+        let now = clock::now_millis();
+        let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
-        self.moved(&session, Vec::new());
+        let since = self.store.touched(id).await?.max(session.latest);
+        if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
+            self.happen(id, Event::Resumed { at: now, since }).await?;
+        } else {
+            self.moved(&session, Vec::new());
+        }
         Ok(back)
     }
 
     /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.
     pub async fn put_down(&self, id: &SessionId) -> Result<(), SessionError> {
-        self.store.reclaim(Some(id.clone()), clock::now_millis()).await?;
-        Ok(())
+        let now = clock::now_millis();
+        self.store.abandon(id.clone(), Left::Politely, now).await?;
+        Ok(self.store.touch(vec![id.clone()], now).await?)
     }
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
     /// and was accepted, now or before.
-    pub(crate) async fn settle(
-        &self,
-        job: JobId,
-        fence: Fence,
-        attempt: u32,
-        outcome: Outcome,
-    ) -> Result<bool, SessionError> {
-        let now = clock::now_millis();
+    pub(crate) async fn settle(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
         if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
-            && attempt < arena_domain::job::MAX_ATTEMPTS
+            && let Some(failed) = self.store.failures(&job, &fence).await?
+            && failed + 1 < MAX_ATTEMPTS
         {
-            let due = now + backoff(attempt, token::chance()).as_millis() as Millis;
+            let due = clock::now_millis() + backoff(failed + 1, token::chance()).as_millis() as Millis;
             return Ok(self.store.give_back(job, fence, due).await? == Settled::Accepted);
         }
+        self.record(job, fence, outcome).await
+    }
+
+    /// Into the session, whatever it is.
+    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
         let Some(session) = session_of(&job) else { return Ok(false) };
-        let event = Event::Settled { at: now, job: job.clone(), outcome };
+        let event = Event::Settled { at: clock::now_millis(), job: job.clone(), outcome };
         match sessions::step(&self.store, &session, Some((job, fence)), event).await? {
             Stepped::Done { session, stop } => {
                 self.moved(&session, stop);
@@ -118,7 +127,7 @@ impl Coordinator {
     async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
         let before = self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now);
         let Some(before) = before else { return Ok(()) };
-        let back = self.store.reclaim(None, before).await?;
+        let back = self.store.expire(before).await?;
         if !back.is_empty() {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
             for job in back {

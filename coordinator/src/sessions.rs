@@ -40,10 +40,9 @@ pub async fn load(store: &Store, id: &SessionId) -> Result<(Record, Session), Se
 /// Folds a record; also for clients that were sent one.
 pub fn replay(record: &Record) -> Result<Session, SessionError> {
     let head = &record.head;
-    let parsed = packet::parse(&head.packet)
+    let packet = packet::submitted(head)
         .map_err(|problems| SessionError::Packet(problems.first().map(ToString::to_string).unwrap_or_default()))?;
-    let fresh =
-        Session::new(SessionId::new(&head.id), Tenant::new(&head.tenant), parsed.packet, Commit::new(&head.base));
+    let fresh = Session::new(SessionId::new(&head.id), Tenant::new(&head.tenant), packet, Commit::new(&head.base));
     let events = record.events.iter().cloned().map(Event::from_wire).collect::<Result<Vec<_>, _>>()?;
     Ok(fresh.replay(events)?)
 }

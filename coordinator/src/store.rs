@@ -13,6 +13,7 @@ mod transition;
 pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::SessionId;
+use arena_domain::job::Millis;
 use arena_domain::schedule::Limits;
 use arena_proto::convert::Malformed;
 use arena_proto::v1;
@@ -136,6 +137,21 @@ impl Store {
                 .map(|body| Ok(v1::SessionEvent::decode(body?.as_slice())?))
                 .collect::<Result<Vec<_>, StoreError>>()?;
             Ok(Record { head: v1::SessionHead::decode(head.as_slice())?, version: version as u64, events })
+        })
+        .await
+    }
+
+    /// Writes down that these sessions are being moved now.
+    pub async fn touch(&self, ids: Vec<SessionId>, now: Millis) -> Result<(), StoreError> {
+        self.write(move |transaction, _| ids.iter().try_for_each(|id| transition::touch(transaction, id, now))).await
+    }
+
+    /// When a process last moved this session; 0 when that was not written down.
+    pub async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError> {
+        let id = id.to_string();
+        self.call(move |connection| {
+            let mut query = connection.prepare_cached("SELECT touched FROM sessions WHERE id = ?1")?;
+            Ok(query.query_row([&id], |row| row.get::<_, i64>(0))? as Millis)
         })
         .await
     }

@@ -1,53 +1,70 @@
 //! Packet + competitor + what was measured -> the text an engine gets. Complete, from data, and without holdout scenarios.
 
+mod style;
 #[cfg(test)]
 mod tests;
 
+use style::{Heading, Part};
+
+use crate::measure::baseline;
 use crate::outcome::{Evaluated, GateResult};
 use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
 use std::fmt::Write;
-use std::slice;
 
 /// The brief of one round; from the second on with the figures of the rounds before.
 pub fn compose(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
     let competitor = &contestant.competitor;
     let mut text = format!("# {}\n\n{}\n", packet.title, packet.goal);
-    section(&mut text, "What to build", slice::from_ref(&packet.brief.specification), false);
-    section(&mut text, "Accepted when", &packet.brief.acceptance, true);
-    section(&mut text, "Constraints", &packet.brief.constraints, true);
-    section(&mut text, "Optimise for, in this order", &packet.brief.optimize_for, true);
-    section(&mut text, "Where to look first", &packet.brief.targets, true);
-    section(&mut text, "Read, do not change", &packet.brief.context, true);
-    scope(&mut text, packet, competitor);
-    section(&mut text, "What is checked", &gates(packet), true);
-    section(&mut text, "What is measured", &kpis(packet), true);
-    if let Some(directive) = competitor.directive() {
-        section(&mut text, "Your approach", &[directive.to_owned()], false);
+    for Heading { part, title, lead } in style::headings(packet.brief_style(&competitor.engine)) {
+        let (lines, listed) = content(*part, packet, contestant, base);
+        if lines.is_empty() {
+            continue;
+        }
+        let title = title.replace("{round}", &round.to_string()).replace("{rounds}", &packet.budget.rounds.to_string());
+        let _ = write!(text, "\n## {title}\n\n");
+        if !lead.is_empty() {
+            let _ = writeln!(text, "{lead}\n");
+        }
+        for line in lines {
+            let _ = writeln!(text, "{}{line}", if listed { "- " } else { "" });
+        }
     }
-    if competitor.verbosity == Verbosity::Detailed {
-        let ask = "Say what you found, what you changed and why, what you tried and dropped, and what remains.";
-        section(&mut text, "How to report", &[ask.to_owned()], false);
-    }
-    let so_far = history(packet, contestant, base);
-    section(&mut text, &format!("Round {round} of {}", packet.budget.rounds), &so_far, false);
-    let rule = "Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
-                base's own tests and harness; what lies outside the scope is put back.";
-    section(&mut text, "How this round is judged", &[rule.to_owned()], false);
     text
 }
 
-fn section(text: &mut String, title: &str, lines: &[String], listed: bool) {
-    if lines.is_empty() {
-        return;
-    }
-    let _ = write!(text, "\n## {title}\n\n");
-    for line in lines {
-        let _ = writeln!(text, "{}{line}", if listed { "- " } else { "" });
+/// The lines of one part, and whether they are a list.
+fn content(part: Part, packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -> (Vec<String>, bool) {
+    let (brief, competitor) = (&packet.brief, &contestant.competitor);
+    match part {
+        Part::Task => (vec![brief.specification.clone()], false),
+        Part::Acceptance => (brief.acceptance.clone(), true),
+        Part::Constraints => (brief.constraints.clone(), true),
+        Part::OptimizeFor => (brief.optimize_for.clone(), true),
+        Part::Targets => (brief.targets.clone(), true),
+        Part::Context => (brief.context.clone(), true),
+        Part::Codebase => (packet.found.codebase.clone(), true),
+        Part::Scope => (scope(packet, competitor), true),
+        Part::Gates => (gates(packet), true),
+        Part::Kpis => (kpis(packet), true),
+        Part::Approach => (competitor.directive().map(str::to_owned).into_iter().collect(), false),
+        Part::Report if competitor.verbosity == Verbosity::Detailed => {
+            let ask = "Say what you found, what you changed and why, what you tried and dropped, and what remains.";
+            (vec![ask.to_owned()], false)
+        }
+        Part::Report => {
+            (vec!["End with at most five short lines: what you changed, and what is risky.".to_owned()], false)
+        }
+        Part::SoFar => (history(packet, contestant, base), false),
+        Part::Rule => {
+            let rule = "Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
+                        base's own tests and harness; what lies outside the scope is put back.";
+            (vec![rule.to_owned()], false)
+        }
     }
 }
 
-fn scope(text: &mut String, packet: &Packet, competitor: &Competitor) {
+fn scope(packet: &Packet, competitor: &Competitor) -> Vec<String> {
     let mut lines = vec![format!("you may change: {}", packet.scope.allowed.join(", "))];
     if !packet.scope.forbidden.is_empty() {
         lines.push(format!("you must not change: {}", packet.scope.forbidden.join(", ")));
@@ -60,7 +77,7 @@ fn scope(text: &mut String, packet: &Packet, competitor: &Competitor) {
     if !packet.scope.protected.is_empty() {
         lines.push(format!("restored from the base before anything is judged: {}", packet.scope.protected.join(", ")));
     }
-    section(text, "Scope", &lines, true);
+    lines
 }
 
 fn gates(packet: &Packet) -> Vec<String> {
@@ -85,6 +102,9 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
     for gate in base.iter().flat_map(|base| &base.gates).filter(|gate| !gate.passed()) {
         lines.push(format!("The base itself fails `{}` ({}).", gate.name, gate.exit.describe()));
     }
+    if contestant.rounds.iter().all(|round| round.ruling.is_none()) {
+        lines.extend(base.and_then(|base| baselines(packet, base)));
+    }
     for round in &contestant.rounds {
         lines.extend(one_round(packet, round));
     }
@@ -102,6 +122,27 @@ fn history(packet: &Packet, contestant: &Contestant, base: Option<&Evaluated>) -
         Some(_) | None => "The working directory holds the base again: nothing so far was kept.".into(),
     });
     lines
+}
+
+/// What the base measured, while no round has figures of its own; the holdout is nobody's to know.
+fn baselines(packet: &Packet, base: &Evaluated) -> Option<String> {
+    let figure = |kpi: &Kpi| {
+        let of_kpi = base.series.iter().filter(|one| one.kpi == kpi.name && !one.holdout);
+        let known: Vec<(&str, f64)> =
+            of_kpi.filter_map(|one| Some((one.scenario.as_str(), baseline(&one.base)?))).collect();
+        let many = known.len() as f64;
+        match known.as_slice() {
+            [] => format!("{} unknown", kpi.name),
+            [(_, value)] => format!("{} {value:.4} {}", kpi.name, kpi.unit),
+            all => {
+                let each: Vec<String> = all.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect();
+                let mean = all.iter().map(|(_, value)| value).sum::<f64>() / many;
+                format!("{} {mean:.4} {} ({})", kpi.name, kpi.unit, each.join(", "))
+            }
+        }
+    };
+    let figures: Vec<String> = packet.kpis.iter().map(figure).collect();
+    (!figures.is_empty()).then(|| format!("On the base: {}.", figures.join("; ")))
 }
 
 fn one_round(packet: &Packet, round: &RoundRecord) -> Vec<String> {

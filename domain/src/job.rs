@@ -85,8 +85,15 @@ pub fn backoff(attempt: u32, chance: f64) -> Duration {
     Duration::from_millis((whole as f64 * (0.5 + chance.clamp(0.0, 1.0) / 2.0)) as u64)
 }
 
-/// Attempts that infrastructure may cost one job before the job is given up.
+/// Attempts that infrastructure may cost one job before the job is given up: failures that were reported, and leases that
+/// ran out while somebody watched.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Workers that may be found dead with one job before the job is given up. A person who kills a run and resumes it ends
+/// its worker as a job does that makes its worker crash, so more are allowed than of what is ours alone: nobody kills ten
+/// times in the midst of the same job, and a crash that is restarted for ever ends. A run that is stopped politely counts
+/// nothing.
+pub const MAX_DEATHS: u32 = 10;
 
 #[cfg(test)]
 mod tests {

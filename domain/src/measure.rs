@@ -10,7 +10,7 @@ mod suspicion;
 pub use suspicion::{guard_broken, suspicions};
 
 use crate::outcome::Series;
-use crate::packet::{Better, Kpi, Scoring};
+use crate::packet::{Better, Kpi, KpiSource, Scoring};
 use sample::{Mean, Pairs, average, by_scenario, median, robust_mean, stratified};
 
 /// An interval whose ends differ by more than this factor says nothing and is not shown.
@@ -63,6 +63,12 @@ impl Estimate {
     }
 }
 
+/// What one side of a scenario measured; `None` without a number.
+pub fn baseline(samples: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = samples.iter().copied().filter(|value| value.is_finite()).collect();
+    (!finite.is_empty()).then(|| median(&finite))
+}
+
 /// Judges the pairs of one KPI; `None` when there is no pair at all. All series must be of this KPI.
 ///
 /// The change within a pair is the logarithm of candidate / base. Where any value of the KPI is zero or negative there
@@ -104,6 +110,15 @@ pub fn estimate(series: &[&Series], kpi: &Kpi, scoring: &Scoring) -> Option<Esti
 fn has_too_few(pairs: &[Pairs<'_>], kpi: &Kpi) -> bool {
     let total: usize = pairs.iter().map(Pairs::len).sum();
     pairs.iter().any(|one| one.len() < 2) || (kpi.source.is_clocked() && total < FEWEST_CLOCKED)
+}
+
+/// Fewest pairs per scenario with which a KPI of this source can ever be judged over so many scenarios; what
+/// `has_too_few` asks afterwards. A number that the harness prints may be without noise, so one pair can do.
+pub fn fewest_repeats(source: &KpiSource, scenarios: usize) -> u32 {
+    if !source.is_clocked() {
+        return 1;
+    }
+    FEWEST_CLOCKED.div_ceil(scenarios.max(1)).max(2) as u32
 }
 
 /// How changes are counted; one way for all scenarios of a KPI.

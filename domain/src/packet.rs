@@ -11,14 +11,14 @@ mod scoring;
 
 pub use budget::Budget;
 pub use competitor::{Competitor, Verbosity};
-pub use engine::Engine;
+pub use engine::{BriefStyle, Engine};
 pub use gate::{Gate, GateKind};
 pub use kpi::{Better, Harness, Kpi, KpiSource};
 pub use sandbox::{History, Sandbox};
 pub use scope::{DEFAULT_FORBIDDEN, OnViolation, Scope};
 pub use scoring::{Criteria, Scoring, Select};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most competitors that one packet may expand to.
 pub const MAX_COMPETITORS: usize = 64;
@@ -55,6 +55,16 @@ pub struct Packet {
     pub language: Language,
     /// Paths of the fields whose value is the string `unknown`.
     pub unknown: Vec<String>,
+    pub found: Found,
+}
+
+/// What was looked up when the packet was submitted, for the briefs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Engines that come with Arena and follow a contextual brief best.
+    pub contextual: BTreeSet<String>,
+    /// What the repository holds at the base, a line each.
+    pub codebase: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +107,15 @@ impl Packet {
 
     pub fn competitor(&self, name: &crate::id::CompetitorName) -> Option<&Competitor> {
         self.competitors.iter().find(|one| &one.name == name)
+    }
+
+    /// What kind of brief an engine gets: as its definition in the packet says, or as engines of this name like it.
+    pub fn brief_style(&self, engine: &str) -> BriefStyle {
+        match self.engines.get(engine) {
+            Some(own) => own.brief,
+            None if self.found.contextual.contains(engine) => BriefStyle::Contextual,
+            None => BriefStyle::Directive,
+        }
     }
 
     /// How many competitors run at the same time: one in `solo` mode, else as declared.

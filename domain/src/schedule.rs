@@ -7,7 +7,7 @@
 mod laws;
 
 use crate::id::{Fence, JobId, SessionId, Tenant, WorkerId};
-use crate::job::{Job, Millis, State};
+use crate::job::{Job, MAX_ATTEMPTS, MAX_DEATHS, Millis, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,7 +33,12 @@ impl Default for Limits {
 pub struct Place {
     pub job: Job,
     pub state: State,
+    /// How often it was claimed.
     pub attempt: u32,
+    /// How often infrastructure failed it, or its lease ran out.
+    pub failed: u32,
+    /// How often its worker was found dead.
+    pub died: u32,
     /// Order of arrival.
     pub arrived: u64,
 }
@@ -66,6 +71,15 @@ pub enum Settled {
     Stale,
 }
 
+/// How a worker left its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It was told to stop.
+    Politely,
+    /// Nobody knows why: it was killed, or what it ran killed it.
+    Dead,
+}
+
 /// What a waiting job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
@@ -90,8 +104,22 @@ pub enum Why {
 }
 
 impl Place {
-    fn held_by(&self, fence: &Fence) -> bool {
+    /// A job that nobody has run yet.
+    pub fn new(job: Job, due: Millis, arrived: u64) -> Self {
+        Self { job, state: State::Queued { due }, attempt: 0, failed: 0, died: 0, arrived }
+    }
+
+    pub fn held_by(&self, fence: &Fence) -> bool {
         matches!(&self.state, State::Leased { fence: held, .. } if held == fence)
+    }
+
+    /// Why nobody shall run it again.
+    pub fn worn_out(&self) -> Option<String> {
+        if self.failed >= MAX_ATTEMPTS {
+            let times = self.failed;
+            return Some(format!("{times} attempts came to nothing; the last worker was not heard of again"));
+        }
+        (self.died >= MAX_DEATHS).then(|| format!("{} workers were killed, or died, while they ran it", self.died))
     }
 }
 
@@ -126,7 +154,7 @@ impl Queue {
         if self.places.contains_key(&job.id) {
             return false;
         }
-        let place = Place { state: State::Queued { due }, attempt: 0, arrived: self.arrivals, job };
+        let place = Place::new(job, due, self.arrivals);
         self.arrivals += 1;
         self.places.insert(place.job.id.clone(), place);
         true
@@ -180,30 +208,41 @@ impl Queue {
         }
     }
 
-    /// Gives a leased job back to the queue, to be tried again at `due`; the lease must be the one named.
+    /// Gives a leased job that infrastructure failed back to the queue, to be tried again at `due`; the lease must be the
+    /// one named.
     pub fn give_back(&mut self, id: &JobId, fence: &Fence, due: Millis) -> Settled {
         let Some(place) = self.places.get_mut(id) else { return Settled::Stale };
         if !place.held_by(fence) {
             return Settled::Stale;
         }
         place.state = State::Queued { due };
+        place.failed += 1;
         Settled::Accepted
     }
 
     /// Jobs whose lease has run out go back to the queue; their ids are returned.
     pub fn expire(&mut self, now: Millis) -> Vec<JobId> {
-        self.requeue(now, |place| matches!(place.state, State::Leased { expires, .. } if expires <= now))
+        let over = |place: &Place| matches!(place.state, State::Leased { expires, .. } if expires <= now);
+        self.requeue(now, over, |place| place.failed += 1)
     }
 
     /// Jobs of a session whose worker is known to be gone go back to the queue.
-    pub fn abandon(&mut self, session: &SessionId, now: Millis) -> Vec<JobId> {
-        self.requeue(now, |place| matches!(place.state, State::Leased { .. }) && &place.job.session == session)
+    pub fn abandon(&mut self, session: &SessionId, left: Left, now: Millis) -> Vec<JobId> {
+        let mine = |place: &Place| matches!(place.state, State::Leased { .. }) && &place.job.session == session;
+        self.requeue(now, mine, |place| place.died += u32::from(left == Left::Dead))
     }
 
-    fn requeue(&mut self, now: Millis, which: impl Fn(&Place) -> bool) -> Vec<JobId> {
+    /// Jobs of workers that were found dead go back to the queue.
+    pub fn bury(&mut self, workers: &[WorkerId], now: Millis) -> Vec<JobId> {
+        let theirs = |place: &Place| matches!(&place.state, State::Leased { worker, .. } if workers.contains(worker));
+        self.requeue(now, theirs, |place| place.died += 1)
+    }
+
+    fn requeue(&mut self, now: Millis, which: impl Fn(&Place) -> bool, count: impl Fn(&mut Place)) -> Vec<JobId> {
         let mut back = Vec::new();
         for place in self.places.values_mut().filter(|place| which(place)) {
             place.state = State::Queued { due: now };
+            count(place);
             back.push(place.job.id.clone());
         }
         back

@@ -107,6 +107,30 @@ impl Guard {
     }
 }
 
+/// One pattern by itself, for telling an author what it names.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    globs: GlobSet,
+    /// The longest folder without a wildcard of each alternative; empty for the repository's own.
+    folders: Vec<String>,
+}
+
+impl Reach {
+    pub fn new(pattern: &str) -> Result<Self, BadPattern> {
+        let parsed = Pattern::parse_all(&[pattern.to_owned()])?;
+        let folders = parsed.iter().map(|one| one.parents().pop().unwrap_or_default()).collect();
+        Ok(Self { globs: compile(&parsed, Pattern::globs)?, folders })
+    }
+
+    pub fn covers(&self, path: &str) -> bool {
+        self.globs.is_match(path)
+    }
+
+    pub fn folders(&self) -> &[String] {
+        &self.folders
+    }
+}
+
 fn compile(
     patterns: &[Pattern],
     globs: impl Fn(&Pattern) -> Result<Vec<globset::Glob>, BadPattern>,

@@ -2,6 +2,7 @@
 //!
 //! The record of a session is the list of its events; whoever holds the list can carry the session on.
 
+mod base;
 mod compete;
 mod judge;
 #[cfg(test)]
@@ -26,9 +27,13 @@ pub struct Session {
     /// When it was submitted, or when its question was answered: from then on its wall time passes.
     pub started: Millis,
     pub latest: Millis,
+    /// How long no process moved it: its wall time stood still.
+    pub idle: Millis,
     pub phase: Phase,
     pub base_evaluated: Option<Evaluated>,
     pub contestants: Vec<Contestant>,
+    /// No engine begins before the base has been measured.
+    base_first: bool,
     /// Jobs that are enqueued and not settled, with whose they are.
     pending: BTreeMap<JobId, Pending>,
     /// Why no further round begins, once that is so.
@@ -64,6 +69,8 @@ pub struct Contestant {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Play {
+    /// The first round begins when the base has been measured.
+    Waiting,
     Implementing(u32),
     /// The tree is stored; the base has to be measured first.
     AwaitingBase(u32),
@@ -87,10 +94,12 @@ pub struct RoundRecord {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "nearly every event is a settled job; a box would only cost a step")]
 pub enum Event {
-    /// `yes`: the recommended answer is taken to every question.
+    /// `yes`: the recommended answer is taken to every question. `base_first`: no engine is paid for before the base is
+    /// known to be measurable; records that were begun without it go on as they began.
     Submitted {
         at: Millis,
         yes: bool,
+        base_first: bool,
     },
     Decided {
         at: Millis,
@@ -106,6 +115,11 @@ pub enum Event {
     },
     WallPassed {
         at: Millis,
+    },
+    /// A process took it up again; from `since` on nobody had moved it.
+    Resumed {
+        at: Millis,
+        since: Millis,
     },
 }
 
@@ -148,6 +162,8 @@ pub enum IllegalTransition {
     Ended(SessionId),
     #[error("job {0} is not a pending job of this session")]
     UnknownJob(JobId),
+    #[error("session {0} does not run")]
+    NotRunning(SessionId),
     #[error("session {0} waits for no answer")]
     NothingAsked(SessionId),
     #[error("'{answer}' is not an answer; answers: {options}")]
@@ -180,9 +196,11 @@ impl Session {
             base,
             started: 0,
             latest: 0,
+            idle: 0,
             phase: Phase::New,
             base_evaluated: None,
             contestants,
+            base_first: false,
             pending: BTreeMap::new(),
             closing: None,
         }
@@ -192,11 +210,15 @@ impl Session {
     pub fn apply(mut self, event: Event) -> Result<(Self, Vec<Effect>), IllegalTransition> {
         let mut effects = Vec::new();
         match event {
-            Event::Submitted { at, yes } => self.submitted(at, yes, &mut effects)?,
+            Event::Submitted { at, yes, base_first } => {
+                self.base_first = base_first;
+                self.submitted(at, yes, &mut effects)?;
+            }
             Event::Decided { at, answer } => self.decided(at, &answer, &mut effects)?,
             Event::Settled { at, job, outcome } => self.settled(at, job, outcome, &mut effects)?,
             Event::Cancelled { at } => self.cancelled(at, &mut effects)?,
             Event::WallPassed { at } => self.wall_passed(at, &mut effects)?,
+            Event::Resumed { at, since } => self.resumed(at, since)?,
         }
         Ok((self, effects))
     }
@@ -216,7 +238,13 @@ impl Session {
     /// When the session's wall time is used up.
     pub fn wall_ends(&self) -> Option<Millis> {
         let wall = self.packet.budget.wall?;
-        (self.phase == Phase::Running && self.closing.is_none()).then(|| self.started + wall.as_millis() as Millis)
+        let ends = || self.started + self.idle + wall.as_millis() as Millis;
+        (self.phase == Phase::Running && self.closing.is_none()).then(ends)
+    }
+
+    /// How long it was moved, from its beginning to its latest event.
+    pub fn lasted(&self) -> Millis {
+        self.latest.saturating_sub(self.started + self.idle)
     }
 
     pub fn status(&self) -> &'static str {
@@ -269,6 +297,16 @@ impl Session {
         Ok(())
     }
 
+    fn resumed(&mut self, at: Millis, since: Millis) -> Result<(), IllegalTransition> {
+        if self.phase != Phase::Running {
+            return Err(IllegalTransition::NotRunning(self.id.clone()));
+        }
+        // Whatever brought the latest event was moving the session then.
+        self.idle += at.saturating_sub(since.max(self.latest));
+        self.latest = self.latest.max(at);
+        Ok(())
+    }
+
     fn cancelled(&mut self, at: Millis, effects: &mut Vec<Effect>) -> Result<(), IllegalTransition> {
         if self.standing().is_some() {
             return Err(IllegalTransition::Ended(self.id.clone()));
@@ -284,7 +322,7 @@ impl Session {
 
 impl Contestant {
     fn new(competitor: Competitor) -> Self {
-        Self { competitor, play: Play::Implementing(1), rounds: Vec::new(), best: None, stale: 0, holdout: None }
+        Self { competitor, play: Play::Waiting, rounds: Vec::new(), best: None, stale: 0, holdout: None }
     }
 
     pub fn round(&self, number: u32) -> Option<&RoundRecord> {

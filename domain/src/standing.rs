@@ -7,6 +7,7 @@ mod tests;
 
 pub(crate) use place::place;
 
+use crate::ending::Ending;
 use crate::id::{Commit, CompetitorName};
 use crate::measure::Verdict;
 use crate::outcome::{Change, Flag, GateResult, Usage};
@@ -49,7 +50,9 @@ pub struct Entry {
     pub flags: Vec<Flag>,
     pub rounds: Vec<Round>,
     pub best_round: Option<u32>,
+    /// By the broker's count.
     pub usage: Usage,
+    pub runs: Runs,
     /// 0 to 5.
     pub score: Option<f64>,
     /// Neither better in every respect than another nor worse: on the Pareto front.
@@ -58,6 +61,18 @@ pub struct Entry {
     pub said: Vec<String>,
     /// Why it stopped: target reached, stale, rounds used up, cancelled, failed.
     pub stopped: String,
+}
+
+/// What its engine runs say of themselves.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Runs {
+    /// Of the last one; `None`: none came to an end.
+    pub ending: Option<Ending>,
+    pub ending_detail: String,
+    /// By the engine's own word, of all runs together.
+    pub own_usage: Usage,
+    /// Empty where it was not said.
+    pub engine_version: String,
 }
 
 /// One KPI of one competitor against the base.

@@ -4,6 +4,7 @@
 //! proof: a loosened tolerance or a dropped row of a table is not seen, and a rewrite with fewer assertions is flagged.
 
 mod assertion;
+mod canary;
 mod case;
 mod evasion;
 mod layout;
@@ -13,6 +14,7 @@ mod reach;
 mod source;
 mod strength;
 
+pub use canary::{Canary, canary, hosts};
 pub use reach::reaches;
 
 use crate::outcome::{Flag, FlagKind};

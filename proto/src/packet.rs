@@ -5,9 +5,11 @@
 mod build;
 mod competitors;
 pub mod keys;
+mod limits;
 mod measures;
 mod nearest;
 mod paths;
+mod places;
 mod problem;
 mod schema;
 mod section;
@@ -15,10 +17,12 @@ mod shape;
 mod value;
 
 pub use competitors::BUILT_IN_ENGINES;
+pub use places::Places;
 pub use problem::Problem;
 pub use value::{duration, percentage, size};
 
-use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
+use crate::v1::SessionHead;
+use arena_domain::packet::{Found, MAX_PACKET_BYTES, Packet};
 use toml_edit::Document;
 
 use problem::{Lines, Sink, Spot};
@@ -33,6 +37,20 @@ pub struct Parsed {
 
 /// Every problem at once, in the order of lines; only a file too large or not TOML at all has one alone.
 pub fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
+    let mut sink = Sink::default();
+    let packet = read(text, &mut sink)?;
+    sink.problems.append(&mut sink.limits);
+    finished(packet, sink)
+}
+
+/// A packet that was accepted once: values that only a later version refuses do not hide what came of them.
+pub fn recall(text: &str) -> Result<Parsed, Vec<Problem>> {
+    let mut sink = Sink::default();
+    let packet = read(text, &mut sink)?;
+    finished(packet, sink)
+}
+
+fn read(text: &str, sink: &mut Sink) -> Result<Packet, Vec<Problem>> {
     if text.len() > MAX_PACKET_BYTES {
         let reason = format!("is {} bytes long; the limit is {MAX_PACKET_BYTES}", text.len());
         return Err(vec![Problem::new(&Spot::file(), reason, "keep data in files beside the packet")]);
@@ -42,16 +60,28 @@ pub fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
         let spot = Spot { line: lines.line(error.span()).unwrap_or(1), path: String::new() };
         vec![Problem::new(&spot, format!("is not TOML: {}", error.message()), "mend the syntax on this line")]
     })?;
-    let mut sink = Sink::default();
-    shape::check(document.as_table(), &lines, &mut sink);
-    let packet = build::packet(&Section::root(document.as_table(), &lines), &mut sink);
-    let Sink { mut problems, mut warnings, unknown: _ } = sink;
+    shape::check(document.as_table(), &lines, sink);
+    let root = Section::root(document.as_table(), &lines);
+    let packet = build::packet(&root, sink);
+    limits::check(&root, &packet, sink);
+    Ok(packet)
+}
+
+fn finished(packet: Packet, sink: Sink) -> Result<Parsed, Vec<Problem>> {
+    let Sink { mut problems, mut warnings, limits: _, unknown: _ } = sink;
     if problems.is_empty() {
         warnings.sort_by_key(|warning| warning.line);
         return Ok(Parsed { packet, warnings });
     }
     problems.sort_by_key(|problem| problem.line);
     Err(problems)
+}
+
+/// The packet of a session, with what was looked up when it was submitted.
+pub fn submitted(head: &SessionHead) -> Result<Packet, Vec<Problem>> {
+    let mut packet = recall(&head.packet)?.packet;
+    packet.found = Found { contextual: head.contextual.iter().cloned().collect(), codebase: head.codebase.clone() };
+    Ok(packet)
 }
 
 #[cfg(test)]

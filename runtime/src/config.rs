@@ -5,14 +5,17 @@
 mod build;
 mod keys;
 mod layers;
+mod provider;
 mod upstream;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use build::Build;
+pub use provider::{Api, KeyStyle, Login};
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -24,6 +27,9 @@ const MOST_BYTES: u64 = 1 << 20;
 pub struct Config {
     pub worker: WorkerConfig,
     pub limits: Limits,
+    pub broker: BrokerConfig,
+    /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
+    pub egress_hosts: BTreeMap<String, std::net::IpAddr>,
     /// By name, such as `openai`.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -58,13 +64,29 @@ pub struct Limits {
     pub engine: BTreeMap<String, u32>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// Longest silence of a provider.
+    pub idle: Duration,
+    /// Of one request.
+    pub retries: u32,
+    /// All waits between the attempts of one request together.
+    pub retry_wait: Duration,
+    /// Set aside for a request that does not say how much it may answer.
+    pub output_tokens: u32,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
     /// Without a slash at its end.
     pub upstream: String,
-    /// The variable that holds the key; at most one of it and `key_file` is set.
+    /// The variable that holds the key; at most one of it, `key_file` and `login` is set.
     pub key_env: Option<String>,
     pub key_file: Option<PathBuf>,
+    pub login: Option<Login>,
+    /// What it speaks.
+    pub apis: Vec<Api>,
+    pub key_style: KeyStyle,
     /// Patterns with `*`; a model that none of them fits is refused.
     pub models: Vec<String>,
     /// By model; a model without a price costs an unknown amount.
@@ -77,6 +99,8 @@ pub struct Price {
     pub input: f64,
     /// As `input` when it was not stated.
     pub cached_input: f64,
+    /// 1.25 times `input` when it was not stated, as the one provider charges that counts it.
+    pub cache_write: f64,
     pub output: f64,
 }
 
@@ -250,7 +274,7 @@ output = 2
         let config = loaded(text, &[], &[]).unwrap();
         assert_eq!(config.worker.measure_cores, ["1"]);
         assert_eq!(config.providers["openai"].models, ["gpt-5*"]);
-        let price = Price { input: 1.25, cached_input: 0.125, output: 10.0 };
+        let price = Price { input: 1.25, cached_input: 0.125, cache_write: 1.5625, output: 10.0 };
         assert_eq!(config.providers["openai"].price, BTreeMap::from([("gpt-5.5".to_owned(), price)]));
         let own = &config.providers["own"];
         assert_eq!((own.upstream.as_str(), own.price["a.b"].cached_input), ("http://127.0.0.1:9000", 1.0));
@@ -270,6 +294,56 @@ output = 2
         let config = loaded("", &variables, &[("provider.openai.key_env", "MINE")]).unwrap();
         assert_eq!(config.providers["openai"].key_file, None);
         refused("[provider.openai]\nkey_file = \"k\"\nkey_env = \"K\"\n", &[], &[], "stands beside `key_file`");
+    }
+
+    #[test]
+    fn a_login_is_one_more_source_of_a_key_with_an_upstream_of_its_own() {
+        let config = loaded("[provider.openai]\nlogin = \"codex\"\n", &[], &[]).unwrap();
+        let openai = &config.providers["openai"];
+        assert_eq!((openai.login, openai.key_env.clone()), (Some(Login::Codex), None));
+        assert_eq!(openai.upstream, "https://chatgpt.com/backend-api/codex");
+        let text = "[provider.openai]\nlogin = \"codex\"\nupstream = \"http://127.0.0.1:9/x\"\n";
+        assert_eq!(loaded(text, &[], &[]).unwrap().providers["openai"].upstream, "http://127.0.0.1:9/x");
+        let config = loaded("[provider.anthropic]\nlogin = \"claude\"\n", &[], &[]).unwrap();
+        assert_eq!(config.providers["anthropic"].upstream, "https://api.anthropic.com");
+        refused(
+            "provider.openai.login = \"kimi\"\n",
+            &[],
+            &[],
+            "line 1: provider.openai.login: is none of codex, claude",
+        );
+        let both = "[provider.openai]\nkey_file = \"k\"\nlogin = \"codex\"\n";
+        refused(both, &[], &[], "stands beside `login`");
+    }
+
+    #[test]
+    fn what_a_provider_speaks_is_known_by_its_name_or_said() {
+        let text = "[provider.own]\nupstream = \"https://h\"\n[provider.team]\nupstream = \"https://t\"\n\
+                    api = [\"messages\", \"chat\"]\nkey_style = \"x-api-key\"\n";
+        let config = loaded(text, &[], &[]).unwrap();
+        let speaks = |name: &str| (config.providers[name].apis.clone(), config.providers[name].key_style);
+        assert_eq!(speaks("openai"), (vec![Api::Responses, Api::Chat], KeyStyle::Bearer));
+        assert_eq!(speaks("anthropic"), (vec![Api::Messages], KeyStyle::XApiKey));
+        assert_eq!(speaks("google"), (vec![Api::Gemini], KeyStyle::XGoogApiKey));
+        assert_eq!(speaks("own"), (vec![Api::Responses, Api::Chat], KeyStyle::Bearer));
+        assert_eq!(speaks("team"), (vec![Api::Messages, Api::Chat], KeyStyle::XApiKey));
+        refused("provider.openai.api = [\"smtp\"]\n", &[], &[], "provider.openai.api: holds what is none of responses");
+        refused("provider.openai.key_style = \"cookie\"\n", &[], &[], "is none of bearer, x-api-key");
+    }
+
+    #[test]
+    fn the_brokers_limits_and_the_addresses_of_egress_are_keys_too() {
+        let config = loaded("[egress.hosts]\n\"mirror.example\" = \"10.0.0.5\"\n", &[], &[("broker.idle_s", "2")]);
+        let config = config.unwrap();
+        let broker = BrokerConfig {
+            idle: Duration::from_secs(2),
+            retries: 4,
+            retry_wait: Duration::from_secs(60),
+            output_tokens: 32_000,
+        };
+        assert_eq!(config.broker, broker);
+        assert_eq!(config.egress_hosts["mirror.example"], std::net::Ipv4Addr::new(10, 0, 0, 5));
+        refused("[egress.hosts]\na = \"b\"\n", &[], &[], "line 2: egress.hosts.a: is no address");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every command as a user and as a script meets it.
 
 mod act;
+mod adopt;
 mod begin;
 mod look;
 mod streams;

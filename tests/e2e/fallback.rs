@@ -82,7 +82,7 @@ fn every_kind_of_change_is_the_same_submission_as_on_an_overlay() {
         ),
         (
             "mode",
-            "chmod +x tool; chmod 600 dir/b; ln -s ../etc/passwd out; ln -sfn dir/a link; ln dir/a hard; ln hard harder; echo 6 > value",
+            "chmod +x tool; chmod 600 dir/b; ln -s /etc/passwd out; ln -s ../outside upwards; ln -s dir/b in; ln -sfn dir/a link; ln dir/a hard; ln hard harder; echo 6 > value",
         ),
         (
             "odd",
@@ -108,6 +108,7 @@ fn every_kind_of_change_is_the_same_submission_as_on_an_overlay() {
     for path in ["old name", "new name", "dir/a", "moved/a", "swap", "swap/in", "folder", "folder/x"] {
         assert!(moved.as_array().unwrap().contains(&path.into()), "{path} in {moved}");
     }
+    assert_eq!(volume.entry("mode")["scope"]["reverted"], serde_json::json!(["out", "upwards"]));
     let reverted = volume.entry("odd")["scope"]["reverted"].to_string();
     assert!(
         reverted.contains("deep/.git (a repository inside the tree)") && reverted.contains("pipe (a named pipe)"),

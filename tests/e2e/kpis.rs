@@ -142,6 +142,7 @@ fn a_harness_that_does_not_measure_the_base_fails_the_session_with_what_to_do() 
     for part in ["does not measure the base", "exit 9", "cannot open bench", "run the harness by hand"] {
         assert!(reason.contains(part), "{part}: {reason}");
     }
+    assert!(output.events().iter().all(|event| event["phase"] != "engine"), "no engine is paid for: {output:?}");
     world.assert_clean();
 }
 

@@ -80,6 +80,8 @@ fn rounds_build_on_the_best_and_the_brief_tells_what_was_measured() {
     let holdout = halve["kpis"][0]["holdout_ratio"].as_f64().unwrap();
     assert!((holdout - 0.1).abs() < 1e-9, "{holdout}");
     let branch = halve["branch"].as_str().unwrap();
+    let first = git(&world.repo, &["show", &format!("{branch}:brief-1.md")]);
+    assert!(first.contains("On the base: value 10.0000 points.") && !first.contains("unseen-9"), "{first}");
     let second = git(&world.repo, &["show", &format!("{branch}:brief-2.md")]);
     assert!(second.contains("Round 1: kept") && second.contains("5.0000 points now"), "{second}");
     assert!(!second.contains("unseen-9"), "a holdout scenario is never shown");

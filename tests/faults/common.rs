@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-use support::{Leftovers, Output, Packet, Running, Witness, World, leftovers};
+use support::{Leftovers, Output, Packet, Running, Witness, World, leftovers, now};
 
 /// Two competitors, two rounds, a holdout: `low` wins with 2 of 10, which takes both of its rounds.
 pub(crate) fn packet() -> Packet {
@@ -16,12 +16,70 @@ pub(crate) fn packet() -> Packet {
     packet
 }
 
+/// The same, whose engines take so many seconds.
+pub(crate) fn slow(seconds: &str) -> Packet {
+    let mut packet = packet();
+    packet.engines.iter_mut().for_each(|(_, shell)| *shell = shell.replace("sleep 0.4", &format!("sleep {seconds}")));
+    packet
+}
+
 /// A run in the background with something in its environment.
 pub(crate) fn start_with(world: &World, args: &[&str], env: &[(&str, &str)]) -> Running {
     let log = std::fs::File::create(world.repo.join("../run.log")).expect("a log");
     let other = log.try_clone().expect("a log");
     let mut command = world.command(args);
     Running { child: command.envs(env.iter().copied()).stdout(log).stderr(other).spawn().expect("the binary") }
+}
+
+/// A run in the background that something is done to, and what must hold afterwards whatever that was.
+pub(crate) struct Story {
+    pub world: World,
+    pub witness: Witness,
+    pub running: Running,
+}
+
+impl Story {
+    pub(crate) fn begun(world: World, packet: &Packet, env: &[(&str, &str)]) -> Self {
+        world.packet(packet);
+        std::fs::create_dir_all(&world.state).expect("a folder");
+        let witness = Witness::watch(&world.state);
+        let running = start_with(&world, &["run", "arena.toml", "--json"], env);
+        Self { world, witness, running }
+    }
+
+    /// Waits until competitors have come to this phase so many times; the base goes through most of them before.
+    pub(crate) fn until_phase(&mut self, phase: &str, times: usize) {
+        self.world.until(phase, &mut self.running, |said| competitors_in(said, phase) >= times);
+    }
+
+    /// The code that the run ends with by itself, and that it says nothing of a defect.
+    pub(crate) fn ends(&mut self) -> Option<i32> {
+        let code = self.running.child.wait().expect("its end").code();
+        assert!(!self.world.said().contains("panicked"), "{}", self.world.said());
+        code
+    }
+
+    /// Kills without a warning, and waits until the process is gone.
+    pub(crate) fn kill(&mut self) {
+        self.running.child.kill().expect("a kill");
+        self.running.child.wait().expect("its end");
+    }
+
+    /// Resumed to its verdict; no engine ran again whose tree was stored, and nothing is left. What was stored is returned.
+    pub(crate) fn resumed(self) -> Vec<String> {
+        let id = self.world.session();
+        let (kept, since) = (stored(&self.world, &id), now());
+        assert_won(&self.world.arena(&["resume", &id, "--json"]));
+        assert_not_again(&self.witness, &kept, since);
+        assert_clean(&self.world);
+        kept
+    }
+}
+
+/// How often competitors have come to this phase.
+pub(crate) fn competitors_in(said: &str, phase: &str) -> usize {
+    let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["phase"] == phase && event["competitor"] != "base").count()
 }
 
 /// The verdict of [`packet`], however often it was interrupted.

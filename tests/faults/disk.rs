@@ -1,11 +1,11 @@
 //! A state directory that is read-only, full before the start, or filled in mid-run.
 
-use crate::common::{assert_clean, assert_not_again, assert_won, packet, stored};
+use crate::common::{Story, assert_clean, packet, slow};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{Witness, World, now, ready};
+use support::{World, ready};
 
 /// A file system of its own below a world, unmounted when dropped.
 struct Mounted(PathBuf);
@@ -105,45 +105,35 @@ fn a_full_disk_is_refused_before_anything_is_made() {
     }
 }
 
-fn filled_when(test: &str, word: &str, times: usize) {
+fn filled_when(test: &str, phase: &str, times: usize) {
     if !ready(test) {
         return;
     }
     let mut world = World::new();
     let mounted = Mounted::below(&mut world, 400);
-    let mut slow = packet();
-    slow.engines.iter_mut().for_each(|(_, shell)| *shell = shell.replace("sleep 0.4", "sleep 2"));
-    world.packet(&slow);
-    std::fs::create_dir_all(&world.state).expect("a folder");
-    let witness = Witness::watch(&world.state);
-    let mut running = world.start(&["run", "arena.toml", "--json"]);
-    world.until(word, &mut running, |said| said.matches(word).count() >= times);
+    let mut story = Story::begun(world, &slow("2"), &[]);
+    story.until_phase(phase, times);
     mounted.fill(0);
-    let code = running.child.wait().expect("its end").code();
-    let said = world.said();
+    let code = story.ends();
+    let said = story.world.said();
     assert_eq!(code, Some(75), "{said}");
     assert!(said.contains("free some space") && said.contains("arena resume"), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
     mounted.empty();
-    let id = world.session();
-    let (kept, since) = (stored(&world, &id), now());
-    assert_won(&world.arena(&["resume", &id, "--json"]));
-    assert_not_again(&witness, &kept, since);
-    assert_clean(&world);
+    story.resumed();
     drop(mounted);
 }
 
 #[test]
 fn a_disk_that_fills_while_engines_work_stops_the_run_and_loses_nothing_stored() {
-    filled_when("a_disk_that_fills_while_engines_work", "\"phase\":\"engine\"", 2);
+    filled_when("a_disk_that_fills_while_engines_work", "engine", 2);
 }
 
 #[test]
 fn a_disk_that_fills_in_the_second_round_stops_the_run_and_loses_nothing_stored() {
-    filled_when("a_disk_that_fills_in_the_second_round", "\"phase\":\"engine\"", 3);
+    filled_when("a_disk_that_fills_in_the_second_round", "engine", 3);
 }
 
 #[test]
 fn a_disk_that_fills_while_a_tree_is_collected_keeps_the_tree() {
-    filled_when("a_disk_that_fills_while_a_tree_is_collected", "\"phase\":\"collect\"", 1);
+    filled_when("a_disk_that_fills_while_a_tree_is_collected", "collect", 1);
 }

@@ -1,14 +1,9 @@
 //! `kill -9` of `arena run` at any moment, then `arena resume`.
 
-use crate::common::{assert_clean, assert_not_again, assert_won, packet, start_with, stored};
+use crate::common::{Story, assert_clean, assert_not_again, assert_won, competitors_in, packet, slow, stored};
+use std::process::Command;
 use std::time::Duration;
-use support::{Running, Witness, World, now, ready};
-
-/// Kills without a warning, and waits until the process is gone.
-fn kill(running: &mut Running) {
-    running.child.kill().expect("a kill");
-    running.child.wait().expect("its end");
-}
+use support::{Leftovers, World, leftovers, now, ready};
 
 /// Runs, kills as soon as `done` says so of what was said, when at least `least` trees must be stored, and resumes to
 /// the end.
@@ -16,23 +11,11 @@ fn killed_and_resumed(test: &str, least: usize, done: impl Fn(&str) -> bool) {
     if !ready(test) {
         return;
     }
-    let world = World::new();
-    world.packet(&packet());
-    let witness = Witness::watch(&world.state);
-    let mut running = world.start(&["run", "arena.toml", "--json"]);
-    world.until(test, &mut running, done);
-    kill(&mut running);
-    let id = world.session();
-    let (kept, since) = (stored(&world, &id), now());
+    let mut story = Story::begun(World::new(), &packet(), &[]);
+    story.world.until(test, &mut story.running, done);
+    story.kill();
+    let kept = story.resumed();
     assert!(kept.len() >= least, "stored: {kept:?}");
-    let output = world.arena(&["resume", &id, "--json"]);
-    assert_won(&output);
-    assert_not_again(&witness, &kept, since);
-    assert_clean(&world);
-}
-
-fn count(said: &str, word: &str) -> usize {
-    said.matches(word).count()
 }
 
 #[test]
@@ -41,23 +24,28 @@ fn killed_while_it_prepares() {
 }
 
 #[test]
+fn killed_while_the_base_is_measured() {
+    killed_and_resumed("killed_while_the_base_is_measured", 0, |said| said.contains("\"phase\":\"measure\""));
+}
+
+#[test]
 fn killed_while_engines_work() {
-    killed_and_resumed("killed_while_engines_work", 0, |said| said.contains("\"phase\":\"engine\""));
+    killed_and_resumed("killed_while_engines_work", 0, |said| competitors_in(said, "engine") >= 1);
 }
 
 #[test]
 fn killed_while_a_tree_is_collected() {
-    killed_and_resumed("killed_while_a_tree_is_collected", 0, |said| said.contains("\"phase\":\"collect\""));
+    killed_and_resumed("killed_while_a_tree_is_collected", 0, |said| competitors_in(said, "collect") >= 1);
 }
 
 #[test]
 fn killed_while_a_gate_runs() {
-    killed_and_resumed("killed_while_a_gate_runs", 0, |said| said.contains("\"phase\":\"gate\""));
+    killed_and_resumed("killed_while_a_gate_runs", 1, |said| competitors_in(said, "gate") >= 1);
 }
 
 #[test]
 fn killed_while_it_measures() {
-    killed_and_resumed("killed_while_it_measures", 0, |said| said.contains("\"phase\":\"measure\""));
+    killed_and_resumed("killed_while_it_measures", 1, |said| competitors_in(said, "measure") >= 1);
 }
 
 #[test]
@@ -67,7 +55,7 @@ fn killed_between_two_rounds() {
 
 #[test]
 fn killed_in_the_second_round() {
-    killed_and_resumed("killed_in_the_second_round", 1, |said| count(said, "\"phase\":\"engine\"") >= 3);
+    killed_and_resumed("killed_in_the_second_round", 1, |said| competitors_in(said, "engine") >= 3);
 }
 
 #[test]
@@ -78,7 +66,7 @@ fn killed_when_the_holdout_begins() {
 #[test]
 fn killed_just_before_the_end() {
     killed_and_resumed("killed_just_before_the_end", 4, |said| {
-        said.split_once("\"event\":\"holdout\"").is_some_and(|(_, after)| count(after, "\"phase\":\"measure\"") >= 2)
+        said.split_once("\"event\":\"holdout\"").is_some_and(|(_, after)| competitors_in(after, "measure") >= 2)
     });
 }
 
@@ -100,30 +88,31 @@ fn killed_six_times_at_moments_of_chance() {
     if !ready("killed_six_times_at_moments_of_chance") {
         return;
     }
-    let world = World::new();
-    let mut slow = packet();
-    slow.engines.iter_mut().for_each(|(_, shell)| *shell = shell.replace("sleep 0.4", "sleep 1.5"));
-    world.packet(&slow);
-    let witness = Witness::watch(&world.state);
-    let mut running = world.start(&["run", "arena.toml", "--json"]);
-    world.await_word("\"event\":\"started\"", &mut running);
-    let id = world.session();
+    let mut story = Story::begun(World::new(), &slow("1.5"), &[]);
+    story.world.await_word("\"event\":\"started\"", &mut story.running);
+    let id = story.world.session();
     for moment in moments(20_240_607).take(6) {
         std::thread::sleep(moment);
-        kill(&mut running);
-        let (kept, since) = (stored(&world, &id), now());
-        running = world.start(&["resume", &id, "--json"]);
+        story.kill();
+        let (kept, since) = (stored(&story.world, &id), now());
+        story.running = story.world.start(&["resume", &id, "--json"]);
         // The feed is told from its beginning, so this run has taken the session up; or the session has ended.
-        world.until("a beginning", &mut running, |said| {
+        story.world.until("a beginning", &mut story.running, |said| {
             said.contains("\"event\":\"started\"") || said.contains("\"winner\"")
         });
-        assert_not_again(&witness, &kept, since);
+        assert_not_again(&story.witness, &kept, since);
     }
-    let (kept, since) = (stored(&world, &id), now());
-    drop(running);
-    assert_won(&world.arena(&["resume", &id, "--json"]));
-    assert_not_again(&witness, &kept, since);
-    assert_clean(&world);
+    story.kill();
+    story.resumed();
+}
+
+/// Engines that never end, killed while they work, with something of theirs to take away.
+fn killed_for_good(env: &[(&str, &str)]) -> Story {
+    let mut endless = packet();
+    endless.engines.iter_mut().for_each(|(_, shell)| *shell = "sleep 50".into());
+    let mut story = Story::begun(World::new(), &endless, env);
+    story.until_phase("engine", 1);
+    story
 }
 
 #[test]
@@ -131,18 +120,46 @@ fn the_next_session_takes_away_what_a_killed_one_left() {
     if !ready("the_next_session_takes_away") {
         return;
     }
-    let world = World::new();
-    let mut endless = packet();
-    endless.engines.iter_mut().for_each(|(_, shell)| *shell = "sleep 50".into());
-    world.packet(&endless);
     // The dead session's leases must not hold the only slot for ever.
-    let mut running = start_with(&world, &["run", "arena.toml", "--json"], &[("ARENA_LIMITS_FLEET", "1")]);
-    world.await_word("\"phase\":\"engine\"", &mut running);
-    kill(&mut running);
-    assert_ne!(support::leftovers(&world.state), support::Leftovers::default(), "the kill leaves something to reap");
-    world.packet(&packet());
-    let output =
-        world.command(&["run", "arena.toml", "--json"]).env("ARENA_LIMITS_FLEET", "1").output().expect("a run");
+    let env = [("ARENA_LIMITS_FLEET", "1")];
+    let mut story = killed_for_good(&env);
+    story.kill();
+    assert_ne!(leftovers(&story.world.state), Leftovers::default(), "the kill leaves something to reap");
+    story.world.packet(&packet());
+    let output = story.world.command(&["run", "arena.toml", "--json"]).envs(env).output().expect("a run");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_clean(&story.world);
+}
+
+#[test]
+fn what_ran_when_its_state_directory_was_deleted_is_taken_away_by_the_next_start() {
+    if !ready("what_ran_when_its_state_directory_was_deleted") {
+        return;
+    }
+    let mut story = killed_for_good(&[]);
+    // What is mounted stays; all else goes, the locks too.
+    let deleted = Command::new("rm").arg("-rf").arg(&story.world.state).output().expect("rm");
+    assert!(!story.world.state.join("arena.db").exists(), "{deleted:?}");
+    story.kill();
+    assert_ne!(leftovers(&story.world.state).containers, Vec::<String>::new(), "something is left to reap");
+    assert_won(&story.world.run(&packet()));
+    assert_clean(&story.world);
+}
+
+#[test]
+fn a_holder_that_was_made_and_never_started_is_taken_away_by_the_next_start() {
+    if !ready("a_holder_that_was_made_and_never_started") {
+        return;
+    }
+    let world = World::new();
+    let root = world.state.join("worker");
+    let state = &arena_runtime::digest::sha256(root.as_os_str().as_encoded_bytes())[..16];
+    let labels = ["arena=holder".to_owned(), format!("arena.state={state}"), "arena.boot=0123456789ab".to_owned()];
+    let mut create = Command::new("docker");
+    create.arg("create").args(labels.iter().flat_map(|label| ["--label", label])).args(["arena/base", "true"]);
+    let made = create.output().expect("docker");
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(leftovers(&world.state).containers.len(), 1, "it is this state directory's");
+    assert_won(&world.run(&packet()));
     assert_clean(&world);
 }

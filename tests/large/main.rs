@@ -2,12 +2,10 @@
 //! binary of the same build; lines of figures begin with `large:`.
 
 use serde_json::Value;
-use std::fmt::Write;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
-use support::{Packet, World, git, ready};
+use support::{Packet, World, ready};
 
 const FILES: usize = 20_000;
 const COMMITS: usize = 500;
@@ -20,32 +18,8 @@ const TRIES: usize = 3;
 
 /// One commit of all files, then many of one file each.
 fn large() -> World {
-    let world = World::bare();
-    let mut stream = String::new();
-    for commit in 0..COMMITS {
-        let _ = write!(
-            stream,
-            "commit refs/heads/main\ncommitter T <t@localhost> {} +0000\ndata 1\nc\n",
-            1_700_000_000 + commit
-        );
-        let mut file = |path: &str, content: &str| {
-            let _ = write!(stream, "M 644 inline {path}\ndata {}\n{content}\n", content.len());
-        };
-        if commit == 0 {
-            file("value", "1000\n");
-            for number in 0..FILES {
-                file(&format!("d{}/f{number}", number % 50), &format!("{number}\n").repeat(20));
-            }
-        }
-        file("d0/f0", &format!("commit {commit}\n"));
-    }
-    let mut import = Command::new("git");
-    import.arg("-C").arg(&world.repo).args(["fast-import", "--quiet"]).stdin(Stdio::piped());
-    let mut child = import.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-    git(&world.repo, &["reset", "-q", "--hard"]);
-    world
+    let files = (0..FILES).map(|number| (format!("d{}/f{number}", number % 50), format!("{number}\n").repeat(20)));
+    World::imported(COMMITS, files.chain([("value".to_owned(), "1000\n".to_owned())]))
 }
 
 /// What an engine does that takes no time, and one that takes a little.

@@ -2,6 +2,8 @@
 //!
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
+mod attacks;
+mod history;
 mod leftovers;
 pub mod model;
 mod packet;
@@ -9,6 +11,7 @@ mod skip;
 mod witness;
 mod world;
 
+pub use attacks::{CROWD, EAT, FLOOD};
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};

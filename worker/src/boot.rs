@@ -2,11 +2,11 @@
 //!
 //! What a dead boot has left (containers, volumes, mounts, disks) is taken away by the next one: by its lock, never by its age.
 
-use crate::mounts;
 use crate::sandbox::{Docker, Error};
+use crate::{cache, mounts};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use std::time::Duration;
 pub const LABEL_STATE: &str = "arena.state";
 pub const LABEL_BOOT: &str = "arena.boot";
 
+/// Below a boot's folder: an empty file for each kept base or setup that it uses.
+const USES: &str = "uses";
+
 /// A program that a killed worker had called (mount, mkfs, git) has ended by then.
 const LAST_CALLS: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -24,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Boot {
     pub id: String,
     pub folder: PathBuf,
+    root: PathBuf,
     _lock: File,
     _calls: File,
 }
@@ -50,7 +54,19 @@ impl Boot {
         fcntl_setfd(&calls, FdFlags::empty())?;
         let lock = lock_file(&folder, "lock")?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { id, folder, _lock: lock, _calls: calls })
+        Ok(Self { id, folder, root: root.to_owned(), _lock: lock, _calls: calls })
+    }
+
+    /// Says that this boot uses a kept base or setup until it ends: before it looks whether it is there.
+    pub(crate) fn uses(&self, entry: &Path) -> io::Result<()> {
+        let mark = self.folder.join(USES).join(cache::stem(entry));
+        if !mark.exists() {
+            let _gate = gate(&self.root)?;
+            std::fs::create_dir_all(self.folder.join(USES))?;
+            File::create(&mark)?;
+        }
+        cache::touch(entry);
+        Ok(())
     }
 
     /// Unmounts all of this boot and removes its folder.
@@ -125,10 +141,20 @@ fn dead_boots(root: &Path) -> Vec<(String, File)> {
 }
 
 /// One process at a time makes or judges a boot: a folder that is not locked yet is no dead one.
-fn gate(root: &Path) -> io::Result<File> {
+pub(crate) fn gate(root: &Path) -> io::Result<File> {
     let gate = OpenOptions::new().create(true).append(true).open(root.join("run.lock"))?;
     flock(&gate, FlockOperation::LockExclusive)?;
     Ok(gate)
+}
+
+/// What boots say they use, by [`cache::stem`]; those that are dead and not yet taken away count too.
+pub(crate) fn used(root: &Path) -> io::Result<BTreeSet<String>> {
+    let boots = match std::fs::read_dir(root.join("run")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        boots => boots?,
+    };
+    let marks = boots.flatten().filter_map(|boot| std::fs::read_dir(boot.path().join(USES)).ok());
+    Ok(marks.flatten().flatten().map(|mark| mark.file_name().to_string_lossy().into_owned()).collect())
 }
 
 fn lock_file(folder: &Path, name: &str) -> io::Result<File> {

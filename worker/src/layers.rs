@@ -1,7 +1,7 @@
 //! Trees to run things on: the base, the setup's results, a submission's changes, what build gates made.
 
 use crate::repository::{RawChange, Repository, RepositoryError};
-use crate::run::{Context, RunError, Task};
+use crate::run::{Canaries, Context, RunError, Task};
 use crate::sandbox::Source;
 use crate::setup::{self, Setups};
 use crate::snapshot::Snapshot;
@@ -21,6 +21,8 @@ use tokio::sync::OnceCell;
 pub(crate) struct Prepared {
     pub ground: Ground,
     pub built: Vec<GateResult>,
+    /// Of the base: which of its gates are known to be able to fail.
+    pub canaries: Canaries,
 }
 
 pub(crate) enum Ground {
@@ -47,7 +49,7 @@ pub(crate) struct Trees {
 
 impl Prepared {
     fn new(ground: Ground) -> Self {
-        Self { ground, built: Vec::new() }
+        Self { ground, built: Vec::new(), canaries: Canaries::default() }
     }
 
     /// The checked-out base below all layers.
@@ -72,6 +74,26 @@ impl Prepared {
             Ground::Layers(layers, disk) => Ok(Workspace::Overlay(overlay(context, layers, disk)?)),
             Ground::Packed(tree) => {
                 Ok(Workspace::Volume(Box::new(VolumeStage::fill(context, &task.packet.sandbox, tree).await?)))
+            }
+        }
+    }
+
+    /// A fresh workspace with further changes of ours, which follow no link of the tree.
+    pub(crate) async fn changed_stage(
+        &self,
+        context: &Arc<Context>,
+        task: &Task,
+        changes: Vec<RawChange>,
+    ) -> Result<Workspace, RunError> {
+        match &self.ground {
+            Ground::Layers(layers, disk) => {
+                let stage = overlay(context, layers, disk)?;
+                lay_out(context, task, changes, &stage).await?;
+                Ok(Workspace::Overlay(stage))
+            }
+            Ground::Packed(tree) => {
+                let tree = laid_over(context, task, tree, changes).await?;
+                Ok(Workspace::Volume(Box::new(VolumeStage::fill(context, &task.packet.sandbox, &tree).await?)))
             }
         }
     }
@@ -113,7 +135,7 @@ impl Prepared {
             }
             Ground::Packed(base) => Ground::Packed(laid_over(context, task, &base, changes).await?),
         };
-        Ok(Self { ground, built: self.built })
+        Ok(Self { ground, built: self.built, canaries: Canaries::default() })
     }
 }
 
@@ -200,11 +222,17 @@ pub(crate) async fn base_layers(context: &Arc<Context>, task: &Task) -> Result<P
 /// The base: a folder to put layers on, or a packed tree.
 async fn checkout(context: &Arc<Context>, task: &Task) -> Result<PathBuf, RunError> {
     let (base, history, backend) = (task.base.clone(), task.packet.sandbox.history, context.settings.backend);
-    let repository = context.repository(task).await?;
+    let (repository, context) = (context.repository(task).await?, context.clone());
     let tree = tokio::task::spawn_blocking(move || -> Result<PathBuf, RepositoryError> {
         match backend {
-            Backend::Overlay => repository.checkout(&base, history),
-            Backend::Volume => repository.packed(&base, history),
+            Backend::Overlay => {
+                context.boot.uses(&repository.home(&base, history))?;
+                repository.checkout(&base, history)
+            }
+            Backend::Volume => {
+                context.boot.uses(&repository.archive(&base, history))?;
+                repository.packed(&base, history)
+            }
         }
     });
     Ok(tree.await??)
@@ -224,7 +252,7 @@ pub(crate) async fn disk(context: &Arc<Context>, task: &Task) -> Result<Arc<Disk
 }
 
 /// What a stored tree changes of the base; brought here first when another worker made it.
-async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
+pub(crate) async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
     let repository = context.repository(task).await?;
     if !repository.has(&tree.commit) {
         let bundle = context.blobs.get(&tree.bundle).await?;

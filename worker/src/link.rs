@@ -1,10 +1,12 @@
 //! The stream to the coordinator: register, run what comes, repeat results until they are acknowledged.
 
 use crate::boot::{self, Boot};
+use crate::broker::{self, Broker, OpenError};
+use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
-use crate::run::{self, Context, Cores, Lost, Mirrors, Settings, Task};
+use crate::run::{self, Context, Cores, Engines, Lost, Mirrors, Settings, Task};
 use crate::sandbox::{Docker, Error as SandboxError};
 use crate::volume::Spares;
 use crate::workspace::Disks;
@@ -18,9 +20,11 @@ use arena_proto::v1::{self, down, up};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, packet};
 use arena_runtime::tasks::Tasks;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +42,8 @@ pub enum LinkError {
     Io(#[from] std::io::Error),
     #[error("the coordinator: {0}")]
     Rpc(#[from] Status),
+    #[error("the broker: {0}")]
+    Broker(#[from] OpenError),
 }
 
 /// Blobs by the coordinator's service.
@@ -63,6 +69,13 @@ impl Blobs {
     }
 }
 
+/// Its sockets go with the boot; what it wrote down stays.
+fn broker(settings: &Settings, boot: &Boot) -> Result<Broker, LinkError> {
+    let Engines { manifests: _, packs: _, config, environment } = &settings.engines;
+    let (audit, sockets) = (settings.root.join("audit"), boot.folder.join("doors"));
+    Ok(Broker::new(broker::Settings::new(config, audit, sockets, environment.clone()))?)
+}
+
 /// A worker that is ready: Docker answers, what dead boots left is gone.
 pub struct Worker {
     context: Arc<Context>,
@@ -79,9 +92,11 @@ impl Worker {
         if containers > 0 {
             tracing::info!(containers, "containers of a dead boot were removed");
         }
+        make_room(&settings.root, cache::Bounds::usual(&settings.root)?).await;
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);
+        let broker = broker(&settings, &boot)?;
         let sessions = SessionsClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -94,6 +109,7 @@ impl Worker {
             spares: Spares::default(),
             mirrors: Mirrors::default(),
             cores: Cores::new(&settings.measure_cores),
+            broker,
             docker,
             boot,
             settings,
@@ -130,6 +146,8 @@ impl Worker {
             worker: self.context.boot.id.clone(),
             slots: settings.slots,
             only_session: settings.only_session.clone(),
+            // A boot attaches once: its jobs end with its stream.
+            leases: Vec::new(),
         };
         let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;
         let mut client = WorkersClient::new(self.channel.clone())
@@ -153,7 +171,7 @@ impl Worker {
                     None => break Ok(None),
                 },
                 _ = beat.tick() => jobs.beat().await,
-                _ = space.tick() => if crate::space::is_low(&self.context.settings.root) {
+                _ = space.tick() => if is_full(&self.context.settings.root).await {
                     self.context.lose(Lost::Space);
                 },
                 _ = self.lost.changed() => break Ok(self.lost.borrow().clone()),
@@ -171,6 +189,27 @@ impl Worker {
             () = drain => jobs.tasks.join().await,
         }
         ended
+    }
+}
+
+/// Whether the disk is low, also without all that is kept and not used.
+async fn is_full(root: &Path) -> bool {
+    crate::space::is_low(root) && {
+        make_room(root, cache::Bounds::NOTHING).await;
+        crate::space::is_low(root)
+    }
+}
+
+/// Kept bases and setups go as far as they must; a failure costs room and nothing else.
+async fn make_room(root: &Path, bounds: cache::Bounds) {
+    let root = root.to_owned();
+    match tokio::task::spawn_blocking(move || cache::evict(&root, bounds)).await {
+        Ok(Ok(cache::Evicted { entries: 0, .. })) => {}
+        Ok(Ok(cache::Evicted { entries, bytes })) => {
+            tracing::info!(entries, mebibytes = bytes >> 20, "kept bases and setups that nobody uses were removed");
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "kept bases and setups could not be removed"),
+        Err(error) => tracing::warn!(%error, "kept bases and setups could not be removed"),
     }
 }
 
@@ -212,7 +251,8 @@ impl Jobs {
         let cancel = CancellationToken::new();
         self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
         self.tasks.spawn(async move {
-            let outcome = match task(job, head, &run.fence, cancel, progress(&up, &lease)) {
+            let (progress, told) = progress(&up, &lease);
+            let outcome = match task(job, head, &run.fence, cancel, progress) {
                 Ok(task) => {
                     let outcome = run::run(&context, &task).await;
                     if unfinished(&outcome) && (ending.is_cancelled() || context.is_lost()) {
@@ -229,6 +269,8 @@ impl Jobs {
                     })),
                 },
             };
+            // What it said last would come after its lease has ended, and be lost.
+            told.await.ok();
             let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
             // Without a coordinator the outbox keeps what was paid for.
             let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
@@ -236,12 +278,13 @@ impl Jobs {
     }
 
     async fn beat(&self) {
-        let leases = self
+        let leases: Vec<v1::Lease> = self
             .running
             .iter()
             .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
             .collect();
-        let heartbeat = v1::Heartbeat { leases, free_slots: 0 };
+        let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        let heartbeat = v1::Heartbeat { leases, free_slots };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
     }
 }
@@ -262,17 +305,17 @@ fn task(
     progress: mpsc::Sender<(String, String)>,
 ) -> Result<Task, String> {
     let job = Job::from_wire(job).map_err(|error| error.to_string())?;
-    let parsed = packet::parse(&head.packet)
-        .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+    let packet =
+        packet::submitted(&head).map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let base = Commit::new(&head.base);
-    Ok(Task { job, fence: Fence::new(fence), packet: parsed.packet, base, head, cancel, progress })
+    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress })
 }
 
 /// Turns phases into messages; ends with the task that holds the sender.
-fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(String, String)> {
+fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> (mpsc::Sender<(String, String)>, JoinHandle<()>) {
     let (sender, mut phases) = mpsc::channel::<(String, String)>(16);
     let (up, lease) = (up.clone(), lease.clone());
-    arena_runtime::tasks::finish_in_background(async move {
+    let told = arena_runtime::tasks::spawn(async move {
         while let Some((phase, text)) = phases.recv().await {
             let progress = v1::Progress { lease: Some(lease.clone()), phase, text };
             if up.send(v1::Up { up: Some(up::Up::Progress(progress)) }).await.is_err() {
@@ -280,7 +323,7 @@ fn progress(up: &mpsc::Sender<v1::Up>, lease: &v1::Lease) -> mpsc::Sender<(Strin
             }
         }
     });
-    sender
+    (sender, told)
 }
 
 impl Context {

@@ -82,9 +82,19 @@ impl Repository {
         Ok(())
     }
 
+    /// Where [`Self::checkout`] keeps a base.
+    pub(crate) fn home(&self, base: &Commit, history: History) -> PathBuf {
+        self.bases.join(name(base, history))
+    }
+
+    /// Where [`Self::packed`] keeps it.
+    pub(crate) fn archive(&self, base: &Commit, history: History) -> PathBuf {
+        self.bases.join(format!("{}.tar", name(base, history)))
+    }
+
     /// The checked-out base with its private repository, owned by the engine's user; made once, under a lock.
     pub fn checkout(&self, base: &Commit, history: History) -> Result<PathBuf, RepositoryError> {
-        let home = self.bases.join(name(base, history));
+        let home = self.home(base, history);
         let tree = home.join("tree");
         if home.join("ready").exists() {
             return Ok(tree);
@@ -107,7 +117,7 @@ impl Repository {
 
     /// The same as an archive, which no right on this host is needed for; made once, under a lock.
     pub(crate) fn packed(&self, base: &Commit, history: History) -> Result<PathBuf, RepositoryError> {
-        let archive = self.bases.join(format!("{}.tar", name(base, history)));
+        let archive = self.archive(base, history);
         if archive.exists() {
             return Ok(archive);
         }

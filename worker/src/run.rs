@@ -1,13 +1,23 @@
 //! One job from top to bottom.
 
+mod canary;
 mod evaluate;
 mod gates;
 mod implement;
+mod links;
 mod measure;
 mod rule;
+mod token;
+
+pub(crate) use canary::Canaries;
+
+pub(crate) use implement::refused;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
+use crate::broker::{Broker, Environment};
 use crate::collect::CollectError;
+use crate::engine::Manifest;
+use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
 use crate::link::Blobs;
@@ -22,6 +32,7 @@ use arena_domain::job::{Job, Work};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::packet::Packet;
 use arena_proto::v1::SessionHead;
+use arena_runtime::config::Config;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -47,6 +58,23 @@ pub struct Settings {
     /// Given up when the disk runs full: the last results are written into it.
     pub reserve: Option<Reserve>,
     pub backend: Backend,
+    pub engines: Engines,
+}
+
+/// What this worker knows of engines, and how they reach their providers.
+#[derive(Clone)]
+pub struct Engines {
+    pub manifests: Vec<Manifest>,
+    pub packs: Packs,
+    pub config: Config,
+    /// Where keys may come from.
+    pub environment: Environment,
+}
+
+impl std::fmt::Debug for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engines").field("manifests", &self.manifests.len()).field("packs", &self.packs).finish()
+    }
 }
 
 /// Why a worker cannot go on; its sessions can, later.
@@ -70,6 +98,7 @@ pub struct Context {
     pub(crate) mirrors: Mirrors,
     /// Measuring slots: the cpusets that are free.
     pub(crate) cores: Cores,
+    pub(crate) broker: Broker,
     pub(crate) lost: watch::Sender<Option<Lost>>,
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use docker::{Docker, Found, Holder};
 pub use output::Stream;
 pub use run::Listener;
-pub use spec::HOME;
+pub use spec::{BROKER_PORT, BROKER_SOCKET, HOME};
 pub use volume::{Volume, VolumeSpec};
 
 /// The user an engine works as.
@@ -58,6 +58,8 @@ pub struct Spec {
     pub network_holder: Option<String>,
     /// The static relay on this host.
     pub relay: PathBuf,
+    /// The folder of the host that holds the broker's socket and nothing else; none: no way out at all.
+    pub way_out: Option<PathBuf>,
     /// Must be unique on this Docker; a made-up one otherwise.
     pub name: Option<String>,
     pub stdin: Vec<u8>,
@@ -87,6 +89,7 @@ impl Spec {
             runtime: None,
             network_holder: None,
             relay: relay.into(),
+            way_out: None,
             name: None,
             stdin: Vec::new(),
             deadline: Duration::from_secs(60),

@@ -1,15 +1,17 @@
 //! `setup` runs once per base; what it leaves is under every later workspace, as a layer or packed with the base.
 
+use crate::broker::{Budgets, Door, Policy};
+use crate::engine;
 use crate::layers::{self, Workspace};
 use crate::mounts;
-use crate::run::{Context, RunError, Task, User};
+use crate::run::{self, Context, RunError, Task, User};
 use crate::snapshot::Snapshot;
 use crate::volume::VolumeStage;
 use crate::workspace::Layer;
 use arena_domain::text;
 use arena_runtime::digest;
 use rustix::fs::{FlockOperation, flock};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,11 +40,12 @@ pub(crate) async fn layer(context: &Arc<Context>, task: &Task, tree: &Path, comm
         return Ok(layer);
     }
     let folder = folder(context)?;
+    let image = folder.join(format!("{key}.img"));
+    context.boot.uses(&image)?;
     let _gate = gate(folder.join(format!("{key}.lock"))).await?;
     if let Some(layer) = held() {
         return Ok(layer);
     }
-    let image = folder.join(format!("{key}.img"));
     if !image.exists() {
         make_layer(context, task, tree, command, &image).await?;
     }
@@ -63,6 +66,7 @@ pub(crate) async fn packed(
 ) -> Result<Arc<Snapshot>, RunError> {
     let (key, folder) = (key(context, task, command).await?, folder(context)?);
     let archive = folder.join(format!("{key}.tar"));
+    context.boot.uses(&archive)?;
     if !archive.exists() {
         let _gate = gate(folder.join(format!("{key}.lock"))).await?;
         if !archive.exists() {
@@ -125,15 +129,48 @@ async fn make_layer(
 async fn run(context: &Context, task: &Task, command: &str, workspace: &Workspace) -> Result<(), RunError> {
     task.phase("setup", command).await;
     let words = ["sh", "-c", command].map(str::to_owned).to_vec();
-    let spec = context.spec(task, workspace, User::Agent, words);
-    let finished = context.sandboxed(task, spec, TIMEOUT, None).await?;
+    let mut spec = context.spec(task, workspace, User::Agent, words);
+    let door = door(context, task)?;
+    if let Some(door) = &door {
+        spec.way_out = Some(door.socket_dir().to_owned());
+        spec.env.extend(engine::proxies());
+    }
+    let finished = context.sandboxed(task, spec, TIMEOUT, None).await;
+    if let Some(door) = door {
+        door.close().await;
+    }
+    let finished = finished?;
     if finished.exit.passed() {
         return Ok(());
     }
     let said = [finished.stdout, finished.stderr].concat();
     let reason = format!("setup ended with {}: {}", finished.exit.describe(), text::tail(&said, 3).join(" / "));
-    let mend = "correct [sandbox] setup; it runs without a network in the sandbox image".to_owned();
+    let mend =
+        "correct [sandbox] setup; it runs in the sandbox image and reaches what [sandbox] egress lists".to_owned();
     Err(RunError::Setup { reason, mend })
+}
+
+/// The way out of a setup: to the addresses of the packet, to no model. None are listed: no way out.
+fn door(context: &Context, task: &Task) -> Result<Option<Door>, RunError> {
+    let packet = &task.packet;
+    let egress: BTreeSet<&String> =
+        packet.engines.values().flat_map(|engine| &engine.egress).chain(&packet.sandbox.egress).collect();
+    if egress.is_empty() {
+        return Ok(None);
+    }
+    let policy = Policy {
+        session: task.job.session.clone(),
+        job: task.job.id.clone(),
+        competitor: None,
+        engine: "setup".into(),
+        provider: None,
+        model: None,
+        models: Vec::new(),
+        egress: egress.into_iter().cloned().collect(),
+        budgets: Budgets::default(),
+        session_cost: None,
+    };
+    context.broker.open(policy).map(Some).map_err(|error| run::refused(&error))
 }
 
 /// The image of a disk that nobody mounts any more, under its lasting name; whole or not there.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 impl Worker {
     /// Runs the packet's gates on the head's base commit; no harness, no queue.
     pub async fn verify(&self, head: SessionHead, cancel: CancellationToken) -> Result<Outcome, String> {
-        let parsed = packet::parse(&head.packet)
+        let parsed = packet::recall(&head.packet)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let session = SessionId::new(&head.id);
         let job = Job {

@@ -10,7 +10,7 @@ const NAMED: usize = 12;
 pub(crate) enum AdoptError {
     #[error(transparent)]
     Repo(#[from] RepoError),
-    #[error("{} and your branch change the same lines:\n{}\nby hand: `git merge {branch}`", branch, conflicts(files))]
+    #[error("{} and your branch change the same lines:\n{}; by hand: `git merge {branch}`", branch, conflicts(files))]
     Conflict { branch: String, files: Vec<Conflict> },
     #[error(
         "your branch already contains {what}; look with `git log --merges`, and if it was reverted since: \
@@ -38,7 +38,8 @@ pub(crate) enum AdoptError {
     #[error("HEAD has moved since the merge was made and verified; do it again: `arena adopt ID`")]
     Moved,
     #[error(
-        "these files have changes of yours that are not committed:\n{}\nkeep them: `git stash -u`, or `git commit`, and again",
+        "these files have changes of yours that are not committed, and the merge changes them too:\n{}\nnothing was \
+         changed; `git stash -u`, the same command again, then `git stash pop` (what git ignores: move it away)",
         list(files)
     )]
     Overlap { files: Vec<String> },
@@ -46,7 +47,7 @@ pub(crate) enum AdoptError {
     Refused { reason: String },
     #[error("nothing of session {session} is adopted on this branch; `git log --merges` shows what is")]
     NotAdopted { session: String },
-    #[error("what came after the adoption builds on it:\n{}\nby hand: `git revert -m 1 {commit}`", list(files))]
+    #[error("what came after the adoption builds on it:\n{}; by hand: `git revert -m 1 {commit}`", list(files))]
     UndoConflict { commit: String, files: Vec<String> },
     #[error("HEAD is on no branch, so there is nothing to push; `git switch -c NAME`")]
     PushDetached,

@@ -43,6 +43,16 @@ pub(crate) fn land(repo: &UserRepo, merged: &Merged, session: &str) -> Result<La
     Ok(Landed { before: old, after: merged.commit.clone(), branch: repo.branch()?, files: merged.changed.clone() })
 }
 
+/// Refuses a merge that could not land for the sake of what is not committed: asked before the gates, which take long.
+/// What changes while they run, `land` still refuses.
+pub(crate) fn check_room(repo: &UserRepo, merged: &Merged) -> Result<(), AdoptError> {
+    if !repo.has_work_tree() {
+        return Err(AdoptError::Bare);
+    }
+    let files = in_the_way(repo, &head(repo)?, &merged.commit)?;
+    if files.is_empty() { Ok(()) } else { Err(AdoptError::Overlap { files }) }
+}
+
 fn remember(repo: &UserRepo, session: &str, old: &Commit, new: &Commit) -> Result<(), RepoError> {
     let line = |name: String, commit: &Commit| format!("update {name}\0{commit}\0\0");
     repo.update_refs(&(line(before(session), old) + &line(adopted(session), new)))
@@ -90,13 +100,17 @@ pub(super) fn hooks(repo: &UserRepo) -> Result<Vec<&'static str>, RepoError> {
 pub(super) fn in_the_way(repo: &UserRepo, from: &Commit, to: &Commit) -> Result<Vec<String>, RepoError> {
     let dirty = repo.git().out(&["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "HEAD", "--"])?;
     let dirty: BTreeSet<&[u8]> = zero_ended(&dirty).collect();
+    // What is staged just as the merge has it is in nobody's way: git keeps it.
+    let staged = ["diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff", to.as_str(), "--"];
+    let staged = repo.git().out(&staged)?;
+    let other: BTreeSet<&[u8]> = zero_ended(&staged).collect();
     let held = repo.git().out(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", from.as_str()])?;
     let held: BTreeSet<&[u8]> = zero_ended(&held).collect();
     let mut files = BTreeSet::new();
     for path in changed(repo, from, to)? {
         let stands = |path: &[u8]| !held.contains(path) && is_file_or_full(&repo.root().join(OsStr::from_bytes(path)));
         let parents = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| &path[..end]);
-        if dirty.contains(path.as_slice()) || stands(&path) {
+        if other.contains(path.as_slice()) && (dirty.contains(path.as_slice()) || stands(&path)) {
             files.insert(shown(&path));
         }
         // A file where a folder is needed.

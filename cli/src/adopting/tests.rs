@@ -79,6 +79,7 @@ fn every_kind_of_uncommitted_change_survives_adoption_and_undo() {
     yard.write("untracked file", "u\n");
     fs::remove_file(yard.root().join("notes.txt")).unwrap();
     let (files, index) = (yard.files(), yard.index());
+    check_room(&yard.repo(), &plan(&yard, &base, std::slice::from_ref(&one)).unwrap()).unwrap();
     adopt(&yard, &base, &[one]).unwrap();
     let expected: Vec<_> = files.iter().filter(|(path, _)| !path.ends_with("src/a.rs")).cloned().collect();
     let mine = |(path, _): &(std::path::PathBuf, Vec<u8>)| !path.ends_with("src/a.rs") && !path.ends_with("new.rs");
@@ -124,7 +125,10 @@ fn what_overlaps_is_refused_by_name_and_nothing_changes() {
             fs::write(place.join("deep/er.rs"), "new\n").unwrap();
         });
         mess(&yard);
+        let merged = plan(&yard, &base, std::slice::from_ref(&one)).unwrap();
+        let early = changes_nothing(&yard, || check_room(&yard.repo(), &merged).unwrap_err());
         let error = changes_nothing(&yard, || adopt(&yard, &base, &[one]).unwrap_err());
+        assert_eq!(early.to_string(), error.to_string(), "{what}");
         assert!(matches!(&error, AdoptError::Overlap { files } if files == &[file]), "{what}: {error}");
         assert!(error.to_string().contains("`git stash -u`"), "{error}");
     }

@@ -15,8 +15,19 @@ pub(crate) enum Undone {
     Reverted(Commit),
 }
 
-/// Takes the last adoption of a session back. What was pushed stays pushed.
-pub(crate) fn undo(repo: &UserRepo, session: &str) -> Result<Undone, AdoptError> {
+/// The adoption that undo would take back, and where HEAD is.
+struct Adoption {
+    head: Commit,
+    old: Commit,
+    new: Commit,
+}
+
+/// Refuses where there is nothing to take back, or no place to do it.
+pub(crate) fn check_undo(repo: &UserRepo, session: &str) -> Result<(), AdoptError> {
+    adoption(repo, session).map(drop)
+}
+
+fn adoption(repo: &UserRepo, session: &str) -> Result<Adoption, AdoptError> {
     if !repo.has_work_tree() {
         return Err(AdoptError::Bare);
     }
@@ -25,13 +36,17 @@ pub(crate) fn undo(repo: &UserRepo, session: &str) -> Result<Undone, AdoptError>
     let head = head(repo)?;
     let old = repo.reference(&before(session))?.ok_or_else(not_adopted)?;
     let new = repo.reference(&adopted(session))?.ok_or_else(not_adopted)?;
+    if head == new || repo.is_ancestor(&new, &head)? { Ok(Adoption { head, old, new }) } else { Err(not_adopted()) }
+}
+
+/// Takes the last adoption of a session back. What was pushed stays pushed.
+pub(crate) fn undo(repo: &UserRepo, session: &str) -> Result<Undone, AdoptError> {
+    let Adoption { head, old, new } = adoption(repo, session)?;
     let undone = if head == new {
         restore(repo, &new, &old)?;
         Undone::Restored(old)
-    } else if repo.is_ancestor(&new, &head)? {
-        Undone::Reverted(revert(repo, &head, &new, &old)?)
     } else {
-        return Err(not_adopted());
+        Undone::Reverted(revert(repo, &head, &new, &old)?)
     };
     repo.update_refs(&format!("delete {}\0\0delete {}\0\0", before(session), adopted(session)))?;
     Ok(undone)

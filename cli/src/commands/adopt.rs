@@ -37,8 +37,9 @@ pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: 
     let (subject, body) = message(&known, &report, &picks);
     let merged = adopting::plan_merge(&repository, &session, &known.session.base, &picks, &subject, &body)?;
     let names: Vec<&str> = picks.iter().map(|(name, _)| name.as_str()).collect();
+    adopting::check_room(&repository, &merged)?;
     if wish.dry_run {
-        output::line(&format!("would merge {} and change: {}", names.join(" + "), merged.changed.join(", ")));
+        would_adopt(common, &session, &names, &merged);
         return Ok(ExitCode::SUCCESS);
     }
     output::note(&format!("verifying the merge of {} by the gates", names.join(" + ")));
@@ -70,9 +71,22 @@ pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: 
     Ok(ExitCode::SUCCESS)
 }
 
+fn would_adopt(common: &Common, session: &str, names: &[&str], merged: &Merged) {
+    if common.json {
+        output::json(&serde_json::json!({ "session": session, "would_adopt": names, "files": merged.changed }));
+    } else {
+        output::line(&format!("would merge {} and change: {}", names.join(" + "), merged.changed.join(", ")));
+    }
+}
+
 fn undo(common: &Common, repository: &UserRepo, session: &str, dry_run: bool) -> Done {
     if dry_run {
-        output::line(&format!("would take the adoption of session {session} back"));
+        adopting::check_undo(repository, session)?;
+        if common.json {
+            output::json(&serde_json::json!({ "session": session, "would_undo": true }));
+        } else {
+            output::line(&format!("would take the adoption of session {session} back"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let (how, commit) = match adopting::undo(repository, session)? {
@@ -193,7 +207,8 @@ fn tell(common: &Common, session: &str, landed: &Landed, merged: &Merged, gates:
     }
     let place = landed.branch.as_deref().unwrap_or("a detached HEAD");
     let names = names.join(" + ");
-    output::line(&format!("adopted {names} on {place}: {} ({} files)", landed.after, merged.changed.len()));
+    let files = if merged.changed.len() == 1 { "1 file".to_owned() } else { format!("{} files", merged.changed.len()) };
+    output::line(&format!("adopted {names} on {place}: {} ({files})", landed.after));
     output::line(&format!("gates on the merged tree: {} passed, {failed} failed", gates.len() - failed));
     output::line(&format!("take it back: arena adopt {session} --undo"));
 }

@@ -18,7 +18,12 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
     let known = Known::load(embedded, id).await?;
     let report = known.report()?;
     if dry_run {
-        output::line(&format!("would write session {} to {}", known.session.id, dir.display()));
+        let (id, dir) = (&known.session.id, dir.display().to_string());
+        if common.json {
+            output::json(&serde_json::json!({ "session": id.as_str(), "would_write": dir }));
+        } else {
+            output::line(&format!("would write session {id} to {dir}"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let standing = &report.standing;

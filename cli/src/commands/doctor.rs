@@ -1,14 +1,14 @@
-//! `doctor` and `engines`: what is there, what is wrong, and the command that mends it.
+//! `doctor`: what is there, what is wrong, and the command that mends it.
 
-use super::{Done, packet};
+use super::Done;
 use crate::args::Common;
 use crate::embedded::{Embedded, configuration, state_folder};
+use crate::engines::{Known, Missing};
 use crate::failure::GENERAL;
 use crate::output;
-use arena_proto::packet::BUILT_IN_ENGINES;
 use arena_runtime::config::Workspaces;
-use arena_worker::space;
 use arena_worker::workspace::Backend;
+use arena_worker::{cache, space};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -28,6 +28,7 @@ pub(super) async fn doctor(common: &Common) -> Done {
     let mut findings = vec![git(), cgroups()];
     findings.extend(workspaces(common));
     findings.extend(state(common));
+    findings.extend(engines(common));
     findings.extend(docker(common).await);
     let good = findings.iter().all(|one| one.good);
     if common.json {
@@ -129,12 +130,40 @@ fn state(common: &Common) -> Vec<Finding> {
             mend: "free some space there, or give another: `--state DIR`",
         },
         Finding {
+            what: "kept",
+            good: true,
+            text: format!(
+                "bases and setups of {} MiB (at most {} MiB stay)",
+                cache::held(&folder.join("worker")) >> 20,
+                cache::KEPT >> 20
+            ),
+            mend: "",
+        },
+        Finding {
             what: "config",
             good: config.is_ok(),
             text: config.map_or_else(|failure| failure.what, |_| "read".into()),
             mend: "correct the file that the text names",
         },
     ]
+}
+
+/// No engine and no key is no fault: a packet may bring engines of its own.
+fn engines(common: &Common) -> Vec<Finding> {
+    let mend = "correct the file that the text names";
+    let known = match Known::read(common) {
+        Ok(known) => known,
+        Err(failure) => return vec![Finding { what: "engines", good: false, text: failure.what, mend }],
+    };
+    let mut findings = vec![Finding { what: "engines", good: true, text: known.summary(), mend }];
+    for (name, lacks) in known.providers() {
+        let text = match lacks {
+            None => format!("{name}: ready"),
+            Some(Missing { reason, mend }) => format!("{name}: {reason}; {mend}"),
+        };
+        findings.push(Finding { what: "provider", good: true, text, mend: "" });
+    }
+    findings
 }
 
 async fn docker(common: &Common) -> Vec<Finding> {
@@ -160,32 +189,4 @@ async fn docker(common: &Common) -> Vec<Finding> {
             mend: "make it: `deploy/image`",
         },
     ]
-}
-
-/// Engines that a packet may name here: its own, and those that come with Arena once they are installed.
-pub(super) fn engines(common: &Common, path: Option<&Path>) -> Done {
-    let own: Vec<(String, String)> = match path {
-        Some(path) => {
-            let loaded = packet::load(path)?;
-            loaded.packet.engines.iter().map(|(name, one)| (name.clone(), one.command.join(" "))).collect()
-        }
-        None => Vec::new(),
-    };
-    let missing: Vec<&str> =
-        BUILT_IN_ENGINES.iter().copied().filter(|name| !own.iter().any(|(known, _)| known == name)).collect();
-    if common.json {
-        let rows = own
-            .iter()
-            .map(|(name, command)| serde_json::json!({ "engine": name, "installed": true, "command": command }));
-        let missing = missing.iter().map(|name| serde_json::json!({ "engine": name, "installed": false }));
-        output::json(&serde_json::Value::Array(rows.chain(missing).collect()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    for (name, command) in &own {
-        output::line(&format!("{name:<18} {}", arena_domain::text::sanitise_line(command, 90)));
-    }
-    for name in missing {
-        output::line(&format!("{name:<18} not installed: say how it is run, [engine.{name}] in the packet"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

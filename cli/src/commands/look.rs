@@ -1,23 +1,21 @@
-//! The commands that look: `sessions show watch report diff logs`.
+//! The commands that look: `sessions show report diff logs`.
 
 use super::Done;
 use crate::args::Common;
 use crate::embedded::Embedded;
 use crate::failure::{Failure, NOT_FOUND};
 use crate::output;
-use crate::progress::{Progress, event};
 use crate::render;
 use crate::session::Known;
 use crate::userrepo::UserRepo;
 use arena_domain::outcome::{Evaluated, Implemented};
 use arena_domain::session::{Contestant, Phase};
 use arena_domain::text::{sanitise, sanitise_line};
-use arena_proto::v1::{ListRequest, WatchRequest};
+use arena_proto::v1::ListRequest;
 use arena_runtime::clock;
 use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
-use tokio_stream::StreamExt;
 
 pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
     let sessions = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
@@ -56,7 +54,7 @@ pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done
 }
 
 /// Scripts get the document by way of `document`: over many lines when it stands alone, in one after a stream of events.
-fn show_known(common: &Common, embedded: &Embedded, known: &Known, document: fn(&Value)) -> Done {
+pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, document: fn(&Value)) -> Done {
     if known.session.standing().is_some() {
         let report = known.report()?;
         let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
@@ -100,47 +98,6 @@ fn show_known(common: &Common, embedded: &Embedded, known: &Known, document: fn(
         output::line(&format!("{:<9} {}", job.state, job.id));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What has to be done before anything will be seen of a session that no process moves.
-fn unmoved(embedded: &Embedded, known: &Known) -> Option<String> {
-    let id = &known.session.id;
-    match &known.session.phase {
-        Phase::Ended(_) => None,
-        Phase::Asking(question) => {
-            Some(format!("session {id} waits for an answer: arena decide {id} {}", question.options.join("|")))
-        }
-        Phase::New | Phase::Running => {
-            (!embedded.is_running(id)).then(|| format!("session {id} was interrupted: arena resume {id}"))
-        }
-    }
-}
-
-pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str) -> Done {
-    let known = Known::load(embedded, id).await?;
-    let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
-    let mut progress = Progress::start(common.json, &names);
-    if let Some(next) = unmoved(embedded, &known) {
-        progress.say(&next);
-    }
-    let request = WatchRequest { id: known.session.id.to_string(), after: 0 };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
-    loop {
-        let item = tokio::select! {
-            item = items.next() => item,
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(crate::failure::INTERRUPTED)),
-        };
-        let Some(item) = item else { break };
-        let item = item?;
-        match (&progress, item.kind.starts_with("phase:")) {
-            // What is written to a pipe is complete.
-            (Progress::Json, _) => output::line(&event(&item).to_string()),
-            (Progress::Plain | Progress::Live(_), _) => progress.show(&item),
-        }
-    }
-    progress.finish();
-    let known = Known::load(embedded, known.session.id.as_str()).await?;
-    show_known(common, embedded, &known, |result| output::line(&result.to_string()))
 }
 
 pub(super) async fn report(common: &Common, embedded: &Embedded, id: &str, html: bool, continuation: bool) -> Done {
@@ -235,7 +192,7 @@ pub(super) async fn logs(
 
 /// Name and digest of everything that was printed in a round.
 pub(super) fn logs_of(implemented: Option<&Implemented>, evaluated: Option<&Evaluated>) -> Vec<(String, String)> {
-    let streams = ["engine stdout", "engine stderr"].into_iter().map(str::to_owned);
+    let streams = ["engine stdout", "engine stderr", "broker"].into_iter().map(str::to_owned);
     let engine = implemented.iter().flat_map(|one| streams.clone().zip(one.logs.iter().cloned()));
     let gates = evaluated.iter().flat_map(|one| &one.gates);
     engine.chain(gates.map(|gate| (format!("gate {}", gate.name), gate.log.clone()))).collect()

@@ -1,10 +1,15 @@
 //! Reading a packet from its file, with everything that can be said of it before anything runs.
 
+use crate::advice;
+use crate::args::Common;
+use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
+use crate::lineup::{Lineup, lineup};
 use crate::userrepo::UserRepo;
 use arena_domain::id::Commit;
 use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
-use arena_proto::packet::{self, Problem};
+use arena_proto::packet::{self, Places, Problem};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,10 +19,15 @@ pub(crate) struct Loaded {
     pub text: String,
     pub packet: Packet,
     pub warnings: Vec<Problem>,
+    /// Where its values stand, for what is only found out later.
+    pub places: Places,
     /// The packet's folder: engines' files are beside it.
     pub folder: PathBuf,
     /// The packet itself.
     pub path: PathBuf,
+    pub engines: Known,
+    /// Why its competitors are these, where the packet names none.
+    pub lineup: Option<String>,
 }
 
 pub(crate) enum Unusable {
@@ -26,7 +36,7 @@ pub(crate) enum Unusable {
 }
 
 /// Reads at most a byte more than a packet may have: a huge file costs nothing.
-pub(crate) fn read(path: &Path) -> Result<Loaded, Unusable> {
+pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
         let mend = "`arena init` writes a packet to start from";
@@ -39,15 +49,27 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Unusable> {
         let what = format!("{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to());
         Unusable::Failure(Failure::new(USAGE, what, "save the packet as UTF-8"))
     })?;
+    let engines = Known::read(common).map_err(Unusable::Failure)?;
+    let (text, lineup) = match lineup(&text, || engines.ready()) {
+        Lineup::Stated => (text, None),
+        Lineup::Chosen { text, why } => (text, Some(why)),
+        Lineup::Nobody => {
+            let what = format!("{} names no competitor, and no engine is ready here", path.display());
+            return Err(Unusable::Failure(Failure::new(USAGE, what, engines.how_to_begin())));
+        }
+    };
     let parsed = packet::parse(&text).map_err(Unusable::Problems)?;
     let whole = std::fs::canonicalize(path).map_err(failed)?;
     let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Loaded { text, packet: parsed.packet, warnings: parsed.warnings, folder, path: whole })
+    let places = Places::of(&text);
+    let mut packet = parsed.packet;
+    packet.found.contextual = engines.contextual();
+    Ok(Loaded { text, packet, warnings: parsed.warnings, places, folder, path: whole, engines, lineup })
 }
 
 /// As an error that shows every problem.
-pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
-    read(path).map_err(|unusable| match unusable {
+pub(crate) fn load(common: &Common, path: &Path) -> Result<Loaded, Failure> {
+    read(common, path).map_err(|unusable| match unusable {
         Unusable::Failure(failure) => failure,
         Unusable::Problems(problems) => {
             let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
@@ -65,41 +87,71 @@ impl Loaded {
         Ok((repository, base))
     }
 
+    /// Every warning there is, in the order of lines: of the packet alone, and of it in this repository and machine.
+    pub(crate) fn all_warnings(&self, repository: &UserRepo, base: &Commit) -> Result<Vec<Problem>, Failure> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.engine_warnings());
+        warnings.extend(self.shown_holdout(repository, base));
+        warnings.extend(advice::of(&self.packet, &self.places, repository, base)?);
+        warnings.sort_by_key(|warning| warning.line);
+        Ok(warnings)
+    }
+
+    /// What a person is told of it before it is planned or run.
+    pub(crate) fn warn(&self, repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
+        for warning in self.all_warnings(repository, base)? {
+            crate::output::note(&format!("warning: {}: {warning}", self.path.display()));
+        }
+        Ok(())
+    }
+
+    /// What asks for more than this machine has, and would be refused by Docker after everything else was made.
+    pub(crate) fn check_machine(&self) -> Result<(), Failure> {
+        let Some(problem) = advice::processors(&self.packet, &self.places) else { return Ok(()) };
+        let Problem { line, path, reason, mend } = problem;
+        Err(Failure::new(USAGE, format!("{}: line {line}: {path}: {reason}", self.path.display()), mend))
+    }
+
+    /// Engines that are not ready on this machine: another one may run the packet.
+    fn engine_warnings(&self) -> Vec<Problem> {
+        let lacks = |name| self.engines.missing(name).or_else(|| self.engines.untested(name));
+        let missing = self.engines_from_outside().into_iter().filter_map(|name| Some((name, lacks(name)?)));
+        missing
+            .map(|(name, Missing { reason, mend })| self.places.problem(&self.engine_place(name), reason, mend))
+            .collect()
+    }
+
+    /// Where an engine is first named.
+    fn engine_place(&self, engine: &str) -> String {
+        let index = self.packet.competitors.iter().position(|one| one.engine == engine);
+        let declared = index.map(|index| format!("competitor[{index}].engine"));
+        // What is not declared one by one comes of the matrix.
+        declared.filter(|place| self.places.has(place)).unwrap_or_else(|| "matrix.engine".to_owned())
+    }
+
     /// A committed packet shows its holdout scenarios to every engine that reads it.
-    pub(crate) fn shown_holdout(&self, repository: &UserRepo, base: &Commit) -> Option<String> {
+    fn shown_holdout(&self, repository: &UserRepo, base: &Commit) -> Option<Problem> {
         let holdout = self.packet.harness.as_ref().is_some_and(|harness| !harness.holdout.is_empty());
         let inside = self.path.strip_prefix(repository.root()).ok().filter(|_| holdout)?;
         repository.holds(base, inside).then(|| {
-            format!(
-                "{} is committed, so every engine can read its holdout scenarios; keep it beside the repository",
-                inside.display()
-            )
+            let reason = format!("{} is committed, so every engine can read its holdout scenarios", inside.display());
+            self.places.problem("harness.holdout", reason, "keep it beside the repository")
         })
     }
 
-    /// Engines that the packet names and nobody knows the command of.
-    pub(crate) fn unknown_engines(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .packet
-            .competitors
-            .iter()
-            .map(|one| one.engine.as_str())
-            .filter(|engine| !self.packet.engines.contains_key(*engine))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// Engines of competitors that the packet does not define itself, once each.
+    pub(crate) fn engines_from_outside(&self) -> BTreeSet<&str> {
+        let names = self.packet.competitors.iter().map(|one| one.engine.as_str());
+        names.filter(|engine| !self.packet.engines.contains_key(*engine)).collect()
     }
 
-    /// Every engine must be there before money is spent on any.
+    /// Every engine must be ready here before money is spent on any.
     pub(crate) fn check_engines(&self) -> Result<(), Failure> {
-        let unknown = self.unknown_engines();
-        let Some(first) = unknown.first() else { return Ok(()) };
-        Err(Failure::new(
-            USAGE,
-            format!("no engine of this name is installed: {}", unknown.join(", ")),
-            format!("say how it is run: [engine.{first}] with `command = [\"…\"]` in the packet"),
-        ))
+        let wrong: Vec<Missing> =
+            self.engines_from_outside().into_iter().filter_map(|name| self.engines.missing(name)).collect();
+        let Some(first) = wrong.first() else { return Ok(()) };
+        let reasons: Vec<&str> = wrong.iter().map(|one| one.reason.as_str()).collect();
+        Err(Failure::new(USAGE, reasons.join("\n"), first.mend.clone()))
     }
 
     /// The files that engines name, as one archive; a name may be a folder.

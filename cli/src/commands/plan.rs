@@ -13,11 +13,13 @@ use std::process::ExitCode;
 /// What a fresh container costs on an ordinary machine, in seconds: measured, see the benchmarks.
 const CONTAINER_SECONDS: f64 = 0.15;
 
-pub(super) fn plan(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load(path)?;
-    loaded.check_engines()?;
+pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
+    let mut loaded = packet::load(common, path)?;
     loaded.files()?;
-    let (_, base) = loaded.base()?;
+    loaded.check_machine()?;
+    let (repository, base) = loaded.base()?;
+    loaded.warn(&repository, &base)?;
+    loaded.packet.found.codebase = repository.codebase(&base)?;
     let packet = &loaded.packet;
     let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
     let briefs: Vec<(String, String)> = session
@@ -27,8 +29,13 @@ pub(super) fn plan(common: &Common, path: &Path) -> Done {
         .collect();
     if common.json {
         output::json(&document(packet, &base, &briefs));
-    } else {
-        show(packet, &base, &briefs);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !only_briefs {
+        show(packet, &base);
+    }
+    for (name, brief) in briefs {
+        output::line(&format!("\n=== brief of {name} ===\n{}", arena_domain::text::sanitise(brief.as_bytes())));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,7 +73,7 @@ fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)]) -> serd
     })
 }
 
-fn show(packet: &Packet, base: &Commit, briefs: &[(String, String)]) {
+fn show(packet: &Packet, base: &Commit) {
     let (implement, evaluate) = jobs(packet);
     output::line(&format!("{} at {base}", packet.title));
     output::line(&format!(
@@ -77,7 +84,4 @@ fn show(packet: &Packet, base: &Commit, briefs: &[(String, String)]) {
     let seconds = f64::from(many) * CONTAINER_SECONDS;
     output::line(&format!("each evaluation takes {many} fresh containers: about {seconds:.0} s beside what they run"));
     output::line("cost: unknown (engines of your own say no price)");
-    for (name, brief) in briefs {
-        output::line(&format!("\n=== brief of {name} ===\n{}", arena_domain::text::sanitise(brief.as_bytes())));
-    }
 }

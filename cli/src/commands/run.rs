@@ -30,14 +30,13 @@ const QUIET_LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load(path)?;
+    let loaded = packet::load(common, path)?;
     loaded.check_engines()?;
     let files = loaded.files()?;
+    loaded.check_machine()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
-    if let Some(warning) = loaded.shown_holdout(&repository, &base) {
-        output::note(&format!("warning: {warning}"));
-    }
+    loaded.warn(&repository, &base)?;
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
@@ -56,12 +55,11 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         created: 0,
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
+        contextual: loaded.packet.found.contextual.iter().cloned().collect(),
+        codebase: repository.codebase(&base)?,
     };
     let hold = embedded.hold(&id)?;
     embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
-    for warning in loaded.warnings.iter().filter(|_| !common.json) {
-        output::note(&format!("warning: {warning}"));
-    }
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
     drive(common, &embedded, &id, hold, &mut signals).await
 }
@@ -70,7 +68,9 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
 fn beside_the_base(repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
     let dirty = if repository.has_work_tree() { repository.is_dirty()?.len() } else { 0 };
     if dirty > 0 {
-        output::note(&format!("note: {dirty} uncommitted paths are not part of the contest; it begins at {base}"));
+        let paths =
+            if dirty == 1 { "1 uncommitted path is".to_owned() } else { format!("{dirty} uncommitted paths are") };
+        output::note(&format!("note: {paths} not part of the contest; it begins at {base}"));
     }
     let modules = repository.submodules(base)?;
     if !modules.is_empty() {
@@ -223,7 +223,7 @@ fn stopped(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError
 
 /// Follows the feed until the session ends or asks.
 async fn watch(embedded: &Embedded, id: &SessionId, progress: &mut Progress) -> Result<Ended, Failure> {
-    let request = WatchRequest { id: id.to_string(), after: 0 };
+    let request = WatchRequest { id: id.to_string(), after: 0, recorded: false };
     let mut items = embedded.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item: FeedItem = item?;

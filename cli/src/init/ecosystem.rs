@@ -1,11 +1,18 @@
 //! Which ecosystems a repository belongs to, and what each says of sources, tests and gates.
 
+mod go;
+mod node;
+mod python;
+mod rust;
+
 use super::survey::Survey;
+use arena_domain::text::shell_quote;
 use std::collections::BTreeSet;
 
 /// Single files named in a pattern list; a repository with more has them in folders.
 const MOST_TOP_FILES: usize = 20;
-const SCRIPTS: &[&str] = &[".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx"];
+/// Projects of one ecosystem in folders of their own that are named; a repository with more needs a person's choice.
+const MOST_PROJECTS: usize = 6;
 
 /// Reads a manifest by its path; empty when there is none.
 type Manifest<'a> = &'a dyn Fn(&str) -> String;
@@ -61,20 +68,33 @@ impl Ecosystem {
     }
 }
 
+/// Tells what one project says of itself; paths are relative to the project.
+type Look = fn(&Survey, Manifest<'_>, &mut Found);
+
+/// Every ecosystem with the files that make a folder a project of it.
+const KINDS: [(Ecosystem, &[&str], Look); 4] = [
+    (Ecosystem::Rust, &["Cargo.toml"], rust::look),
+    (Ecosystem::Python, &["pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile"], python::look),
+    (Ecosystem::Node, &["package.json"], node::look),
+    (Ecosystem::Go, &["go.mod"], go::look),
+];
+
 pub(crate) fn find(survey: &Survey, manifest: Manifest<'_>) -> Found {
     let mut found = Found::default();
-    if survey.has_file("Cargo.toml") {
-        rust(survey, &mut found);
+    for (kind, manifests, look) in KINDS {
+        let bare = kind == Ecosystem::Python && python::is_bare(survey) && all_projects(survey).next().is_none();
+        if bare || manifests.iter().any(|name| survey.has_file(name)) {
+            found.add(kind, "", survey, manifest, look);
+        }
     }
-    let manifests = ["pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"];
-    if manifests.iter().any(|name| survey.has_file(name)) || is_python(survey) {
-        python(survey, manifest, &mut found);
-    }
-    if survey.has_file("package.json") {
-        node(survey, &manifest("package.json"), &mut found);
-    }
-    if survey.has_file("go.mod") {
-        go(survey, &mut found);
+    let beside = found.ecosystems.is_empty();
+    for (kind, manifests, look) in KINDS {
+        // Each module of Go is tested by itself, also below another one; elsewhere the root speaks for what is below.
+        if beside || (kind == Ecosystem::Go && found.ecosystems.contains(&kind)) {
+            for folder in projects(survey, kind, manifests).into_iter().take(MOST_PROJECTS) {
+                found.add(kind, folder, &survey.below(folder), manifest, look);
+            }
+        }
     }
     if found.ecosystems.is_empty() {
         unknown(survey, &manifest("Makefile"), &mut found);
@@ -84,137 +104,18 @@ pub(crate) fn find(survey: &Survey, manifest: Manifest<'_>) -> Found {
     found
 }
 
-/// Python without a manifest: scripts at the top, or packages.
-fn is_python(survey: &Survey) -> bool {
-    let other = ["Cargo.toml", "package.json", "go.mod"].iter().any(|name| survey.has_file(name));
-    !other && (!survey.top_files(".py").is_empty() || survey.any_file(|path| path.ends_with("/__init__.py")))
+/// Folders below the root that are projects of a kind, and not inside another one of it unless that is Go.
+fn projects<'a>(survey: &'a Survey, kind: Ecosystem, manifests: &[&str]) -> Vec<&'a str> {
+    let is = |folder: &&str| manifests.iter().any(|name| survey.has_file(&format!("{folder}/{name}")));
+    let all: Vec<&str> = survey.folders.iter().map(String::as_str).filter(is).collect();
+    let apart = |folder: &str| folder.split('/').any(|name| is_apart(name) || is_tests(name));
+    let inside =
+        |folder: &str| all.iter().any(|other| folder.strip_prefix(other).is_some_and(|rest| rest.starts_with('/')));
+    all.iter().copied().filter(|folder| !apart(folder) && (kind == Ecosystem::Go || !inside(folder))).collect()
 }
 
-fn rust(survey: &Survey, found: &mut Found) {
-    found.ecosystems.push(Ecosystem::Rust);
-    found.endings.insert(".rs");
-    let beside_manifest = |folder: &&str| match folder.rsplit_once('/') {
-        Some((parent, _)) => survey.has_file(&format!("{parent}/Cargo.toml")),
-        None => true,
-    };
-    let below = |name: &str| {
-        let folders = survey.named(name).into_iter().filter(beside_manifest);
-        folders.filter(|folder| survey.holds(folder, &[".rs"])).map(everything).collect::<Vec<_>>()
-    };
-    found.sources.extend(below("src"));
-    found.tests.extend(below("tests"));
-    found.tests.extend(below("benches"));
-    found.gate("build", "build", "cargo build --all-targets");
-    found.gate("tests", "test", "cargo test");
-    found.setup.push("cargo fetch".into());
-}
-
-fn python(survey: &Survey, manifest: Manifest<'_>, found: &mut Found) {
-    found.ecosystems.push(Ecosystem::Python);
-    found.endings.insert(".py");
-    let is_test = |path: &str| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        (name.starts_with("test_") && name.ends_with(".py")) || name.ends_with("_test.py")
-    };
-    let test_folders: Vec<&str> = survey.top_folders().into_iter().filter(|name| is_tests(name)).collect();
-    let test_folders: Vec<&str> = test_folders.into_iter().filter(|name| survey.holds(name, &[".py"])).collect();
-    found.tests.extend(test_folders.iter().copied().map(everything));
-    for name in survey.top_folders() {
-        if !is_tests(name) && !is_apart(name) && survey.holds(name, &[".py"]) {
-            found.sources.insert(everything(name));
-        }
-    }
-    let top = survey.top_files(".py");
-    found.tests.extend(top.iter().filter(|path| is_test(path)).map(|path| (*path).to_owned()));
-    let sources = top.iter().filter(|path| !is_test(path) && **path != "setup.py" && **path != "conftest.py");
-    found.sources.extend(sources.take(MOST_TOP_FILES).map(|path| (*path).to_owned()));
-    let within =
-        |path: &str| is_test(path) && path.split_once('/').is_some_and(|(top, _)| !test_folders.contains(&top));
-    if survey.any_file(within) {
-        let named = |prefix: bool| survey.any_file(|path| within(path) && path.ends_with("_test.py") != prefix);
-        found.tests.extend(named(true).then(|| "**/test_*.py".to_owned()));
-        found.tests.extend(named(false).then(|| "**/*_test.py".to_owned()));
-    }
-    python_gate(survey, manifest, &test_folders, survey.any_file(is_test), found);
-    if survey.has_file("requirements.txt") {
-        found.setup.push("pip install -r requirements.txt".into());
-    }
-}
-
-fn python_gate(survey: &Survey, manifest: Manifest<'_>, folders: &[&str], tests: bool, found: &mut Found) {
-    let manifests = ["pyproject.toml", "setup.cfg", "tox.ini", "requirements.txt", "requirements-dev.txt"];
-    let pytest = survey.any_file(|path| path.ends_with("conftest.py") || path == "pytest.ini")
-        || manifests.iter().any(|name| manifest(name).contains("pytest"));
-    // A package below src/ is not found by itself when it is not installed.
-    let path = if survey.holds("src", &["/__init__.py"]) { "PYTHONPATH=src " } else { "" };
-    match (tests, pytest, folders.first()) {
-        (true, true, _) => found.gate("tests", "test", &format!("{path}python3 -m pytest -q")),
-        (true, false, Some(folder)) => {
-            let folder = arena_domain::text::shell_quote(folder);
-            found.gate("tests", "test", &format!("{path}python3 -m unittest discover -s {folder}"));
-        }
-        (true, false, None) => found.gate("tests", "test", &format!("{path}python3 -m unittest discover")),
-        (false, _, _) => found.gate("compiles", "build", "python3 -m compileall -q ."),
-    }
-}
-
-fn node(survey: &Survey, manifest: &str, found: &mut Found) {
-    found.ecosystems.push(Ecosystem::Node);
-    let scripts: serde_json::Value = serde_json::from_str(manifest).unwrap_or_default();
-    let script = |name: &str| scripts["scripts"][name].as_str().filter(|script| !script.contains("no test specified"));
-    for (name, kind, run) in
-        [("lint", "lint", "npm run lint"), ("build", "build", "npm run build"), ("test", "test", "npm test")]
-    {
-        if script(name).is_some() {
-            found.gate(if name == "test" { "tests" } else { name }, kind, run);
-        }
-    }
-    for name in ["src", "lib", "app"] {
-        let folders = survey.named(name).into_iter().filter(|folder| survey.holds(folder, SCRIPTS));
-        let beside = |folder: &str| match folder.rsplit_once('/') {
-            Some((parent, _)) => survey.has_file(&format!("{parent}/package.json")),
-            None => true,
-        };
-        found.sources.extend(folders.filter(|folder| beside(folder)).map(everything));
-    }
-    let is_test = |path: &str| path.contains(".test.") || path.contains(".spec.");
-    for ending in SCRIPTS {
-        let top = survey.top_files(ending).into_iter().filter(|path| !is_test(path) && !path.contains(".config."));
-        found.sources.extend(top.take(MOST_TOP_FILES).map(str::to_owned));
-        if survey.any_file(|path| path.ends_with(ending)) {
-            found.endings.insert(ending);
-        }
-        for middle in ["test", "spec"] {
-            let end = format!(".{middle}{ending}");
-            found.tests.extend(survey.any_file(|path| path.ends_with(&end)).then(|| format!("**/*{end}")));
-        }
-    }
-    for name in survey.top_folders() {
-        if is_tests(name) && survey.holds(name, SCRIPTS) {
-            found.tests.insert(everything(name));
-        }
-    }
-    found.setup.push(if survey.has_file("package-lock.json") { "npm ci" } else { "npm install" }.into());
-}
-
-fn go(survey: &Survey, found: &mut Found) {
-    found.ecosystems.push(Ecosystem::Go);
-    found.endings.insert(".go");
-    for name in survey.top_folders() {
-        if !is_tests(name) && survey.holds(name, &[".go"]) {
-            found.sources.insert(everything(name));
-        }
-    }
-    let top = survey.top_files(".go").into_iter().filter(|path| !path.ends_with("_test.go"));
-    found.sources.extend(top.take(MOST_TOP_FILES).map(str::to_owned));
-    if survey.any_file(|path| path.ends_with("_test.go")) {
-        found.tests.insert("**/*_test.go".into());
-    }
-    found.tests.extend(survey.top_folders().into_iter().filter(|name| is_tests(name)).map(everything));
-    found.gate("build", "build", "go build ./...");
-    found.gate("vet", "static", "go vet ./...");
-    found.gate("tests", "test", "go test ./...");
-    found.setup.push("go mod download".into());
+fn all_projects(survey: &Survey) -> impl Iterator<Item = &str> {
+    KINDS.into_iter().flat_map(|(kind, manifests, _)| projects(survey, kind, manifests))
 }
 
 /// Nothing that we know: the folders as they are, and `make test` where there is one.
@@ -228,14 +129,40 @@ fn unknown(survey: &Survey, makefile: &str, found: &mut Found) {
 }
 
 impl Found {
-    /// Names are told apart in repositories of several ecosystems.
+    /// Takes in what the project in `folder` says; the root is the empty one.
+    fn add(&mut self, kind: Ecosystem, folder: &str, survey: &Survey, manifest: Manifest<'_>, look: Look) {
+        let mut part = Self::default();
+        let at = |path: &str| if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
+        look(survey, &|path| manifest(&at(path)), &mut part);
+        if !self.ecosystems.contains(&kind) {
+            self.ecosystems.push(kind);
+        }
+        let inside = |run: String| if folder.is_empty() { run } else { format!("cd {} && {run}", shell_quote(folder)) };
+        self.sources.extend(part.sources.iter().map(|pattern| at(pattern)));
+        self.tests.extend(part.tests.iter().map(|pattern| at(pattern)));
+        self.endings.extend(part.endings);
+        // Each in a shell of its own: the next one begins at the root again.
+        let alone = |run: String| if folder.is_empty() { run } else { format!("({})", inside(run)) };
+        self.setup.extend(part.setup.into_iter().map(alone));
+        for gate in part.gates {
+            let name = self.free_name(&gate.name, kind, folder);
+            self.gates.push(Gate { name, kind: gate.kind, run: inside(gate.run) });
+        }
+    }
+
     fn gate(&mut self, name: &str, kind: &'static str, run: &str) {
-        let taken = self.gates.iter().any(|gate| gate.name == name);
-        let name = match (taken, self.ecosystems.last()) {
-            (true, Some(ecosystem)) => format!("{name}-{}", ecosystem.name().to_lowercase()),
-            (true, None) | (false, _) => name.to_owned(),
-        };
-        self.gates.push(Gate { name, kind, run: run.into() });
+        self.gates.push(Gate { name: name.into(), kind, run: run.into() });
+    }
+
+    /// Names are told apart by the ecosystem, then by the folder.
+    fn free_name(&self, name: &str, kind: Ecosystem, folder: &str) -> String {
+        let slug: String = folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let by_kind = format!("{name}-{}", kind.name().to_lowercase());
+        let by_folder = if slug.is_empty() { by_kind.clone() } else { format!("{name}-{slug}") };
+        let numbered = (2..).map(|number| format!("{by_folder}-{number}"));
+        let mut names = [name.to_owned(), by_kind, by_folder.clone()].into_iter().chain(numbered);
+        let taken = |name: &String| self.gates.iter().any(|gate| &gate.name == name);
+        names.find(|name| !taken(name)).unwrap_or(by_folder)
     }
 }
 

@@ -68,6 +68,20 @@ impl Survey {
         Ok(())
     }
 
+    /// What lies below a folder, as if that were the repository.
+    pub(crate) fn below(&self, folder: &str) -> Self {
+        let prefix = format!("{folder}/");
+        let strip = |paths: &BTreeSet<String>| {
+            paths.iter().filter_map(|path| path.strip_prefix(&prefix)).map(str::to_owned).collect()
+        };
+        Self {
+            name: self.name.clone(),
+            files: strip(&self.files),
+            folders: strip(&self.folders),
+            found: Found::default(),
+        }
+    }
+
     pub(crate) fn has_file(&self, path: &str) -> bool {
         self.files.contains(path)
     }

@@ -38,6 +38,9 @@ fn runs(document: &DocumentMut) -> Vec<String> {
 /// Allowed patterns, protected patterns, gates.
 type Expected = (&'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
+const CLASSES: &str = "import unittest\n\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n";
+const BARE: &str = "from tool import f\n\ndef test_f():\n    assert f() == 1\n";
+
 type Files = Vec<(&'static str, &'static str)>;
 
 fn rows() -> Vec<(&'static str, Files, Expected)> {
@@ -67,12 +70,12 @@ fn rows() -> Vec<(&'static str, Files, Expected)> {
         ),
         (
             "python with unittest",
-            vec![("tool.py", ""), ("setup.py", ""), ("tests/test_a.py", "")],
+            vec![("tool.py", ""), ("setup.py", ""), ("tests/test_a.py", CLASSES)],
             (&["tool.py"], &["tests/**"], &["python3 -m unittest discover -s tests"]),
         ),
         (
             "python scripts",
-            vec![("tool.py", ""), ("test_tool.py", "")],
+            vec![("tool.py", ""), ("test_tool.py", CLASSES)],
             (&["tool.py"], &["test_tool.py"], &["python3 -m unittest discover"]),
         ),
         ("python without tests", vec![("pkg/__init__.py", "")], (&["pkg/**"], &[], &["python3 -m compileall -q ."])),
@@ -193,4 +196,127 @@ fn the_example_engine_really_changes_the_sources_and_nothing_else() {
 #[test]
 fn a_place_that_is_not_there_is_an_error() {
     assert!(packet(Path::new("/nonexistent/repository")).is_err());
+}
+
+#[test]
+fn the_runner_of_a_python_test_is_the_one_that_finds_it() {
+    let pytest = "python3 -m pytest -q";
+    let rows: [(&str, Files, &str); 13] = [
+        ("bare functions", vec![("tests/test_a.py", BARE)], pytest),
+        ("async functions", vec![("tests/test_a.py", "async def test_f():\n    pass\n")], pytest),
+        ("an import", vec![("test_a.py", "import pytest\nfrom unittest import TestCase\n")], pytest),
+        ("a fixture", vec![("test_a.py", "from unittest import TestCase\n@pytest.fixture\ndef f(): pass\n")], pytest),
+        ("classes of pytest's", vec![("test_a.py", "class TestA:\n    def test_a(self):\n        pass\n")], pytest),
+        ("conftest", vec![("test_a.py", CLASSES), ("conftest.py", "")], pytest),
+        ("requirements-dev", vec![("test_a.py", CLASSES), ("requirements-dev.txt", "pytest==8\n")], pytest),
+        ("requirements/", vec![("test_a.py", CLASSES), ("requirements/test.txt", "pytest\n")], pytest),
+        (
+            "a group of pyproject",
+            vec![("test_a.py", CLASSES), ("pyproject.toml", "[dependency-groups]\ndev = [\"pytest\"]\n")],
+            pytest,
+        ),
+        ("tox", vec![("test_a.py", CLASSES), ("tox.ini", "[testenv]\ncommands = pytest\n")], pytest),
+        ("one of two is bare", vec![("test_a.py", CLASSES), ("test_b.py", BARE)], pytest),
+        ("classes alone", vec![("test_a.py", CLASSES)], "python3 -m unittest discover"),
+        (
+            "classes with the name behind",
+            vec![("tests/a_test.py", CLASSES)],
+            "python3 -m unittest discover -s tests -p '*_test.py'",
+        ),
+    ];
+    for (kind, files, gate) in rows {
+        let root = repository(&[&files[..], &[("tool.py", "")]].concat());
+        assert_eq!(runs(&parsed(root.path())), [gate], "{kind}");
+    }
+}
+
+#[test]
+fn a_workspace_and_a_project_in_a_folder_are_tested_where_they_are() {
+    let rows: [(&str, Files, &[&str], &[&str]); 8] = [
+        (
+            "a package with members",
+            vec![
+                ("Cargo.toml", "[package]\n[workspace]\nmembers = [\"a\"]"),
+                ("src/lib.rs", ""),
+                ("a/Cargo.toml", ""),
+                ("a/src/lib.rs", ""),
+            ],
+            &["a/src/**", "src/**"],
+            &["cargo build --workspace --all-targets", "cargo test --workspace"],
+        ),
+        (
+            "a crate in a folder",
+            vec![("core/Cargo.toml", "[package]"), ("core/src/lib.rs", "")],
+            &["core/src/**"],
+            &["cd core && cargo build --all-targets", "cd core && cargo test"],
+        ),
+        (
+            "vitest without a script",
+            vec![("package.json", r#"{"devDependencies":{"vitest":"1"}}"#), ("src/a.ts", "")],
+            &["src/**"],
+            &["npx vitest run"],
+        ),
+        (
+            "jest, installed by pnpm",
+            vec![
+                ("package.json", r#"{"devDependencies":{"jest":"1"},"scripts":{"typecheck":"tsc"}}"#),
+                ("pnpm-lock.yaml", ""),
+                ("src/a.ts", ""),
+            ],
+            &["src/**"],
+            &["pnpm run typecheck", "npx jest"],
+        ),
+        (
+            "node's own runner without a script",
+            vec![("package.json", "{}"), ("lib/a.mjs", ""), ("test/a.mjs", "import test from 'node:test'\n")],
+            &["lib/**"],
+            &["node --test"],
+        ),
+        (
+            "members of npm's",
+            vec![
+                ("package.json", r#"{"workspaces":["packages/*"]}"#),
+                ("packages/a/package.json", r#"{"scripts":{"test":"node --test"}}"#),
+                ("packages/a/src/a.js", ""),
+                ("packages/a/test/a.js", ""),
+            ],
+            &["packages/a/src/**"],
+            &["npm test --workspaces --if-present"],
+        ),
+        (
+            "modules of Go in folders",
+            vec![("api/go.mod", ""), ("api/main.go", ""), ("tool/go.mod", ""), ("tool/x/x.go", "")],
+            &["api/main.go", "tool/x/**"],
+            &[
+                "cd api && go build ./...",
+                "cd api && go vet ./...",
+                "cd api && go test ./...",
+                "cd tool && go build ./...",
+                "cd tool && go vet ./...",
+                "cd tool && go test ./...",
+            ],
+        ),
+        (
+            "a server and a page",
+            vec![
+                ("server/pyproject.toml", ""),
+                ("server/app/__init__.py", ""),
+                ("server/tests/test_a.py", BARE),
+                ("web page/package.json", r#"{"scripts":{"test":"vitest"}}"#),
+                ("web page/src/a.ts", ""),
+            ],
+            &["server/app/**", "web page/src/**"],
+            &["cd server && python3 -m pytest -q", "cd 'web page' && npm test"],
+        ),
+    ];
+    for (kind, files, allowed, gates) in rows {
+        let root = repository(&files);
+        let document = parsed(root.path());
+        assert_eq!(list(&document, "scope", "allowed"), allowed, "{kind}");
+        assert_eq!(runs(&document), gates, "{kind}");
+        let names: Vec<&str> =
+            document["gate"].as_array_of_tables().unwrap().iter().map(|gate| gate["name"].as_str().unwrap()).collect();
+        let distinct: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(distinct.len(), names.len(), "{kind}: {names:?}");
+    }
 }

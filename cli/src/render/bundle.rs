@@ -2,8 +2,10 @@
 
 use super::document::{Block, Column, Command, Span, Table, Tone, listed, plain};
 use super::figures;
+use super::sentences::{sentence, sentences};
 use super::synthesis::{flag_text, heading};
 use super::words::Word;
+use arena_domain::ending::Ending;
 use arena_domain::packet::{Better, Language};
 use arena_domain::report::Submission;
 use arena_domain::standing::Entry;
@@ -14,7 +16,7 @@ const MOST_BULLETS: usize = 5;
 pub(crate) fn blocks(submission: &Submission, language: Language) -> Vec<Block> {
     let Submission { competitor, summary, entry, scenarios, commands, risks, next } = submission;
     let mut blocks = vec![Block::Heading(3, Span::plain(competitor.as_str())), facts(entry, scenarios, language)];
-    blocks.extend(bullets(Word::Summary, summary, language));
+    blocks.extend(told(Word::Summary, summary, language));
     if !entry.said.is_empty() && &entry.said != summary {
         let last = entry.said.len().saturating_sub(MOST_BULLETS);
         blocks.extend(bullets(Word::Said, &entry.said[last..], language));
@@ -25,14 +27,15 @@ pub(crate) fn blocks(submission: &Submission, language: Language) -> Vec<Block> 
     if !entry.flags.is_empty() {
         blocks.push(heading(4, Word::Flags, language));
         let flags = entry.flags.iter().map(|flag| {
-            vec![Span::code(flag.kind.as_str()), Span::plain(" "), Span::plain(&flag_text(flag, language))]
+            // A span of blanks alone would be trimmed away.
+            vec![Span::code(flag.kind.as_str()), Span::plain(&format!(": {}", flag_text(flag, language)))]
         });
         blocks.push(Block::Bullets(flags.collect()));
     }
     blocks.push(heading(4, Word::Commands, language));
     blocks.push(commands_block(commands, language));
-    blocks.extend(bullets(Word::Risks, risks, language));
-    blocks.extend(bullets(Word::Next, next, language));
+    blocks.extend(told(Word::Risks, risks, language));
+    blocks.extend(told(Word::Next, next, language));
     blocks
 }
 
@@ -41,6 +44,12 @@ pub(crate) fn commands_block(commands: &[String], language: Language) -> Block {
         return Block::Paragraph(plain(Word::None.to(language)));
     }
     Block::Commands(commands.iter().map(|command| Command::new(command)).collect())
+}
+
+/// Sentences of ours under their heading.
+pub(crate) fn told(word: Word, lines: &[String], language: Language) -> Vec<Block> {
+    let lines: Vec<String> = lines.iter().map(|line| sentence(line, language)).collect();
+    bullets(word, &lines, language)
 }
 
 /// A heading and its list; an empty list says "none", so that a bundle is seen to be complete.
@@ -72,8 +81,14 @@ fn facts(entry: &Entry, scenarios: &[String], language: Language) -> Block {
         (Word::Scenarios.to(language), listed(scenarios, none)),
         (Word::Usage.to(language), plain(&usage.join(", "))),
     ];
+    if let Some(ending) = entry.runs.ending.filter(|ending| *ending != Ending::Done) {
+        let detail = Some(&entry.runs.ending_detail).filter(|detail| !detail.is_empty());
+        let text =
+            detail.map_or_else(|| ending.describe().to_owned(), |detail| format!("{}: {detail}", ending.describe()));
+        facts.push((Word::EngineEnded.to(language), plain(&text)));
+    }
     if !entry.qualified() {
-        let why = Span::toned(Tone::Bad, &entry.disqualified_for.join("; "));
+        let why = Span::toned(Tone::Bad, &sentences(&entry.disqualified_for, language));
         facts.push((Word::DisqualifiedFor.to(language), vec![why]));
     }
     Block::Facts(facts)

@@ -2,6 +2,7 @@
 
 use super::document::{Block, Column, Span, Table, Tone, listed, plain};
 use super::figures;
+use super::sentences::sentence;
 use super::synthesis::{flag_text, heading, primary_name, ranked};
 use super::words::Word;
 use arena_domain::measure::Verdict;
@@ -163,7 +164,7 @@ pub(crate) fn rounds(report: &Report, language: Language) -> Vec<Block> {
             blocks.push(Block::Table(rounds_table(entry, language)));
         }
         if !entry.stopped.is_empty() {
-            blocks.push(Block::Facts(vec![(Word::Stopped.to(language), plain(&entry.stopped))]));
+            blocks.push(Block::Facts(vec![(Word::Stopped.to(language), plain(&sentence(&entry.stopped, language)))]));
         }
     }
     blocks
@@ -186,7 +187,7 @@ fn rounds_table(entry: &Entry, language: Language) -> Table {
             vec![Span::toned(tone, gates.to(language))],
             plain(Word::yes(round.kept).to(language)),
             plain(&figures::seconds(round.engine_seconds)),
-            plain(&round.reason),
+            plain(&sentence(&round.reason, language)),
         ]
     });
     let head = vec![

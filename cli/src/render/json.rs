@@ -2,6 +2,7 @@
 
 use super::figures;
 use super::synthesis::ranked;
+use arena_domain::ending::Ending;
 use arena_domain::outcome::{Exit, Flag, GateResult};
 use arena_domain::report::Report;
 use arena_domain::standing::{Entry, KpiResult};
@@ -48,8 +49,19 @@ fn entry(entry: &Entry) -> Value {
             "input_tokens": entry.usage.input_tokens,
             "output_tokens": entry.usage.output_tokens,
             "cost_usd": entry.usage.cost_usd,
+            "cached_input_tokens": entry.usage.cached_input_tokens,
+            "requests": entry.usage.requests,
         },
         "score": entry.score,
+        "ending": entry.runs.ending.map(Ending::as_str),
+        "ending_detail": clean(&entry.runs.ending_detail),
+        "engine_version": clean(&entry.runs.engine_version),
+        "engine_usage": {
+            "input_tokens": entry.runs.own_usage.input_tokens,
+            "output_tokens": entry.runs.own_usage.output_tokens,
+            "cost_usd": entry.runs.own_usage.cost_usd,
+        },
+        "said": cleaned(&entry.said),
     })
 }
 
@@ -114,12 +126,16 @@ mod tests {
         let first = &result["standing"][0];
         assert_eq!(
             keys(first),
-            "rank competitor engine qualified disqualified_for commit branch files_changed scope gates kpis flags rounds usage score"
+            "rank competitor engine qualified disqualified_for commit branch files_changed scope gates kpis flags rounds usage score \
+             ending ending_detail engine_version engine_usage said"
         );
         assert_eq!(keys(&first["gates"][0]), "name kind passed exit duration_s tests command");
         assert_eq!(keys(&first["kpis"][0]), "name unit better baseline best delta ratio ci verdict holdout_ratio");
         assert_eq!((&result["status"], &result["winner"]), (&"winner".into(), &"codex-minimal".into()));
-        assert_eq!(first["usage"], json!({"input_tokens": 2000, "output_tokens": 100, "cost_usd": null}));
+        let counted = json!({
+            "input_tokens": 2000, "output_tokens": 100, "cost_usd": null, "cached_input_tokens": null, "requests": null
+        });
+        assert_eq!(first["usage"], counted);
         assert_eq!(first["kpis"][0]["ci"], json!([0.78, 0.8300000000000001]));
         let last = &result["standing"][2];
         assert_eq!(last["scope"], json!({"kept": false, "reverted": ["Cargo.toml"]}));

@@ -5,6 +5,7 @@
 use super::bundle::{self, commands_block};
 use super::document::{Block, Command, Span, Style, Table, plain};
 use super::figures;
+use super::sentences::sentence;
 use super::synthesis;
 use super::words::Word;
 use arena_domain::packet::Language;
@@ -33,8 +34,8 @@ pub(crate) fn continuation(report: &Report) -> String {
     blocks.extend(bundle::bullets(Word::Acceptance, &report.packet.brief.acceptance, language));
     blocks.push(synthesis::heading(4, Word::Reproduce, language));
     blocks.push(commands_block(&left.reproduce, language));
-    blocks.extend(bundle::bullets(Word::FollowUps, &left.follow_ups, language));
-    blocks.extend(bundle::bullets(Word::OpenRisks, &left.open_risks, language));
+    blocks.extend(bundle::told(Word::FollowUps, &left.follow_ups, language));
+    blocks.extend(bundle::told(Word::OpenRisks, &left.open_risks, language));
     written(&promoted(blocks))
 }
 
@@ -69,7 +70,7 @@ fn continuation_facts(report: &Report, language: Language) -> Vec<(&'static str,
     }
     facts.push((Word::Base.to(language), vec![Span::code(report.base.as_str())]));
     facts.push((Word::Session.to(language), vec![Span::code(report.session.as_str())]));
-    facts.push((Word::Reason.to(language), plain(&report.standing.reason)));
+    facts.push((Word::Reason.to(language), plain(&sentence(&report.standing.reason, language))));
     facts
 }
 

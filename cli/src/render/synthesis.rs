@@ -3,6 +3,7 @@
 use super::document::{Block, Column, Plot, Span, Table, Tone, listed, plain};
 use super::figures;
 use super::highlights;
+use super::sentences::{sentence, sentences};
 use super::words::Word;
 use arena_domain::measure::Verdict;
 use arena_domain::outcome::Flag;
@@ -64,7 +65,7 @@ pub(crate) fn flag_text(flag: &Flag, language: Language) -> String {
         text.push_str(path);
     }
     if !flag.detail.is_empty() {
-        text.push_str(&format!(" ({})", flag.detail));
+        text.push_str(&format!(" ({})", sentence(&flag.detail, language)));
     }
     text
 }
@@ -85,7 +86,7 @@ fn head(report: &Report, language: Language) -> Vec<Block> {
     let mut facts = vec![
         (Word::Status.to(language), vec![status]),
         (Word::Winner.to(language), listed(winner, Word::None.to(language))),
-        (Word::Reason.to(language), plain(&standing.reason)),
+        (Word::Reason.to(language), plain(&sentence(&standing.reason, language))),
         (Word::Goal.to(language), plain(&packet.goal)),
         (Word::Session.to(language), vec![Span::code(session.as_str())]),
         (Word::Base.to(language), vec![Span::code(base.as_str())]),
@@ -173,12 +174,12 @@ fn score_row(entry: &Entry, primary: Option<&str>, language: Language) -> Vec<Ve
         plain(&score),
         gates_cell(entry),
         listed(flags, "–"),
-        plain(&reasons(entry)),
+        plain(&reasons(entry, language)),
     ]
 }
 
-fn reasons(entry: &Entry) -> String {
-    if entry.qualified() { "–".into() } else { entry.disqualified_for.join("; ") }
+fn reasons(entry: &Entry, language: Language) -> String {
+    if entry.qualified() { "–".into() } else { sentences(&entry.disqualified_for, language) }
 }
 
 /// `2/2` of the required gates.
@@ -236,12 +237,12 @@ fn recommendation(report: &Report, language: Language) -> Vec<Block> {
     let label = if names.len() > 1 { Word::Combine } else { Word::Adopt };
     let mut facts = vec![(label.to(language), listed(names, Word::AdoptNothing.to(language)))];
     if !advice.rationale.is_empty() {
-        facts.push((Word::Rationale.to(language), plain(&advice.rationale)));
+        facts.push((Word::Rationale.to(language), plain(&sentence(&advice.rationale, language))));
     }
     blocks.push(Block::Facts(facts));
     if !advice.next_steps.is_empty() {
         blocks.push(heading(3, Word::NextSteps, language));
-        blocks.push(Block::Bullets(advice.next_steps.iter().map(|step| plain(step)).collect()));
+        blocks.push(Block::Bullets(advice.next_steps.iter().map(|step| plain(&sentence(step, language))).collect()));
     }
     blocks
 }

@@ -2,6 +2,7 @@
 
 use super::document::{Span, Tone};
 use super::figures;
+use super::sentences::sentence;
 use super::synthesis::{flag_text, primary_name, ranked, status_tone, verdict};
 use super::width::{columns, fit};
 use super::words::Word;
@@ -78,7 +79,8 @@ fn row(entry: &Entry, primary: Option<&str>, language: Language) -> Row {
         if gates == 0 { none() } else { format!("{passed}/{gates}") },
         if entry.flags.is_empty() { none() } else { entry.flags.len().to_string() },
     ];
-    let mut notes: Vec<(Tone, String)> = entry.disqualified_for.iter().map(|why| (Tone::Bad, clean(why))).collect();
+    let mut notes: Vec<(Tone, String)> =
+        entry.disqualified_for.iter().map(|why| (Tone::Bad, clean(&sentence(why, language)))).collect();
     for flag in &entry.flags {
         let tone = if flag.kind.disqualifies() { Tone::Bad } else { Tone::Doubtful };
         notes.push((tone, clean(&format!("{}: {}", flag.kind.as_str(), flag_text(flag, language)))));
@@ -149,7 +151,10 @@ fn closing(report: &Report, colour: bool, width: usize) -> Vec<String> {
         None => format!("{}: {}", Word::Status.to(language), Word::status(standing.status).to(language)),
     };
     let mut lines = vec![painted(&fit(&said, width), status_tone(standing.status), colour)];
-    lines.extend(wrapped(&format!("{}: {}", Word::Reason.to(language), clean(&standing.reason)), width));
+    lines.extend(wrapped(
+        &format!("{}: {}", Word::Reason.to(language), clean(&sentence(&standing.reason, language))),
+        width,
+    ));
     lines
 }
 

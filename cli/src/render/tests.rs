@@ -10,7 +10,7 @@ use arena_domain::packet::{
     Scope, Scoring,
 };
 use arena_domain::report::{Continuation, Recommendation, Report, Submission};
-use arena_domain::standing::{Entry, KpiResult, Round, Standing, Status};
+use arena_domain::standing::{Entry, KpiResult, Round, Runs, Standing, Status};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,6 +58,7 @@ fn packet() -> Packet {
         sandbox: Sandbox::default(),
         language: Language::English,
         unknown: vec!["kpi.target".into()],
+        found: arena_domain::packet::Found::default(),
     }
 }
 
@@ -126,6 +127,7 @@ pub(super) fn entry(rank: u32, name: &str, ratio: f64, verdict: Verdict) -> Entr
         rounds: vec![round(1, Some(1.05), false), round(2, Some(ratio), true)],
         best_round: Some(2),
         usage: Usage { input_tokens: Some(2000), output_tokens: Some(100), ..Usage::default() },
+        runs: Runs::default(),
         score: Some(4.2),
         on_front: true,
         said: vec!["I made the loop tighter.".into()],

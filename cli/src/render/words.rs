@@ -1,6 +1,7 @@
 //! Every label of every rendering, in English and Japanese, in one table.
 //!
-//! Sentences that the domain made (a reason, a rationale) and text of engines are shown as they came.
+//! Sentences that the domain made (a reason, a rationale) have a table of their own (`sentences.rs`); text of engines is
+//! shown as it came.
 
 use arena_domain::measure::Verdict;
 use arena_domain::outcome::{ChangeKind, Exit, FlagKind};
@@ -172,6 +173,7 @@ table! {
     Killed: "killed", "強制終了";
     ExitCode: "exit {0}", "終了コード {0}";
     Usage: "Usage", "使用量";
+    EngineEnded: "Engine ended", "エンジンの終了";
     Risks: "Risks", "リスク一覧";
     Next: "What next", "次にすること";
     // The continuation brief.

@@ -35,7 +35,7 @@ impl Sessions for SessionsApi {
         head.created = clock::now_millis();
         let id = SessionId::new(&head.id);
         self.0.store.create(head, parsed.packet.title).await.map_err(store_status)?;
-        let event = Event::Submitted { at: clock::now_millis(), yes };
+        let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
         self.0.happen(&id, event).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
     }
@@ -53,11 +53,11 @@ impl Sessions for SessionsApi {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let v1::WatchRequest { id, after } = request.into_inner();
+        let v1::WatchRequest { id, after, recorded } = request.into_inner();
         let id = self.0.store.resolve(&id).await.map_err(store_status)?;
         let (items, stream) = mpsc::channel(64);
         let coordinator = self.0.clone();
-        drop(arena_runtime::tasks::spawn(follow(coordinator, id, after, items)));
+        drop(arena_runtime::tasks::spawn(follow(coordinator, id, after, recorded, items)));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -141,12 +141,13 @@ fn io_status(error: &std::io::Error) -> Status {
     }
 }
 
-/// Sends the feed from `after` on, until the session has ended or the watcher is gone. A slow watcher holds up only
+/// Sends the feed from `after` on, until the session has ended or the watcher is gone; or only what is `recorded`. A slow watcher holds up only
 /// itself: items are read from the store when there is room for them.
 async fn follow(
     coordinator: Coordinator,
     id: SessionId,
     mut after: u64,
+    recorded: bool,
     items: mpsc::Sender<Result<v1::FeedItem, Status>>,
 ) {
     let mut changes = coordinator.changes();
@@ -165,6 +166,9 @@ async fn follow(
         }
         if more {
             continue;
+        }
+        if recorded {
+            return;
         }
         tokio::select! {
             _ = changes.recv() => {},

@@ -1,17 +1,20 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
-use super::Coordinator;
+#[cfg(test)]
+mod tests;
+
+use super::{Coordinator, session_of};
 use crate::sessions::SessionError;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
-use arena_domain::outcome::Outcome;
+use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 /// How often a foreign change of the store is looked for.
@@ -21,9 +24,9 @@ struct Attached {
     coordinator: Coordinator,
     worker: WorkerId,
     only: Option<SessionId>,
-    free: u32,
-    /// What it runs, under which fence, at which attempt.
-    running: BTreeMap<JobId, (Fence, u32)>,
+    slots: u32,
+    /// What it runs, under which fence.
+    running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     data_version: i64,
 }
@@ -31,7 +34,7 @@ struct Attached {
 /// Serves one worker until its stream ends.
 pub(crate) async fn attach(
     coordinator: Coordinator,
-    mut up: tonic::Streaming<v1::Up>,
+    mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
     down: mpsc::Sender<Result<v1::Down, Status>>,
 ) {
     let hello = match up.next().await {
@@ -46,9 +49,13 @@ pub(crate) async fn attach(
     let mut tick = tokio::time::interval(POLL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
-    let running = BTreeMap::new();
-    let worker = WorkerId::new(hello.worker);
-    let mut attached = Attached { coordinator, worker, only, free: hello.slots, running, down, data_version: 0 };
+    let (worker, running) = (WorkerId::new(hello.worker), BTreeMap::new());
+    let mut attached = Attached { coordinator, worker, only, slots: hello.slots, running, down, data_version: 0 };
+    // Before anything is given: what it still runs takes up its slots.
+    if let Err(error) = attached.renew(hello.leases).await {
+        let _ = attached.down.send(Err(crate::api::status(&error))).await;
+        return;
+    }
     loop {
         let done = tokio::select! {
             message = up.next() => match message {
@@ -82,13 +89,17 @@ impl Attached {
 
     /// Gives the worker jobs while it has free slots.
     async fn fill(&mut self) -> Result<(), SessionError> {
-        while self.free > 0 {
+        while self.running.len() < self.slots as usize {
             let fence = Fence::new(token::nonce());
             let ask = Ask { worker: self.worker.clone(), fence: fence.clone(), only: self.only.clone() };
             let Some(place) = self.coordinator.store.claim(ask, clock::now_millis()).await? else { return Ok(()) };
+            if let Some(reason) = place.worn_out() {
+                let failed = Outcome::Failed(Failure::Infrastructure(reason));
+                self.coordinator.record(place.job.id, fence, failed).await?;
+                continue;
+            }
             let record = self.coordinator.store.record(&place.job.session).await?;
-            self.free -= 1;
-            self.running.insert(place.job.id.clone(), (fence.clone(), place.attempt));
+            self.running.insert(place.job.id.clone(), fence.clone());
             let run = v1::Run {
                 job: Some(place.job.to_wire()),
                 fence: fence.to_wire(),
@@ -110,12 +121,27 @@ impl Attached {
     }
 
     async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), SessionError> {
-        let leases = heartbeat.leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
-        for job in self.coordinator.store.renew(leases, clock::now_millis()).await? {
-            self.stop(job).await?;
+        // Also a session that only waits for slots is being moved: what passes is its wall time.
+        let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
+        let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
+        self.coordinator.store.touch(moved.into_iter().collect(), clock::now_millis()).await?;
+        self.renew(heartbeat.leases).await
+    }
+
+    /// Renews what the worker says it runs. What it holds and was not known here was given before its stream broke, and is
+    /// taken up again; what it does not hold any more it must stop.
+    async fn renew(&mut self, leases: Vec<v1::Lease>) -> Result<(), SessionError> {
+        let leases: Vec<(JobId, Fence)> =
+            leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
+        let lost = self.coordinator.store.renew(leases.clone(), clock::now_millis()).await?;
+        for (job, fence) in leases {
+            if !lost.contains(&job) {
+                self.running.insert(job, fence);
+            } else if self.running.get(&job).is_none_or(|held| *held == fence) {
+                // Of a job that was given to it anew, only the older lease is lost.
+                self.tell_to_stop(&job).await;
+            }
         }
-        // After its own are renewed: what ran out belongs to workers that are gone, and holds slots back.
-        self.coordinator.store.reclaim(None, clock::now_millis()).await?;
         Ok(())
     }
 
@@ -145,35 +171,34 @@ impl Attached {
     async fn result(&mut self, result: v1::Result) -> Result<(), SessionError> {
         let Some(lease) = result.lease else { return Ok(()) };
         let job = JobId::new(&lease.job);
-        let attempt = match self.running.get(&job) {
-            Some((fence, attempt)) if fence.as_str() == lease.fence => *attempt,
-            // A result of an earlier boot or attempt: the store knows its fence, or calls it stale.
-            Some(_) | None => u32::MAX,
-        };
         let outcome = match result.outcome.map(Outcome::from_wire) {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => return Err(error.into()),
             None => return Ok(()),
         };
-        let accepted = self.coordinator.settle(job.clone(), Fence::new(lease.fence), attempt, outcome).await?;
-        if attempt != u32::MAX {
+        // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
+        let accepted = self.coordinator.settle(job.clone(), Fence::new(&lease.fence), outcome).await?;
+        if self.holds(&job, &lease.fence) {
             self.running.remove(&job);
-            self.free += 1;
         }
         self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
         Ok(())
     }
 
     fn holds(&self, job: &JobId, fence: &str) -> bool {
-        self.running.get(job).is_some_and(|(held, _)| held.as_str() == fence)
+        self.running.get(job).is_some_and(|held| held.as_str() == fence)
     }
 
     async fn stop(&mut self, job: JobId) -> Result<(), SessionError> {
         if self.running.contains_key(&job) {
-            let reason = "cancelled, or its lease is lost".to_owned();
-            self.send(down::Down::Stop(v1::Stop { job: job.to_string(), reason })).await;
+            self.tell_to_stop(&job).await;
         }
         Ok(())
+    }
+
+    async fn tell_to_stop(&self, job: &JobId) {
+        let reason = "cancelled, or its lease is lost".to_owned();
+        self.send(down::Down::Stop(v1::Stop { job: job.to_string(), reason })).await;
     }
 
     /// Looks for what other processes did to the store, and for passed times.
@@ -190,8 +215,7 @@ impl Attached {
     }
 
     async fn check_leases(&mut self) -> Result<(), SessionError> {
-        let held: Vec<(JobId, Fence)> =
-            self.running.iter().map(|(job, (fence, _))| (job.clone(), fence.clone())).collect();
+        let held = self.running.iter().map(|(job, fence)| (job.clone(), fence.clone())).collect();
         for job in self.coordinator.store.not_held(held).await? {
             self.stop(job).await?;
         }

@@ -30,11 +30,16 @@ run  = "make check"
 wall = "1h"
 "#;
 
-async fn submitted() -> (TempDir, Coordinator, SessionId) {
+pub(super) async fn submitted() -> (TempDir, Coordinator, SessionId) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), Limits::default()).unwrap();
     let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs")));
-    let id = SessionId::new("0123456789ab");
+    let id = submit(&coordinator, "0123456789ab").await;
+    (folder, coordinator, id)
+}
+
+pub(super) async fn submit(coordinator: &Coordinator, id: &str) -> SessionId {
+    let id = SessionId::new(id);
     let head = v1::SessionHead {
         id: id.to_string(),
         tenant: "local".into(),
@@ -43,8 +48,8 @@ async fn submitted() -> (TempDir, Coordinator, SessionId) {
         ..v1::SessionHead::default()
     };
     coordinator.store.create(head, "Sums".into()).await.unwrap();
-    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true }).await.unwrap();
-    (folder, coordinator, id)
+    coordinator.happen(&id, Event::Submitted { at: clock::now_millis(), yes: true, base_first: true }).await.unwrap();
+    id
 }
 
 async fn claim(coordinator: &Coordinator, fence: &str) -> JobId {
@@ -52,7 +57,7 @@ async fn claim(coordinator: &Coordinator, fence: &str) -> JobId {
     coordinator.store.claim(ask, clock::now_millis() + 120_000).await.unwrap().unwrap().job.id
 }
 
-fn passing() -> Outcome {
+pub(super) fn passing() -> Outcome {
     Outcome::Evaluated(Evaluated::default())
 }
 
@@ -90,9 +95,9 @@ async fn a_result_that_comes_again_is_answered_the_same() {
     let (_folder, coordinator, id) = submitted().await;
     let job = claim(&coordinator, "f1").await;
     for _ in 0..3 {
-        assert!(coordinator.settle(job.clone(), Fence::new("f1"), 1, outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
     }
-    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), 1, outcome_of(&job)).await.unwrap());
+    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job)).await.unwrap());
     let record = coordinator.store.record(&id).await.unwrap();
     assert_eq!(record.version, 2, "the submission, and the result once");
 }
@@ -104,7 +109,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     for turn in 0..3 {
         let fence = format!("f{turn}");
         let job = claim(&coordinator, &fence).await;
-        assert!(coordinator.settle(job.clone(), Fence::new(&fence), 1, outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), Fence::new(&fence), outcome_of(&job)).await.unwrap());
         results.push((job, Fence::new(&fence)));
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
@@ -113,7 +118,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     assert!(jobs.iter().all(|job| job.state == "done"), "{jobs:?}");
     // A worker that did not hear the answer sends its result to a session that has ended.
     for (job, fence) in results {
-        assert!(coordinator.settle(job.clone(), fence, 1, outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence, outcome_of(&job)).await.unwrap());
     }
     let kinds: Vec<String> =
         coordinator.store.feed(&id, 0, 99).await.unwrap().into_iter().map(|item| item.kind).collect();
@@ -127,12 +132,13 @@ async fn infrastructure_that_fails_is_tried_again_and_then_told() {
     let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
     let base = claim(&coordinator, "f1").await;
     assert!(base.as_str().ends_with("/base/0/evaluate"), "{base} was enqueued first");
-    assert!(coordinator.settle(base.clone(), Fence::new("f1"), 1, failed()).await.unwrap());
+    assert!(coordinator.settle(base.clone(), Fence::new("f1"), failed()).await.unwrap());
     let job = coordinator.store.jobs(&id).await.unwrap().into_iter().find(|job| job.id == base.as_str()).unwrap();
     assert_eq!((job.state.as_str(), job.attempt), ("queued", 1));
-    let last = arena_domain::job::MAX_ATTEMPTS;
-    assert_eq!(claim(&coordinator, "f2").await, base);
-    assert!(coordinator.settle(base, Fence::new("f2"), last, failed()).await.unwrap());
+    for fence in ["f2", "f3"] {
+        assert_eq!(claim(&coordinator, fence).await, base);
+        assert!(coordinator.settle(base.clone(), Fence::new(fence), failed()).await.unwrap());
+    }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "failed");
 }
@@ -144,9 +150,36 @@ async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
     let job = claim(&coordinator, "f1").await;
     coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
     assert_eq!(stops.recv().await.unwrap(), job);
-    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), 1, outcome_of(&job)).await.unwrap());
+    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
     let jobs = coordinator.store.jobs(&id).await.unwrap();
     assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn the_wall_of_a_session_that_is_taken_up_is_put_off_by_the_time_nobody_moved_it() {
+    let (_folder, coordinator, id) = submitted().await;
+    let wall = || coordinator.walls.lock().unwrap().get(&id).copied().unwrap();
+    let before = wall();
+    coordinator.take_up(&id).await.unwrap();
+    assert_eq!((wall(), coordinator.store.record(&id).await.unwrap().version), (before, 1), "nothing to record");
+
+    // As if it had been submitted and killed an hour ago.
+    let database = rusqlite::Connection::open(_folder.path().join("arena.db")).unwrap();
+    database.execute("UPDATE sessions SET touched = 0", []).unwrap();
+    let hour = 3_600_000;
+    let record = coordinator.store.record(&id).await.unwrap();
+    let event = v1::SessionEvent { at: record.events[0].at - hour, ..record.events[0].clone() };
+    database.execute("UPDATE events SET body = ?1", [prost::Message::encode_to_vec(&event)]).unwrap();
+    coordinator.take_up(&id).await.unwrap();
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert!(session.idle >= hour && session.lasted() == 0, "{} of {}", session.idle, session.lasted());
+    assert_eq!(wall(), session.wall_ends().unwrap());
+    assert!(wall() >= before, "an hour of wall time is left");
+
+    let version = coordinator.store.record(&id).await.unwrap().version;
+    coordinator.put_down(&id).await.unwrap();
+    coordinator.take_up(&id).await.unwrap();
+    assert_eq!(coordinator.store.record(&id).await.unwrap().version, version, "it was moved until now");
 }
 
 #[tokio::test]

@@ -332,9 +332,45 @@ fn a_store_of_a_newer_version_is_left_alone_and_says_what_to_do() {
     let database = Connection::open(folder.path().join("arena.db")).unwrap();
     database.pragma_update(None, "user_version", 9).unwrap();
     let error = Store::open(folder.path(), limits()).map(drop).unwrap_err().to_string();
-    assert!(error.contains("a newer arena (schema 9, known 1); update arena"), "{error}");
+    assert!(error.contains("a newer arena (schema 9, known 2); update arena"), "{error}");
     let version: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_with_all_that_is_in_it() {
+    let (folder, store) = fresh();
+    let id = with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
+    let before = kept(&store, &id).await;
+    drop(store);
+    let database = Connection::open(folder.path().join("arena.db")).unwrap();
+    database
+        .execute_batch(
+            "ALTER TABLE sessions DROP COLUMN touched; ALTER TABLE jobs DROP COLUMN failed;
+             ALTER TABLE jobs DROP COLUMN died; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let store = Store::open(folder.path(), limits()).unwrap();
+        assert_eq!(kept(&store, &id).await, before);
+        assert_eq!(store.touched(&id).await.unwrap(), 0, "nobody wrote that down then");
+    }
+}
+
+#[tokio::test]
+async fn who_moves_a_session_leaves_the_time_and_never_an_earlier_one() {
+    let (_folder, store) = fresh();
+    let (id, other) = (session(0, 0), session(0, 1));
+    create(&store, id.as_str()).await.unwrap();
+    create(&store, other.as_str()).await.unwrap();
+    store.commit(transition(&id, 0)).await.unwrap();
+    assert_eq!(store.touched(&id).await.unwrap(), NOW);
+    for (now, expected) in [(NOW + 5, NOW + 5), (NOW + 3, NOW + 5)] {
+        store.touch(vec![id.clone()], now).await.unwrap();
+        assert_eq!(store.touched(&id).await.unwrap(), expected);
+    }
+    assert_eq!(store.touched(&other).await.unwrap(), 0);
 }
 
 #[test]

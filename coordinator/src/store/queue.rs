@@ -3,11 +3,11 @@
 use super::{Store, StoreError};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis, State};
-use arena_domain::schedule::{Ask, Limits, Place, Queue, Settled, Why};
+use arena_domain::schedule::{Ask, Left, Limits, Place, Queue, Settled, Why};
 use arena_proto::convert::Wire;
 use arena_proto::v1;
 use prost::Message;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 impl Store {
     /// The next job by fair share, leased; or nothing.
@@ -44,7 +44,7 @@ impl Store {
         .await
     }
 
-    /// Back to the queue, to be tried again.
+    /// Back to the queue, to be tried again: infrastructure failed it.
     pub async fn give_back(&self, id: JobId, fence: Fence, due: Millis) -> Result<Settled, StoreError> {
         self.write(move |transaction, limits| {
             let mut queue = load(transaction, limits, None)?;
@@ -57,14 +57,31 @@ impl Store {
         .await
     }
 
-    /// Leases that have run out, and all of a session whose worker is known to be gone.
-    pub async fn reclaim(&self, gone: Option<SessionId>, now: Millis) -> Result<Vec<JobId>, StoreError> {
+    /// Leases that have run out.
+    pub async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        self.requeue(move |queue| queue.expire(now)).await
+    }
+
+    /// The leases of a session whose worker is known to be gone.
+    pub async fn abandon(&self, session: SessionId, left: Left, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        self.requeue(move |queue| queue.abandon(&session, left, now)).await
+    }
+
+    /// The leases of workers that are known to be dead.
+    pub async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.requeue(move |queue| queue.bury(&workers, now)).await
+    }
+
+    async fn requeue(
+        &self,
+        work: impl FnOnce(&mut Queue) -> Vec<JobId> + Send + 'static,
+    ) -> Result<Vec<JobId>, StoreError> {
         self.write(move |transaction, limits| {
             let mut queue = load(transaction, limits, None)?;
-            let back = match gone {
-                Some(session) => queue.abandon(&session, now),
-                None => queue.expire(now),
-            };
+            let back = work(&mut queue);
             for place in back.iter().filter_map(|id| queue.place(id)) {
                 save(transaction, place)?;
             }
@@ -73,27 +90,13 @@ impl Store {
         .await
     }
 
-    /// The leases of workers that are known to be dead go back to the queue.
-    pub async fn release(&self, workers: Vec<WorkerId>, now: Millis) -> Result<(), StoreError> {
-        if workers.is_empty() {
-            return Ok(());
-        }
-        self.write(move |transaction, limits| {
-            let mut queue = load(transaction, limits, None)?;
-            let held = |place: &Place| match &place.state {
-                State::Leased { worker, fence, .. } if workers.contains(worker) => {
-                    Some((place.job.id.clone(), fence.clone()))
-                }
-                State::Leased { .. } | State::Queued { .. } | State::Done { .. } | State::Cancelled => None,
-            };
-            let leases: Vec<(JobId, Fence)> = queue.places().filter_map(held).collect();
-            for (id, fence) in leases {
-                queue.give_back(&id, &fence, now);
-                if let Some(place) = queue.place(&id) {
-                    save(transaction, place)?;
-                }
-            }
-            Ok(())
+    /// How often infrastructure failed this job before; `None` when the lease is not this fence's.
+    pub async fn failures(&self, id: &JobId, fence: &Fence) -> Result<Option<u32>, StoreError> {
+        let (id, fence) = (id.to_string(), fence.to_string());
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT failed FROM jobs WHERE id = ?1 AND state = 'leased' AND fence = ?2")?;
+            Ok(query.query_row([id, fence], |row| row.get(0)).optional()?)
         })
         .await
     }
@@ -162,7 +165,7 @@ impl Store {
 /// The live jobs (and one more by id) in the reference scheduler.
 pub(super) fn load(transaction: &Transaction<'_>, limits: &Limits, also: Option<&JobId>) -> Result<Queue, StoreError> {
     let mut query = transaction.prepare_cached(
-        "SELECT body, state, worker, fence, time, attempt, arrived FROM jobs
+        "SELECT body, state, worker, fence, time, attempt, arrived, failed, died FROM jobs
          WHERE state IN ('queued', 'leased') OR id = ?1",
     )?;
     let rows = query.query_map([also.map_or("", JobId::as_str)], |row| {
@@ -171,13 +174,14 @@ pub(super) fn load(transaction: &Transaction<'_>, limits: &Limits, also: Option<
             state(&row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)? as Millis),
             row.get::<_, u32>(5)?,
             row.get::<_, i64>(6)? as u64,
+            (row.get::<_, u32>(7)?, row.get::<_, u32>(8)?),
         ))
     })?;
     let mut places = Vec::new();
     for row in rows {
-        let (body, state, attempt, arrived) = row?;
+        let (body, state, attempt, arrived, (failed, died)) = row?;
         let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
-        places.push(Place { job, state, attempt, arrived });
+        places.push(Place { job, state, attempt, failed, died, arrived });
     }
     let mut served = Vec::new();
     for (column, prefix) in [("tenant", "t"), ("session", "s")] {
@@ -211,9 +215,11 @@ pub(super) fn save(transaction: &Transaction<'_>, place: &Place) -> Result<(), S
     };
     let job = &place.job;
     let mut upsert = transaction.prepare_cached(
-        "INSERT INTO jobs (id, session, tenant, body, state, worker, fence, time, attempt, arrived, claimed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)
-         ON CONFLICT (id) DO UPDATE SET state = ?5, worker = ?6, fence = ?7, time = ?8, attempt = ?9",
+        "INSERT INTO jobs (id, session, tenant, body, state, worker, fence, time, attempt, arrived, claimed, failed,
+                           died)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12)
+         ON CONFLICT (id) DO UPDATE SET state = ?5, worker = ?6, fence = ?7, time = ?8, attempt = ?9, failed = ?11,
+                                        died = ?12",
     )?;
     upsert.execute(rusqlite::params![
         job.id.as_str(),
@@ -226,6 +232,8 @@ pub(super) fn save(transaction: &Transaction<'_>, place: &Place) -> Result<(), S
         i64::try_from(time).unwrap_or(i64::MAX),
         place.attempt,
         i64::try_from(place.arrived).unwrap_or(i64::MAX),
+        place.failed,
+        place.died,
     ])?;
     Ok(())
 }

@@ -8,8 +8,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
+/// As the first version made them; what came later is added by [`STEPS`].
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY, version INTEGER NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL, winner TEXT NOT NULL,
@@ -27,12 +28,20 @@ CREATE TABLE IF NOT EXISTS feed (
 CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 ";
 
+/// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
+/// at the job came to nothing.
+const STEPS: [&str; 1] = ["
+ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN died INTEGER NOT NULL DEFAULT 0;
+"];
+
 pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     fs::create_dir_all(folder).map_err(refused)?;
     // Turning a new file to WAL needs it alone: two first openings at the same time would fail one of them.
     let gate = OpenOptions::new().create(true).append(true).open(folder.join("store.lock")).map_err(refused)?;
     flock(&gate, FlockOperation::LockExclusive).map_err(|error| refused(error.into()))?;
-    let connection = Connection::open(folder.join("arena.db"))?;
+    let mut connection = Connection::open(folder.join("arena.db"))?;
     connection.busy_timeout(Duration::from_secs(30))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -42,9 +51,21 @@ pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
             "the state directory was written by a newer arena (schema {version}, known {VERSION}); update arena"
         )));
     }
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", VERSION)?;
+    if version < VERSION {
+        bring_up(&mut connection, version)?;
+    }
     Ok(connection)
+}
+
+/// A new file is brought up as an old one is: one way for all.
+fn bring_up(connection: &mut Connection, version: i64) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    for step in STEPS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    Ok(transaction.commit()?)
 }
 
 fn refused(error: io::Error) -> StoreError {

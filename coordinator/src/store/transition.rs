@@ -73,6 +73,7 @@ impl Store {
             }
             enqueue_all(transaction, enqueue, now)?;
             append(transaction, &session, version, &event, &status, &winner)?;
+            touch(transaction, &session, now)?;
             for item in &feed {
                 publish(transaction, session.as_str(), item)?;
             }
@@ -89,7 +90,7 @@ fn enqueue_all(transaction: &Transaction<'_>, jobs: Vec<Job>, now: Millis) -> Re
             transaction
                 .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [job.id.as_str()], |row| row.get(0))?;
         if !known {
-            queue::save(transaction, &Place { job, state: State::Queued { due: now }, attempt: 0, arrived })?;
+            queue::save(transaction, &Place::new(job, now, arrived))?;
             arrived += 1;
         }
     }
@@ -113,6 +114,12 @@ fn append(
         "UPDATE sessions SET version = ?2, status = ?3, winner = ?4 WHERE id = ?1",
         (session.as_str(), next, status, winner),
     )?;
+    Ok(())
+}
+
+pub(super) fn touch(transaction: &Transaction<'_>, session: &SessionId, now: Millis) -> Result<(), StoreError> {
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    transaction.execute("UPDATE sessions SET touched = MAX(touched, ?2) WHERE id = ?1", (session.as_str(), now))?;
     Ok(())
 }
 

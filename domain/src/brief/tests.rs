@@ -1,6 +1,7 @@
 //! What an engine is told, and what it is never told.
 
 use super::*;
+use crate::outcome::{Outcome, Series};
 use crate::packet::{Gate, GateKind};
 use crate::session::story::world::*;
 
@@ -32,7 +33,8 @@ fn the_first_brief_is_whole() {
         \n## Round 1 of 3\n\nThis is the first round: the working directory holds the base.\n\
         \n## How this round is judged\n\n\
         Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
-        base's own tests and harness; what lies outside the scope is put back.\n";
+        base's own tests and harness; what lies outside the scope is put back.\n\
+        \n## How to report\n\nEnd with at most five short lines: what you changed, and what is risky.\n";
     assert_eq!(told(&packet), expected);
 }
 
@@ -49,13 +51,77 @@ fn no_brief_of_any_round_holds_a_holdout_scenario() {
     assert!(!world.brief("a/3/implement").contains(HELD));
 }
 
+/// What is said of the base in the first brief when these series were measured.
+fn said_of(packet: &Packet, series: Vec<Series>) -> Option<String> {
+    let mut world = World::submitted(packet.clone());
+    world.settle("base/0/evaluate", Outcome::Evaluated(Evaluated { series, ..measured([1.0; 3]) }));
+    let line = world.brief("a/1/implement").lines().find(|line| line.starts_with("On the base"));
+    line.map(str::to_owned)
+}
+
+#[test]
+fn the_first_brief_says_what_the_base_measured_and_no_holdout() {
+    let one = |scenario: &str, holdout, base: &[f64]| Series {
+        kpi: "steps".into(),
+        scenario: scenario.into(),
+        holdout,
+        base: base.to_vec(),
+        candidate: Vec::new(),
+    };
+    let packet = packet(&["a"]);
+    let rows = [
+        (vec![one("small", false, &[0.84])], "On the base: steps 0.8400 steps."),
+        (
+            vec![one("small", false, &[1.0]), one("large", false, &[3.0]), one(HELD, true, &[9.0])],
+            "On the base: steps 2.0000 steps (small: 1.0000, large: 3.0000).",
+        ),
+        (vec![one("small", false, &[f64::INFINITY]), one(HELD, true, &[9.0])], "On the base: steps unknown."),
+        (Vec::new(), "On the base: steps unknown."),
+    ];
+    for (series, expected) in rows {
+        assert_eq!(said_of(&packet, series).as_deref(), Some(expected));
+    }
+    assert_eq!(said_of(&without_kpis(&["a"]), Vec::new()), None);
+}
+
+#[test]
+fn figures_of_a_round_take_the_place_of_the_base_alone() {
+    let mut world = World::begun(packet(&["a"]));
+    world.settle("a/1/implement", nothing());
+    assert!(world.brief("a/2/implement").contains("On the base: steps 10.0000 steps"));
+    world.round("a", 2, 0.8);
+    assert!(!world.brief("a/3/implement").contains("On the base:"));
+}
+
 #[test]
 fn every_competitor_is_told_the_same_but_for_its_approach() {
     let mut packet = packet(&["a", "b"]);
     packet.competitors[1].approach = Some("write it in two passes".into());
-    let world = World::submitted(packet);
+    let world = World::begun(packet);
     let (a, b) = (world.brief("a/1/implement"), world.brief("b/1/implement"));
     assert_eq!(b.replace("\n## Your approach\n\nwrite it in two passes\n", ""), a);
+}
+
+#[test]
+fn a_contextual_brief_says_the_same_with_the_background_first() {
+    let mut packet = packet(&["a"]);
+    packet.found.codebase = vec!["src/: 3 files (3 .rs)".into()];
+    packet.brief.context = vec!["docs/sums.md".into()];
+    let lines = |text: &str| -> std::collections::BTreeSet<String> {
+        text.lines().filter(|line| line.starts_with("- ")).map(str::to_owned).collect()
+    };
+    let directive = told(&packet);
+    packet.found.contextual.insert(packet.competitors[0].engine.clone());
+    let contextual = told(&packet);
+    assert_eq!(lines(&contextual), lines(&directive), "no fact is in one alone");
+    let at = |text: &str, word: &str| text.find(word).unwrap();
+    assert!(at(&contextual, "docs/sums.md") < at(&contextual, "Sums take fewer steps."));
+    assert!(at(&directive, "docs/sums.md") > at(&directive, "Sums take fewer steps."));
+    assert!(
+        contextual.contains(
+            "\n## The repository you are in\n\nAt the commit that everybody begins from, it holds:\n\n- src/"
+        )
+    );
 }
 
 #[test]

@@ -283,3 +283,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_fewest_repeats_are_enough_for_a_verdict_and_one_less_never_is() {
+    for source in [KpiSource::WallTime, KpiSource::CpuTime, KpiSource::PeakMemory, KpiSource::Stdout] {
+        let kpi = kpi(source, Better::Lower);
+        for scenarios in 1..6 {
+            let half = |repeats: u32| {
+                let values: Vec<f64> = (0..repeats).map(|at| 10.0 + 0.001 * f64::from(at)).collect();
+                let faster: Vec<f64> = values.iter().map(|value| value * 0.5).collect();
+                let all: Vec<Series> = (0..scenarios).map(|at| series(&at.to_string(), &values, &faster)).collect();
+                judged(&all, &kpi).map(|estimate| estimate.verdict)
+            };
+            let least = fewest_repeats(&kpi.source, scenarios);
+            assert_eq!(half(least), Some(Verdict::Better), "{:?} {scenarios}", kpi.source);
+            assert_ne!(half(least - 1), Some(Verdict::Better), "{:?} {scenarios}", kpi.source);
+        }
+    }
+}

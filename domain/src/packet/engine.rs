@@ -10,6 +10,30 @@ pub struct Engine {
     pub timeout: Duration,
     /// `host:port` allowed through the broker.
     pub egress: Vec<String>,
+    /// Whose model the broker lets it call; none: no model.
+    pub provider: Option<String>,
+    pub brief: BriefStyle,
+}
+
+/// What kind of brief an engine follows best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BriefStyle {
+    /// Short sections and orders.
+    #[default]
+    Directive,
+    /// The background first, then the task, in whole sentences.
+    Contextual,
+}
+
+impl BriefStyle {
+    pub const ALL: [BriefStyle; 2] = [Self::Directive, Self::Contextual];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directive => "directive",
+            Self::Contextual => "contextual",
+        }
+    }
 }
 
 impl Engine {

@@ -13,6 +13,8 @@ pub struct Harness {
     pub holdout: Vec<String>,
     /// Interleaved pairs of base and candidate per scenario.
     pub repeats: u32,
+    /// Each run is told a word of chance on its standard input, and has to say it at its end: `arena-token: WORD`.
+    pub token: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -11,6 +11,8 @@ pub struct Sandbox {
     pub history: History,
     /// Run once per base; its tree is cached.
     pub setup: Option<String>,
+    /// `host:port` that the setup may reach, through the broker; engines and gates may not.
+    pub egress: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ impl Default for Sandbox {
             pids: 512,
             history: History::None,
             setup: None,
+            egress: Vec::new(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn compose(session: &Session, started_rfc3339: &str) -> Option<Report> {
         standing: standing.clone(),
         bundles,
         started: started_rfc3339.to_owned(),
-        duration_s: session.latest.saturating_sub(session.started) as f64 / 1000.0,
+        duration_s: session.lasted() as f64 / 1000.0,
         base_gates: base_gates.map(|gate| (gate.name.clone(), gate.passed())).collect(),
         exclusive_cores: on_own_cores(session),
     })

@@ -189,7 +189,7 @@ fn a_session_that_was_cancelled_at_once_has_a_report_too() {
     let report = report(&world);
     assert_eq!(report.bundles.len(), 2);
     let summary = &bundle(&report, "a").summary;
-    assert_eq!(summary[..], ["nothing was changed", "0 rounds: none is kept; stopped in round 1"]);
+    assert_eq!(summary[..], ["nothing was changed", "0 rounds: none is kept; stopped before the first round"]);
     assert!(!report.exclusive_cores, "nothing was measured");
     assert_eq!(report.recommendation.next_steps, ["arena archive 5e55 arena-5e55"]);
 }

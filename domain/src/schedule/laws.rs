@@ -14,7 +14,8 @@ enum Command {
     GiveBack { nth: usize },
     Expire,
     Cancel { session: u8 },
-    Abandon { session: u8 },
+    Abandon { session: u8, left: Left },
+    Bury,
     Pass { millis: u64 },
 }
 
@@ -28,7 +29,9 @@ fn command() -> impl Strategy<Value = Command> {
         1 => any::<usize>().prop_map(|nth| Command::GiveBack { nth }),
         1 => Just(Command::Expire),
         1 => (0..3u8).prop_map(|session| Command::Cancel { session }),
-        1 => (0..3u8).prop_map(|session| Command::Abandon { session }),
+        1 => (0..3u8, prop_oneof![Just(Left::Politely), Just(Left::Dead)])
+            .prop_map(|(session, left)| Command::Abandon { session, left }),
+        1 => Just(Command::Bury),
         2 => (0..40_000u64).prop_map(|millis| Command::Pass { millis }),
     ]
 }
@@ -59,6 +62,11 @@ fn leases(queue: &Queue) -> Vec<(JobId, Fence)> {
         State::Queued { .. } | State::Done { .. } | State::Cancelled => None,
     };
     queue.places().filter_map(held).collect()
+}
+
+/// What attempts have cost, over all jobs.
+fn spent(queue: &Queue) -> u32 {
+    queue.places().map(|place| place.failed + place.died).sum()
 }
 
 fn within_limits(queue: &Queue) -> bool {
@@ -123,12 +131,18 @@ impl World {
             }
             Command::Expire => drop(self.queue.expire(self.now)),
             Command::Cancel { session } => drop(self.queue.cancel(&SessionId::new(format!("t0-s{session}")), |_| true)),
-            Command::Abandon { session } => {
-                drop(self.queue.abandon(&SessionId::new(format!("t1-s{session}")), self.now))
+            Command::Abandon { session, left } => {
+                drop(self.queue.abandon(&SessionId::new(format!("t1-s{session}")), left, self.now));
+                prop_assert!(left == Left::Dead || spent(&self.queue) == spent(&before), "a polite stop costs nothing");
             }
+            Command::Bury => drop(self.queue.bury(&[WorkerId::new("w")], self.now)),
             Command::Pass { millis } => self.now += millis,
         }
         prop_assert!(within_limits(&self.queue));
+        prop_assert!(
+            self.queue.places().all(|place| place.failed + place.died <= place.attempt),
+            "each attempt ends once"
+        );
         prop_assert_eq!(self.queue.places().count(), self.enqueued, "none is lost, none doubled");
         Ok(())
     }
@@ -174,6 +188,42 @@ proptest! {
         prop_assert!(world.queue.places().all(|place| !place.state.is_live()));
         prop_assert_eq!(world.queue.running(|_| true), 0);
     }
+}
+
+/// A queue with one job, claimed.
+fn claimed() -> (Queue, JobId) {
+    let mut queue = Queue::new(limits());
+    let job = job(0, 0, 0, 1);
+    let id = job.id.clone();
+    queue.enqueue(job, 0);
+    (queue, id)
+}
+
+/// How often the job can be claimed and left like this before it is worn out; at most 20 times.
+fn lives(leave: impl Fn(&mut Queue, &JobId, &Fence, Millis)) -> u32 {
+    let (mut queue, id) = claimed();
+    for turn in 0..20 {
+        let (fence, now) = (Fence::new(format!("f{turn}")), Millis::from(turn) * 1_000_000);
+        let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only: None };
+        if queue.claim(&ask, now).unwrap().worn_out().is_some() {
+            return turn;
+        }
+        leave(&mut queue, &id, &fence, now);
+    }
+    20
+}
+
+#[test]
+fn a_job_that_ends_its_worker_each_time_is_given_up_and_one_that_is_stopped_is_not() {
+    let session = SessionId::new("t0-s0");
+    assert_eq!(lives(|queue, _, _, now| drop(queue.expire(now + 60_000))), MAX_ATTEMPTS);
+    assert_eq!(
+        lives(|queue, id, fence, now| assert_eq!(queue.give_back(id, fence, now), Settled::Accepted)),
+        MAX_ATTEMPTS
+    );
+    assert_eq!(lives(|queue, _, _, now| drop(queue.bury(&[WorkerId::new("w")], now))), MAX_DEATHS);
+    assert_eq!(lives(|queue, _, _, now| drop(queue.abandon(&session, Left::Dead, now))), MAX_DEATHS);
+    assert_eq!(lives(|queue, _, _, now| drop(queue.abandon(&session, Left::Politely, now))), 20);
 }
 
 #[test]

@@ -235,6 +235,16 @@ proptest! {
     }
 
     #[test]
+    fn what_a_pattern_reaches_is_what_it_would_allow(pattern in pattern(), path in path()) {
+        let reach = Reach::new(&pattern).unwrap();
+        if Lock::new(&scope(&[&pattern], &[], &[])).unwrap().rule(&path) == Ruling::Kept {
+            prop_assert!(reach.covers(&path));
+            let under = |folder: &String| folder.is_empty() || path.starts_with(&(folder.clone() + "/"));
+            prop_assert!(reach.folders().iter().any(under));
+        }
+    }
+
+    #[test]
     fn any_text_is_a_pattern_or_a_reason_and_any_path_has_a_ruling(text in "\\PC{0,12}", path in "\\PC{0,12}") {
         match Lock::new(&scope(&[&text], &[], &[])) {
             Ok(lock) => { lock.rule(&path); }

@@ -1,4 +1,4 @@
-//! The closed loop of `compete`: base once, rounds with feedback, the best kept, holdout at the end.
+//! The closed loop of `compete`: rounds with feedback, the best kept, holdout at the end.
 
 use super::{
     Contestant, Effect, Event, IllegalTransition, Notice, NoticeKind, Pending, PendingKind, Phase, Play, RoundRecord,
@@ -11,16 +11,6 @@ use crate::outcome::{Evaluated, Failure, Implemented, Outcome};
 use crate::standing::{Standing, Status, place};
 
 impl Session {
-    pub(super) fn begin(&mut self, effects: &mut Vec<Effect>) {
-        self.phase = Phase::Running;
-        let many = self.contestants.len();
-        effects.push(notice(NoticeKind::Started, format!("{many} competitors at {}", self.base)));
-        self.enqueue(None, 0, PendingKind::Evaluate, Work::Evaluate { tree: None, holdout: false }, effects);
-        for index in 0..many {
-            self.next_round(index, 1, effects);
-        }
-    }
-
     pub(super) fn settled(
         &mut self,
         at: Millis,
@@ -59,39 +49,10 @@ impl Session {
         effects.push(Effect::Cancel { engines_only: true });
         self.pending.retain(|_, pending| pending.kind != PendingKind::Implement);
         for index in 0..self.contestants.len() {
-            if matches!(self.contestants[index].play, Play::Implementing(_)) {
+            if matches!(self.contestants[index].play, Play::Waiting | Play::Implementing(_)) {
                 self.rest(index, reason, effects);
             }
         }
-    }
-
-    fn base_settled(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
-        let evaluated = match outcome {
-            Outcome::Evaluated(evaluated) => evaluated,
-            Outcome::Implemented(_) => return self.fail("the base job answered with a submission", effects),
-            Outcome::Failed(failure) => return self.fail(&format!("the base: {}", describe(&failure)), effects),
-        };
-        if let Some(reason) = &evaluated.incomplete {
-            let mend = "run the harness by hand on the base commit, mend it, and run again";
-            return self.fail(&format!("the harness does not measure the base: {reason}; {mend}"), effects);
-        }
-        let broken: Vec<&str> =
-            evaluated.gates.iter().filter(|gate| !gate.passed()).map(|gate| gate.name.as_str()).collect();
-        let text = match broken.as_slice() {
-            [] => "the base passes every gate".to_owned(),
-            names => format!("the base itself fails: {}", names.join(", ")),
-        };
-        effects.push(notice(NoticeKind::BaseMeasured, text));
-        self.base_evaluated = Some(evaluated);
-        for index in 0..self.contestants.len() {
-            if let Play::AwaitingBase(round) = self.contestants[index].play {
-                self.evaluate(index, round, effects);
-            }
-        }
-    }
-
-    fn fail(&mut self, reason: &str, effects: &mut Vec<Effect>) {
-        self.end(Status::Failed, reason, effects);
     }
 
     fn implement_settled(&mut self, index: usize, outcome: Outcome, effects: &mut Vec<Effect>) {
@@ -131,7 +92,7 @@ impl Session {
         }
     }
 
-    fn evaluate(&mut self, index: usize, round: u32, effects: &mut Vec<Effect>) {
+    pub(super) fn evaluate(&mut self, index: usize, round: u32, effects: &mut Vec<Effect>) {
         let Some(tree) = self.contestants[index].round(round).and_then(RoundRecord::tree) else { return };
         self.contestants[index].play = Play::Evaluating(round);
         let work = Work::Evaluate { tree: Some(tree), holdout: false };
@@ -213,7 +174,7 @@ impl Session {
         (!known.is_empty()).then(|| known.iter().sum())
     }
 
-    fn next_round(&mut self, index: usize, round: u32, effects: &mut Vec<Effect>) {
+    pub(super) fn next_round(&mut self, index: usize, round: u32, effects: &mut Vec<Effect>) {
         let contestant = &self.contestants[index];
         let brief = brief::compose(&self.packet, contestant, round, self.base_evaluated.as_ref());
         let work = Work::Implement { brief, parent: self.parent(contestant) };
@@ -297,7 +258,7 @@ impl Session {
         self.phase = Phase::Ended(standing);
     }
 
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         contestant: Option<usize>,
         round: u32,
@@ -336,7 +297,9 @@ impl Session {
 impl Play {
     fn goes_on(&self) -> bool {
         match self {
-            Self::Implementing(_) | Self::AwaitingBase(_) | Self::Evaluating(_) | Self::Holdout(_) => true,
+            Self::Waiting | Self::Implementing(_) | Self::AwaitingBase(_) | Self::Evaluating(_) | Self::Holdout(_) => {
+                true
+            }
             Self::Resting(_) | Self::Done(_) => false,
         }
     }
@@ -355,7 +318,8 @@ impl Event {
             | Self::Decided { at, .. }
             | Self::Settled { at, .. }
             | Self::Cancelled { at }
-            | Self::WallPassed { at } => *at,
+            | Self::WallPassed { at }
+            | Self::Resumed { at, .. } => *at,
         }
     }
 }
@@ -364,7 +328,7 @@ fn unmeasured(reason: &str) -> Evaluated {
     Evaluated { incomplete: Some(reason.to_owned()), ..Evaluated::default() }
 }
 
-fn describe(failure: &Failure) -> String {
+pub(super) fn describe(failure: &Failure) -> String {
     match failure {
         Failure::Infrastructure(reason) => format!("infrastructure: {reason}"),
         Failure::Setup { reason, mend } => format!("{reason}; {mend}"),

@@ -1,8 +1,8 @@
 //! Who stands where, and why: from what workers measured, never from what a submission says of itself.
 
-use super::{Entry, KpiResult, Round, Standing, Status, score};
+use super::{Entry, KpiResult, Round, Runs, Standing, Status, score};
 use crate::measure::{Estimate, Verdict, suspicions};
-use crate::outcome::{Flag, FlagKind, Usage};
+use crate::outcome::{Flag, FlagKind, Implemented, Usage};
 use crate::packet::{Packet, Select};
 use crate::pareto::front;
 use crate::session::{Contestant, Play, RoundRecord, Session, judge_estimates};
@@ -132,7 +132,8 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
         flags: flags(packet, contestant, &holdout),
         rounds: contestant.rounds.iter().map(round).collect(),
         best_round: contestant.best,
-        usage: usage(contestant),
+        usage: usage(contestant, |one| one.usage),
+        runs: runs(contestant),
         score: None,
         on_front: false,
         said: implemented.map(|one| one.said.clone()).unwrap_or_default(),
@@ -219,9 +220,9 @@ fn round(record: &RoundRecord) -> Round {
 }
 
 /// Sums of what is known; a figure that one round does not know is unknown in all.
-fn usage(contestant: &Contestant) -> Usage {
+fn usage(contestant: &Contestant, count: impl Fn(&Implemented) -> Usage) -> Usage {
     let rounds: Vec<Usage> =
-        contestant.rounds.iter().filter_map(|round| round.implemented.as_ref()).map(|one| one.usage).collect();
+        contestant.rounds.iter().filter_map(|round| round.implemented.as_ref()).map(count).collect();
     if rounds.is_empty() {
         return Usage::default();
     }
@@ -234,9 +235,20 @@ fn usage(contestant: &Contestant) -> Usage {
     }
 }
 
+fn runs(contestant: &Contestant) -> Runs {
+    let last = contestant.rounds.iter().rev().find_map(|round| round.implemented.as_ref());
+    Runs {
+        ending: last.map(|one| one.ending),
+        ending_detail: last.map(|one| one.ending_detail.clone()).unwrap_or_default(),
+        own_usage: usage(contestant, |one| one.own_usage),
+        engine_version: last.map(|one| one.engine_version.clone()).unwrap_or_default(),
+    }
+}
+
 fn stopped(play: &Play) -> String {
     match play {
         Play::Resting(reason) | Play::Holdout(reason) | Play::Done(reason) => reason.clone(),
+        Play::Waiting => "stopped before the first round".into(),
         Play::Implementing(round) => format!("stopped in round {round}"),
         Play::AwaitingBase(round) | Play::Evaluating(round) => format!("stopped in the evaluation of round {round}"),
     }

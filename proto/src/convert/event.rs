@@ -8,13 +8,16 @@ impl Wire for Event {
     type Message = v1::SessionEvent;
     fn to_wire(&self) -> v1::SessionEvent {
         let event = match self {
-            Event::Submitted { at: _, yes } => wire::Event::Submitted(v1::Submitted { yes: *yes }),
+            Event::Submitted { at: _, yes, base_first } => {
+                wire::Event::Submitted(v1::Submitted { yes: *yes, base_first: *base_first })
+            }
             Event::Decided { at: _, answer } => wire::Event::Decided(v1::Decided { answer: answer.clone() }),
             Event::Settled { at: _, job, outcome } => {
                 wire::Event::Settled(v1::Settled { job: job.to_wire(), outcome: Some(outcome.to_wire()) })
             }
             Event::Cancelled { at: _ } => wire::Event::Cancelled(v1::Cancelled {}),
             Event::WallPassed { at: _ } => wire::Event::WallPassed(v1::WallPassed {}),
+            Event::Resumed { at: _, since } => wire::Event::Resumed(v1::Resumed { since: *since }),
         };
         v1::SessionEvent { at: self.at(), event: Some(event) }
     }
@@ -22,13 +25,14 @@ impl Wire for Event {
         let at = message.at;
         let event = message.event.ok_or(Malformed { message: "SessionEvent", reason: "no event".into() })?;
         Ok(match event {
-            wire::Event::Submitted(v1::Submitted { yes }) => Event::Submitted { at, yes },
+            wire::Event::Submitted(v1::Submitted { yes, base_first }) => Event::Submitted { at, yes, base_first },
             wire::Event::Decided(v1::Decided { answer }) => Event::Decided { at, answer },
             wire::Event::Settled(v1::Settled { job, outcome }) => {
                 Event::Settled { at, job: Wire::from_wire(job)?, outcome: required("Settled", "outcome", outcome)? }
             }
             wire::Event::Cancelled(v1::Cancelled {}) => Event::Cancelled { at },
             wire::Event::WallPassed(v1::WallPassed {}) => Event::WallPassed { at },
+            wire::Event::Resumed(v1::Resumed { since }) => Event::Resumed { at, since },
         })
     }
 }

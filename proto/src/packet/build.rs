@@ -1,6 +1,6 @@
 //! From the sections of a packet whose shape is sound to the packet itself.
 
-use arena_domain::packet::{BriefSection, Budget, History, Language, Mode, Packet, Paradigm, Sandbox};
+use arena_domain::packet::{BriefSection, Budget, Found, History, Language, Mode, Packet, Paradigm, Sandbox};
 
 use super::problem::{Sink, Spot};
 use super::section::Section;
@@ -45,6 +45,7 @@ pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
             .choice("language", &[("en", Language::English), ("ja", Language::Japanese)])
             .unwrap_or(Language::English),
         unknown: sink.unknown.clone(),
+        found: Found::default(),
     }
 }
 
@@ -87,7 +88,7 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
     placeholders(section, &["specification"], sink);
     for list in ["acceptance", "constraints"] {
         for entry in section.texts(list).iter().filter(|entry| has_word(entry.text, PLACEHOLDER)) {
-            unwritten(&entry.spot, sink);
+            unwritten(&entry.spot, "replace it with words of your own, or take it out of the list", sink);
         }
     }
     let acceptance = section.strings("acceptance");
@@ -112,13 +113,13 @@ fn brief(section: &Section<'_>, sink: &mut Sink) -> BriefSection {
 /// Texts that `arena init` has begun and nobody has written.
 fn placeholders(section: &Section<'_>, names: &[&str], sink: &mut Sink) {
     for name in names.iter().filter(|name| section.text(name).is_some_and(|text| has_word(text, PLACEHOLDER))) {
-        unwritten(&section.spot(name), sink);
+        unwritten(&section.spot(name), "replace it with words of your own", sink);
     }
 }
 
-fn unwritten(spot: &Spot, sink: &mut Sink) {
+fn unwritten(spot: &Spot, mend: &str, sink: &mut Sink) {
     let reason = format!("still holds the placeholder {PLACEHOLDER}");
-    sink.problem(spot, reason, "replace it with words of your own, or remove the line");
+    sink.problem(spot, reason, mend);
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -131,6 +132,9 @@ fn budget(section: &Section<'_>) -> Budget {
         rounds: section.whole("rounds").unwrap_or(usual.rounds),
         wall: section.duration("wall").or(usual.wall),
         cost_usd: section.number("cost_usd").or(usual.cost_usd),
+        tokens: section.whole("tokens").map(u64::from).or(usual.tokens),
+        requests: section.whole("requests").map(u64::from).or(usual.requests),
+        engine_time: section.duration("engine_time").unwrap_or(usual.engine_time),
         stale_rounds: section.whole("stale_rounds").unwrap_or(usual.stale_rounds),
     }
 }
@@ -151,6 +155,7 @@ fn sandbox(section: &Section<'_>, sink: &mut Sink) -> Sandbox {
         pids: section.whole("pids").unwrap_or(usual.pids),
         history: section.choice("history", &histories).unwrap_or(usual.history),
         setup: section.owned("setup").or(usual.setup),
+        egress: competitors::egress(section, sink),
     }
 }
 

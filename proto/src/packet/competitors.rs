@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use arena_domain::id::CompetitorName;
-use arena_domain::packet::{Competitor, Engine, MAX_COMPETITORS, Verbosity};
+use arena_domain::packet::{BriefStyle, Competitor, Engine, MAX_COMPETITORS, Verbosity};
 
 use super::nearest;
 use super::paths;
@@ -11,13 +11,16 @@ use super::problem::{Sink, Spot};
 use super::section::{Entry, Section};
 
 /// Engines that a packet may name without defining them.
-pub const BUILT_IN_ENGINES: [&str; 7] = ["codex", "claude", "gemini", "opencode", "aider", "mini-swe-agent", "kimi"];
+pub const BUILT_IN_ENGINES: [&str; 8] =
+    ["codex", "claude", "gemini", "opencode", "qwen", "aider", "mini-swe-agent", "kimi"];
 
 const LONGEST_NAME: usize = 64;
 /// Of one variant's part in a name, so that free text does not fill it.
 const LONGEST_PART: usize = 24;
 
 const VERBOSITIES: [(&str, Verbosity); 2] = [("concise", Verbosity::Concise), ("detailed", Verbosity::Detailed)];
+
+const STYLES: [(&str, BriefStyle); 2] = [("directive", BriefStyle::Directive), ("contextual", BriefStyle::Contextual)];
 
 pub(super) fn engines(root: &Section<'_>, sink: &mut Sink) -> BTreeMap<String, Engine> {
     let mut engines = BTreeMap::new();
@@ -30,11 +33,6 @@ pub(super) fn engines(root: &Section<'_>, sink: &mut Sink) -> BTreeMap<String, E
         }
         let files = section.texts("files");
         paths::check(&files, "beside the packet", sink);
-        let egress = section.texts("egress");
-        for entry in egress.iter().filter(|entry| !is_address(entry.text)) {
-            let reason = format!("\"{}\" is no address", entry.text);
-            sink.problem(&entry.spot, reason, "write \"host:port\", such as \"pypi.org:443\"");
-        }
         let command: Vec<String> = section.words("command").iter().map(|word| word.text.to_owned()).collect();
         if command.first().is_some_and(|program| program.trim().is_empty()) {
             sink.problem(&section.spot("command"), "names no program", "write [\"program\", \"argument\"]");
@@ -43,7 +41,9 @@ pub(super) fn engines(root: &Section<'_>, sink: &mut Sink) -> BTreeMap<String, E
             command,
             files: files.iter().map(|entry| entry.text.to_owned()).collect(),
             timeout: section.duration("timeout").unwrap_or(Engine::DEFAULT_TIMEOUT),
-            egress: egress.iter().map(|entry| entry.text.to_owned()).collect(),
+            egress: egress(&section, sink),
+            provider: section.owned("provider"),
+            brief: section.choice("brief", &STYLES).unwrap_or_default(),
         };
         engines.insert(name.to_owned(), engine);
     }
@@ -276,16 +276,23 @@ fn stem(deck: &str) -> &str {
 }
 
 /// `host:port`, where a host may begin with `*.`.
+/// The list of exact addresses in `egress`.
+pub(super) fn egress(section: &Section<'_>, sink: &mut Sink) -> Vec<String> {
+    let listed = section.texts("egress");
+    for entry in listed.iter().filter(|entry| !is_address(entry.text)) {
+        let reason = format!("\"{}\" is no address", entry.text);
+        sink.problem(&entry.spot, reason, "write \"host:port\", such as \"pypi.org:443\"");
+    }
+    listed.iter().map(|entry| entry.text.to_owned()).collect()
+}
+
 fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let host_fits = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let bare = host.strip_prefix("*.").unwrap_or(host);
-            !bare.is_empty() && bare.chars().all(plain)
-        }
+        None => !host.is_empty() && host.chars().all(plain),
     };
     host_fits && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
@@ -337,7 +344,7 @@ mod tests {
     fn an_address_is_a_host_and_a_port() {
         let rows = [
             ("pypi.org:443", true),
-            ("*.crates.io:443", true),
+            ("*.crates.io:443", false),
             ("[::1]:80", true),
             ("pypi.org", false),
             ("pypi.org:0", false),

@@ -45,6 +45,7 @@ pub(super) fn harness(root: &Section<'_>, sink: &mut Sink) -> Option<Harness> {
         scenarios: section.strings("scenarios"),
         holdout: section.strings("holdout"),
         repeats: section.whole("repeats").unwrap_or(Harness::DEFAULT_REPEATS),
+        token: section.switch("token").unwrap_or(false),
     })
 }
 

@@ -81,6 +81,8 @@ impl Lines {
 pub(super) struct Sink {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// Problems of a new packet alone: one that was accepted once is read all the same.
+    pub(super) limits: Vec<Problem>,
     /// Paths whose value is the string `unknown`.
     pub(super) unknown: Vec<String>,
 }
@@ -88,6 +90,10 @@ pub(super) struct Sink {
 impl Sink {
     pub(super) fn problem(&mut self, spot: &Spot, reason: impl AsRef<str>, mend: impl AsRef<str>) {
         self.problems.push(Problem::new(spot, reason, mend));
+    }
+
+    pub(super) fn limit(&mut self, spot: &Spot, reason: impl AsRef<str>, mend: impl AsRef<str>) {
+        self.limits.push(Problem::new(spot, reason, mend));
     }
 
     pub(super) fn warn(&mut self, spot: &Spot, reason: impl AsRef<str>, mend: impl AsRef<str>) {

@@ -1,13 +1,14 @@
 //! From the merged layers to the configuration: what the values mean together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml_edit::Value;
 
-use super::keys::part_of;
 use super::layers::{Entry, Layer};
-use super::{Config, ConfigProblem, Limits, Price, Provider, WorkerConfig, Workspaces, upstream};
+use super::{BrokerConfig, Config, ConfigProblem, Limits, WorkerConfig, Workspaces};
 
 /// Highest core number that is believed.
 const MOST_CORES: u32 = 4096;
@@ -31,15 +32,17 @@ impl Build<'_> {
                 workspaces: self.workspaces(),
             },
             limits: Limits { fleet: self.count(&["limits", "fleet"]), engine: self.engine_limits() },
+            broker: self.broker(),
+            egress_hosts: self.egress_hosts(),
             providers: self.providers(),
         }
     }
 
-    fn entry(&self, path: &[&str]) -> Option<&Entry> {
+    pub(super) fn entry(&self, path: &[&str]) -> Option<&Entry> {
         self.layer.get(&path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
     }
 
-    fn refuse(&mut self, path: &[&str], reason: &str, mend: &str) {
+    pub(super) fn refuse(&mut self, path: &[&str], reason: &str, mend: &str) {
         let name = path.join(".");
         let problem = match self.entry(path) {
             Some(entry) => entry.origin.problem(&name, reason, mend),
@@ -52,17 +55,17 @@ impl Build<'_> {
         self.entry(path).map_or(1, |entry| whole(&entry.value))
     }
 
-    fn text(&self, path: &[&str]) -> Option<String> {
+    pub(super) fn text(&self, path: &[&str]) -> Option<String> {
         self.entry(path)?.value.as_str().map(|text| text.trim().to_owned())
     }
 
-    fn texts(&self, path: &[&str]) -> Vec<String> {
+    pub(super) fn texts(&self, path: &[&str]) -> Vec<String> {
         let list = self.entry(path).and_then(|entry| entry.value.as_array());
         list.into_iter().flatten().filter_map(|text| text.as_str().map(|text| text.trim().to_owned())).collect()
     }
 
     /// `~/` is the home directory; in the file a relative path starts where the file lies.
-    fn path(&self, path: &[&str]) -> Option<PathBuf> {
+    pub(super) fn path(&self, path: &[&str]) -> Option<PathBuf> {
         let text = self.text(path)?;
         if let Some(rest) = text.strip_prefix("~/")
             && let Some(home) = &self.home
@@ -124,42 +127,33 @@ impl Build<'_> {
         self.layer.iter().filter_map(limit).collect()
     }
 
-    fn providers(&mut self) -> BTreeMap<String, Provider> {
-        let names: BTreeSet<String> =
-            self.layer.keys().filter(|path| path[0] == "provider").filter_map(|path| path.get(1).cloned()).collect();
-        names.into_iter().map(|name| (name.clone(), self.provider(&name))).collect()
-    }
-
-    fn provider(&mut self, name: &str) -> Provider {
-        let at = |leaf: &'static str| ["provider", name, leaf];
-        let upstream = self.text(&at("upstream")).unwrap_or_default();
-        if let Err(reason) = upstream::check(&upstream) {
-            self.refuse(&at("upstream"), reason, "write https://host; http:// is legal for loopback only");
-        }
-        let key_env = self.text(&at("key_env"));
-        if key_env.as_deref().is_some_and(|variable| !is_variable(variable)) {
-            // The value is not shown: it may be the key itself.
-            let mend = "write the variable's name, such as \"OPENAI_API_KEY\", never the key";
-            self.refuse(&at("key_env"), "is no name of a variable", mend);
-        }
-        Provider {
-            upstream: upstream.trim_end_matches('/').to_owned(),
-            key_env,
-            key_file: self.path(&at("key_file")),
-            models: self.texts(&at("models")),
-            price: self.prices(&at("price")),
+    fn broker(&self) -> BrokerConfig {
+        let seconds = |key| Duration::from_secs(u64::from(self.count(&["broker", key])));
+        BrokerConfig {
+            idle: seconds("idle_s"),
+            retries: self.count(&["broker", "retries"]),
+            retry_wait: seconds("retry_wait_s"),
+            output_tokens: self.count(&["broker", "output_tokens"]),
         }
     }
 
-    fn prices(&self, path: &[&str]) -> BTreeMap<String, Price> {
-        let models = self.entry(path).and_then(|entry| entry.value.as_inline_table());
-        let price = |(model, value): (&str, &Value)| {
-            let price = value.as_inline_table()?;
-            let input = part_of(price, "input")?;
-            let cached_input = part_of(price, "cached_input").unwrap_or(input);
-            Some((model.to_owned(), Price { input, cached_input, output: part_of(price, "output")? }))
+    fn egress_hosts(&mut self) -> BTreeMap<String, IpAddr> {
+        let named = |path: &Vec<String>| match path.as_slice() {
+            [egress, hosts, name] if egress == "egress" && hosts == "hosts" => Some(name.clone()),
+            _ => None,
         };
-        models.into_iter().flat_map(|models| models.iter()).filter_map(price).collect()
+        let names: Vec<String> = self.layer.keys().filter_map(named).collect();
+        let mut found = BTreeMap::new();
+        for name in names {
+            let path = ["egress", "hosts", name.as_str()];
+            match self.text(&path).unwrap_or_default().parse() {
+                Ok(address) => {
+                    found.insert(name.to_ascii_lowercase(), address);
+                }
+                Err(_) => self.refuse(&path, "is no address", "write an IP address without a port"),
+            }
+        }
+        found
     }
 }
 
@@ -182,7 +176,7 @@ fn cores(set: &str) -> Option<Vec<u32>> {
     Some(cores)
 }
 
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -31,9 +31,17 @@ pub(super) static KEYS: &[Key] = &[
     key("worker.workspaces", Kind::Text),
     key("limits.fleet", Kind::Count),
     key("limits.engine.*", Kind::Count),
+    key("broker.idle_s", Kind::Count),
+    key("broker.retries", Kind::Count),
+    key("broker.retry_wait_s", Kind::Count),
+    key("broker.output_tokens", Kind::Count),
+    key("egress.hosts.*", Kind::Text),
     key("provider.*.upstream", Kind::Text),
     key("provider.*.key_env", Kind::Text),
     key("provider.*.key_file", Kind::Text),
+    key("provider.*.login", Kind::Text),
+    key("provider.*.api", Kind::Texts),
+    key("provider.*.key_style", Kind::Text),
     key("provider.*.models", Kind::Texts),
     key("provider.*.price", Kind::Prices),
 ];
@@ -121,8 +129,9 @@ pub(super) fn refusal(kind: Kind, value: &Value) -> Option<&'static str> {
 
 fn is_price(value: &Value) -> bool {
     let Some(price) = value.as_inline_table() else { return false };
-    let known =
-        |(name, value): (&str, &Value)| ["input", "cached_input", "output"].contains(&name) && amount(value).is_some();
+    let known = |(name, value): (&str, &Value)| {
+        ["input", "cached_input", "cache_write", "output"].contains(&name) && amount(value).is_some()
+    };
     price.iter().all(known) && price.contains_key("input") && price.contains_key("output")
 }
 

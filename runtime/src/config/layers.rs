@@ -37,23 +37,27 @@ pub(super) struct Entry {
 /// From a path to what is said there.
 pub(super) type Layer = BTreeMap<Vec<String>, Entry>;
 
-/// Lays `upper` over `lower`. A key is one of a variable or a file, so whichever the upper layer says takes the other away.
+/// Where a key comes from is one of these.
+const KEY_SOURCES: [&str; 3] = ["key_env", "key_file", "login"];
+
+/// Lays `upper` over `lower`. A key has one source, so whichever the upper layer says takes the others away.
 pub(super) fn lay(lower: &mut Layer, upper: Layer) {
     for (path, entry) in upper {
-        if let [section, name, leaf] = path.as_slice()
-            && let Some(other) = other_key(leaf)
-        {
-            lower.remove(&vec![section.clone(), name.clone(), other.to_owned()]);
+        for other in other_sources(&path) {
+            lower.remove(&other);
         }
         lower.insert(path, entry);
     }
 }
 
-fn other_key(leaf: &str) -> Option<&'static str> {
-    match leaf {
-        "key_env" => Some("key_file"),
-        "key_file" => Some("key_env"),
-        _ => None,
+/// The paths of the sources that this one excludes, in their order; none when it is no source.
+fn other_sources(path: &[String]) -> Vec<Vec<String>> {
+    match path {
+        [section, name, leaf] if section == "provider" && KEY_SOURCES.contains(&leaf.as_str()) => {
+            let others = KEY_SOURCES.iter().filter(|source| *source != leaf);
+            others.map(|source| vec![section.clone(), name.clone(), (*source).to_owned()]).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -80,9 +84,11 @@ pub(super) fn file(source: &str, text: &str, problems: &mut Vec<ConfigProblem>) 
 /// Within one layer neither can be said to come after the other.
 fn both_keys(layer: &Layer, problems: &mut Vec<ConfigProblem>) {
     for (path, entry) in layer {
-        let [section, name, leaf] = path.as_slice() else { continue };
-        if leaf == "key_env" && layer.contains_key(&vec![section.clone(), name.clone(), "key_file".to_owned()]) {
-            problems.push(entry.origin.problem(&path.join("."), "stands beside `key_file`", "keep one of them"));
+        // Each pair is reported once, at the one that comes first.
+        let later = other_sources(path).into_iter().filter(|other| other > path && layer.contains_key(other));
+        for other in later.filter_map(|other| other.last().cloned()) {
+            let reason = format!("stands beside `{other}`");
+            problems.push(entry.origin.problem(&path.join("."), &reason, "keep one of them"));
         }
     }
 }

@@ -27,9 +27,12 @@ fn nine_competitors_wait_for_a_decision_and_then_run() {
     assert_eq!(report.code, 4, "{report:?}");
     let again = world.arena(&["resume", &id, "--json"]);
     assert_eq!((again.code, &again.result()["event"]), (4, &"question".into()), "it still waits");
-    // Who watches is told what it takes before there is anything to see.
-    let mut watching = world.start(&["watch", &id]);
-    world.await_word(&format!("arena decide {id} all|first-8|cancel"), &mut watching);
+    // Who watches is told what it takes, and waits for it only when told to.
+    let watched = world.arena(&["watch", &id]);
+    let answer = format!("arena decide {id} all|first-8|cancel");
+    assert!(watched.code == 4 && watched.stderr.contains(&answer), "{watched:?}");
+    let mut watching = world.start(&["watch", &id, "--wait"]);
+    world.await_word(&answer, &mut watching);
     drop(watching);
     let wrong = world.arena(&["decide", &id, "maybe"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
@@ -110,6 +113,37 @@ fn a_running_session_is_seen_watched_and_cancelled_from_another_process() {
     assert_eq!(world.arena(&["show", &id, "--json"]).document()["status"], "cancelled");
     assert_eq!(world.arena(&["sessions", "--json"]).document()[0]["status"], "cancelled");
     assert_eq!(git(&world.repo, &["status", "--porcelain"]), "");
+    world.assert_clean();
+}
+
+#[test]
+fn who_watches_a_session_that_nobody_moves_is_told_to_resume_it() {
+    if !ready("who_watches_a_session") {
+        return;
+    }
+    let world = World::new();
+    world.packet(&Packet::lower(&[
+        ("quick", "echo 3 > value"),
+        ("slow", "while [ ! -e value.go ]; do sleep 0.1; done"),
+    ]));
+    let mut running = world.start(&["run", "arena.toml", "--json"]);
+    world.until("the round of quick", &mut running, |said| said.contains("\"event\":\"round\""));
+    let id = world.session();
+    let watching = world.command(&["watch", &id]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    // One who watched already, and one who comes later.
+    let resume = format!("mend: `arena resume {id}`");
+    let watched = watching.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&watched.stderr).into_owned();
+    assert!(watched.status.code() == Some(4) && said.contains(&resume), "{said}");
+    let late = world.arena(&["watch", &id, "--json"]);
+    assert_eq!((late.code, &late.result()["event"], &late.result()["exit"]), (4, &"error".into(), &4.into()));
+    assert!(late.stdout.contains("\"event\":\"round\"") && late.stderr.contains(&resume), "{late:?}");
+    assert_eq!(world.arena(&["cancel", &id]).code, 0);
+    let ended = world.arena(&["watch", &id]);
+    assert!(ended.code == 0 && ended.stdout.contains("cancelled"), "{ended:?}");
+    assert_eq!(world.arena(&["resume", &id]).code, 3);
     world.assert_clean();
 }
 

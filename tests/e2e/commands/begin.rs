@@ -159,6 +159,44 @@ fn check_says_every_problem_with_line_reason_and_mend() {
 }
 
 #[test]
+fn check_warns_of_what_is_legal_and_idle_and_refuses_what_cannot_run_here() {
+    let world = World::new();
+    let mut packet = Packet::lower(&[("low", "true")]);
+    packet.scope = packet.scope.replace("\"tests/**\"", "\"test/**\"");
+    packet.brief += "\ntargets = [\"value\", \"volume\"]";
+    packet.harness = packet.harness.replace("cat value", "python3 bench.py").replace("\"stdout\"", "\"wall_time\"");
+    packet.budget += "\ncost_usd = 1.0";
+    world.packet(&packet);
+    let output = world.arena(&["check", "arena.toml", "--json"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output:?}");
+    let document = output.document();
+    let warnings = document["warnings"].as_array().unwrap();
+    let paths: Vec<&str> = warnings.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    let expected = ["brief.targets[1]", "scope.protected[0]", "harness.run", "harness.repeats", "budget.cost_usd"];
+    assert_eq!(paths, expected, "{document}");
+    let lines: Vec<u64> = warnings.iter().map(|one| one["line"].as_u64().unwrap()).collect();
+    assert!(lines.is_sorted() && lines[0] > 1, "{document}");
+    assert!(warnings.iter().all(|one| !one["mend"].as_str().unwrap().is_empty()), "{document}");
+    let plain = world.arena(&["check", "arena.toml"]);
+    assert_eq!((plain.code, plain.stdout.matches("warning: arena.toml: line ").count()), (0, 5), "{plain:?}");
+    let plan = world.arena(&["plan", "arena.toml", "--json"]);
+    assert_eq!((plan.code, plan.stderr.matches("warning: ").count()), (0, 5), "{plan:?}");
+
+    packet.sandbox = "cpus = 4000\nmemory = \"1KiB\"".into();
+    world.packet(&packet);
+    let refused = world.arena(&["check", "arena.toml"]);
+    assert!(refused.code == 2 && refused.stdout.contains("write at least \"16MiB\""), "{refused:?}");
+    packet.sandbox = "cpus = 4000\nimage = \"arena/base\"".into();
+    packet.session += "\nbase = \"nowhere\"";
+    world.packet(&packet);
+    let document = world.arena(&["check", "arena.toml", "--json"]).document();
+    let problems = document["problems"].as_array().unwrap();
+    let paths: Vec<&str> = problems.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!((paths, &document["valid"]), (vec!["session.base", "sandbox.cpus"], &false.into()), "{document}");
+    assert_eq!(world.arena(&["run", "arena.toml"]).code, 2);
+}
+
+#[test]
 fn engines_doctor_schema_and_completions_answer() {
     if !ready("engines_doctor_schema") {
         return;

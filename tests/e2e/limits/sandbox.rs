@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use support::{Output, Packet, World, git, ready};
+use support::{CROWD, EAT, FLOOD, Output, Packet, World, git, ready};
 
 /// A competitor beside the greedy one, whose job must end as if it were alone.
 const HONEST: (&str, &str) = ("honest", "echo 3 > value");
@@ -42,9 +42,8 @@ fn an_engine_out_of_memory_is_flagged_whether_it_fails_or_hides_it() {
         return;
     }
     let world = World::new();
-    let eat = "python3 -c 'x = bytearray(1 << 30)'";
-    let hidden = format!("{eat}; echo 5 > value; exit 0");
-    let whole = format!("echo 1 > value; exec {eat}");
+    let hidden = format!("{EAT}; echo 5 > value; exit 0");
+    let whole = format!("echo 1 > value; exec {EAT}");
     let output = world.run(&Packet::lower(&[HONEST, ("hidden", &hidden), ("whole", &whole)]));
     honest_won(&world, &output);
     assert_eq!(output.result()["winner"], "honest");
@@ -134,9 +133,9 @@ fn a_fork_bomb_is_contained() {
     }
     let world = World::new();
     let bomb = "bomb() { bomb & bomb & wait; }; bomb";
-    let quiet = "for i in $(seq 500); do sleep 300 & done 2>/dev/null; echo 2 > value";
+    let quiet = format!("{CROWD}; echo 2 > value");
     let packet = with_timeout(Packet::lower(&[HONEST]), "bomb", bomb, "10s");
-    let packet = with_timeout(packet, "quiet", quiet, "30s");
+    let packet = with_timeout(packet, "quiet", &quiet, "30s");
     let output = world.run(&packet);
     honest_won(&world, &output);
     for name in ["bomb", "quiet"] {
@@ -152,9 +151,9 @@ fn a_flood_of_output_is_cut_and_fills_no_disk() {
         return;
     }
     let world = World::new();
-    let some = "echo 2 > value; head -c 30000000 /dev/zero | tr '\\0' x";
+    let some = format!("echo 2 > value; {FLOOD}");
     let flood = "echo 1 > value; yes flood | head -c 1000000000; echo 1 > value";
-    let output = world.run(&Packet::lower(&[HONEST, ("some", some), ("flood", flood)]));
+    let output = world.run(&Packet::lower(&[HONEST, ("some", &some), ("flood", flood)]));
     honest_won(&world, &output);
     let kept = logs(&world, &output, "some", true).len();
     assert!((1 << 20..=17 << 20).contains(&kept), "{kept}");

@@ -161,31 +161,65 @@ fn links_are_data_and_are_never_followed() {
     let world = world();
     let beside = world.repo.with_file_name("outside-of-it");
     std::fs::write(&beside, "mine\n").unwrap();
-    let host =
-        format!("echo 3 > value; ln -s {} host; rm upwards; ln -s {} upwards", beside.display(), beside.display());
     let engines = [
         ("kept", "echo 3 > value"),
-        ("toetc", "echo 3 > value; rm -rf folder; ln -s /etc folder"),
+        ("tonew", "echo 3 > value; rm -rf folder; ln -s old folder"),
         ("through", "echo 3 > value; echo x > to-folder/new; echo y > inside"),
-        ("loops", "echo 3 > value; ln -s loop loop; ln -s . here; ln -s \"$(printf 'odd\\377\\ntarget')\" odd"),
-        ("host", &host),
+        ("loops", "echo 3 > value; ln -s loop loop; ln -s . old/here; ln -s \"$(printf 'odd\\377\\ntarget')\" odd"),
         ("turned", "echo 3 > value; rm outside to-folder; echo mine > outside; mkdir to-folder; echo z > to-folder/z"),
     ];
     let output = world.run(&listing(Packet::lower(&engines)));
-    check(&world, &output, &["kept", "toetc", "through", "loops", "host", "turned"]);
-    assert_eq!(changed(&output, "toetc"), json!(["folder", "folder/one", "folder/two", "value"]));
-    let toetc = branch(&output, "toetc");
-    assert_eq!(entries(&world.repo, &toetc)[b"folder".as_slice()].0, "120000");
-    assert_eq!(content(&world.repo, &toetc, b"folder"), b"/etc");
+    check(&world, &output, &["kept", "tonew", "through", "loops", "turned"]);
+    assert_eq!(changed(&output, "tonew"), json!(["folder", "folder/one", "folder/two", "value"]));
+    let tonew = branch(&output, "tonew");
+    assert_eq!(entries(&world.repo, &tonew)[b"folder".as_slice()].0, "120000");
+    assert_eq!(content(&world.repo, &tonew, b"folder"), b"old");
     assert_eq!(changed(&output, "through"), json!(["old/new", "plain", "value"]), "where a link leads is what changed");
     assert_eq!(content(&world.repo, &branch(&output, "loops"), b"odd"), b"odd\xff\ntarget");
-    assert_eq!(content(&world.repo, &branch(&output, "host"), b"host"), beside.to_str().unwrap().as_bytes());
+    assert_eq!(content(&world.repo, &branch(&output, "loops"), b"old/here"), b".");
     assert_eq!(changed(&output, "turned"), json!(["outside", "to-folder", "to-folder/z", "value"]));
     for (path, target) in [("outside", "/etc/passwd"), ("dangling", "nowhere"), ("upwards", "../outside-of-it")] {
         assert_eq!(content(&world.repo, &branch(&output, "kept"), path.as_bytes()), target.as_bytes());
     }
     assert_eq!(std::fs::read_to_string(&beside).unwrap(), "mine\n", "the host's file is as it was");
     assert!(std::path::Path::new("/etc/passwd").is_file());
+}
+
+#[test]
+fn links_out_of_the_repository_or_to_what_is_protected_are_put_back() {
+    if !ready("links_out_of_the_repository") {
+        return;
+    }
+    let world = world();
+    let beside = world.repo.with_file_name("outside-of-it");
+    std::fs::write(&beside, "mine\n").unwrap();
+    let host = format!("echo 3 > value; ln -s {} host; rm upwards; ln -s {0} upwards", beside.display());
+    let rows = [
+        ("toetc", "echo 3 > value; rm -rf old; ln -s /etc old", "old", "out of the repository"),
+        ("host", host.as_str(), "host", "out of the repository"),
+        ("chain", "echo 3 > value; ln -s b a; ln -s old/.. b", "a", "to the whole repository"),
+        ("tests", "echo 3 > value; ln -s old/../tests more", "more", "to a protected path"),
+        ("base", "echo 3 > value; ln -s outside more", "more", "out of the repository"),
+        ("own", "echo 3 > value; ln -s .git/config more", "more", "into .git"),
+    ];
+    let output = world.run(&listing(Packet::lower(&rows.map(|(name, shell, ..)| (name, shell)))));
+    assert_eq!(output.code, 0, "{output:?}");
+    let session = output.result()["session"].as_str().unwrap().to_owned();
+    for (name, _, path, why) in rows {
+        let entry = output.entry(name);
+        assert_eq!((&entry["qualified"], &entry["scope"]["kept"]), (&json!(true), &json!(false)), "{name}: {entry}");
+        assert!(entry["scope"]["reverted"].as_array().unwrap().contains(&path.into()), "{name}: {entry}");
+        let detail = format!("a link {}{why}; put back", if why.starts_with("out") { "that leads " } else { "" });
+        let flag = json!({"kind": "scope_violation", "path": path, "detail": detail});
+        assert!(entry["flags"].as_array().unwrap().contains(&flag), "{name}: {entry}");
+        assert_eq!(judged(&world, &session, name), held(&world.repo, &branch(&output, name)), "{name}");
+    }
+    assert_eq!(changed(&output, "toetc"), json!(["old/a", "old/deep/b", "value"]));
+    for name in ["host", "chain", "tests", "base", "own"] {
+        assert_eq!(changed(&output, name), json!(["value"]), "{name}");
+    }
+    assert_eq!(content(&world.repo, &branch(&output, "host"), b"upwards"), b"../outside-of-it");
+    world.assert_clean();
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Large files, many files, long histories.
 
 use crate::trees::{bytes, entries};
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use support::{Packet, World, git, ready};
 
 const FILES: usize = 20_000;
@@ -51,28 +48,8 @@ fn a_file_that_is_larger_than_what_is_collected_is_an_error_that_names_the_limit
 
 /// Files in folders of a hundred, and a history in which `counter` is written again and again.
 fn large() -> World {
-    let world = World::bare();
-    let mut stream = String::new();
-    let who = "Test <test@localhost>";
-    for commit in 1..=COMMITS {
-        let _ = write!(stream, "commit refs/heads/main\ncommitter {who} {commit} +0000\ndata 1\nc\n");
-        if commit == 1 {
-            for file in 0..FILES {
-                let text = format!("file {file}\n");
-                let _ = write!(stream, "M 644 inline d{}/f{file}\ndata {}\n{text}", file / 100, text.len());
-            }
-            stream += "M 644 inline value\ndata 3\n10\n";
-        }
-        let text = format!("{commit}\n");
-        let _ = write!(stream, "M 644 inline counter\ndata {}\n{text}", text.len());
-    }
-    let mut import = Command::new("git");
-    import.arg("-C").arg(&world.repo).args(["fast-import", "--quiet"]).stdin(Stdio::piped());
-    let mut child = import.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-    git(&world.repo, &["reset", "-q", "--hard"]);
-    world
+    let files = (0..FILES).map(|file| (format!("d{}/f{file}", file / 100), format!("file {file}\n")));
+    World::imported(COMMITS, files.chain([("value".to_owned(), "10\n".to_owned())]))
 }
 
 /// What an engine can find out of the repository around it.

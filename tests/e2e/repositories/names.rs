@@ -112,6 +112,18 @@ fn names_that_no_tree_can_hold_are_put_back_and_said() {
     for part in ["vendored/.git (a repository inside the tree)", "pipe (a named pipe)", "sub/.GIT"] {
         assert!(reverted.contains(part), "{part}: {reverted}");
     }
+    let flags = entry["flags"].as_array().unwrap();
+    let flagged = serde_json::json!({ "kind": "scope_violation", "path": "pipe", "detail": "a named pipe; left out" });
+    assert!(flags.contains(&flagged) && flags.len() == 3 && entry["scope"]["kept"] == false, "{entry}");
+    let id = output.result()["session"].as_str().unwrap().to_owned();
+    let shown = world.arena(&["show", &id]).stdout;
+    assert!(
+        shown.contains("! scope_violation: changed paths outside the scope: pipe (a named pipe; left out)"),
+        "{shown}"
+    );
+    let report = world.arena(&["report", &id]).stdout;
+    let validity = report.split("## Validity").nth(1).and_then(|rest| rest.split("##").next()).unwrap();
+    assert!(validity.contains("pipe (a named pipe; left out)"), "{validity}");
     let entry = output.entry("long");
     assert_eq!(entry["files_changed"], serde_json::json!(["value"]), "{entry}");
     assert!(entry["scope"]["reverted"].to_string().contains("a name too long"), "{entry}");

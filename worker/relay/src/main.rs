@@ -1,11 +1,13 @@
 //! The first process of every sandbox: starts the command, reaps orphans, ends whatever outlives the command, and
-//! tells the worker how it went. `relay hold` only keeps a network namespace alive.
+//! tells the worker how it went. With `--forward` it also carries a loopback port to the broker's socket. `relay hold` only
+//! keeps a network namespace alive.
 //!
 //! The command runs under the same user id and owns the same pipes, so nothing here may be readable or writable by
 //! it: the process is not dumpable, and no secret is ever in arguments, environment or an inherited descriptor.
 
 mod children;
 mod control;
+mod forward;
 mod usage;
 
 use nix::sys::prctl;
@@ -20,8 +22,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let ended = match words.as_slice() {
         ["hold"] => hold(),
-        ["run", "--", program, rest @ ..] => run(program, rest),
-        _ => Err("usage: relay hold | relay run -- COMMAND [ARGUMENT…]".to_owned()),
+        ["run", "--", program, rest @ ..] => run(None, program, rest),
+        ["run", "--forward", port, socket, "--", program, rest @ ..] => run(Some((port, socket)), program, rest),
+        _ => Err("usage: relay hold | relay run [--forward PORT SOCKET] -- COMMAND [ARGUMENT…]".to_owned()),
     };
     match ended {
         Ok(code) => ExitCode::from(code),
@@ -49,10 +52,13 @@ fn hold() -> Result<u8, String> {
     }
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<u8, String> {
+fn run(way_out: Option<(&str, &str)>, program: &str, arguments: &[&str]) -> Result<u8, String> {
     // Before the secret is read: from here on /proc/1 belongs to root and nobody may attach.
     prctl::set_dumpable(false).map_err(|error| format!("cannot become unreadable: {error}"))?;
     let order = control::Order::read()?;
+    if let Some((port, socket)) = way_out {
+        forward::start(port.parse().map_err(|_| format!("'{port}' is no port"))?, socket)?;
+    }
     let before = usage::cgroup_cpu();
     control::record(order.start_key(), "start")?;
 

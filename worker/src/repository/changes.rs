@@ -59,6 +59,12 @@ impl Repository {
         Ok(parse(&self.git.run(&self.mirror, &args)?))
     }
 
+    /// Every file, link and submodule of a commit.
+    pub fn listing(&self, commit: &Commit) -> Result<Vec<(Vec<u8>, Side)>, RepositoryError> {
+        let listed = self.git.run(&self.mirror, &["ls-tree", "-r", "-z", "--full-tree", commit.as_str()])?;
+        Ok(listed.split(|byte| *byte == 0).filter_map(entry).collect())
+    }
+
     /// Many at a time, by one process.
     pub fn blobs<'a>(&self, ids: &[&'a str]) -> Result<HashMap<&'a str, Vec<u8>>, RepositoryError> {
         if ids.is_empty() {
@@ -69,9 +75,23 @@ impl Repository {
         split(&answer, ids).ok_or_else(|| io::Error::other("git cat-file gave less than was asked for").into())
     }
 
+    /// Keeps content that no tree holds, to be laid out.
+    pub fn store(&self, content: &[u8]) -> Result<String, RepositoryError> {
+        let id = self.git.feed(&self.mirror, &["hash-object", "-w", "--stdin"], &[], content)?;
+        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+    }
+
     pub fn blob(&self, id: &str) -> Result<Vec<u8>, RepositoryError> {
         Ok(self.git.run(&self.mirror, &["cat-file", "blob", id])?)
     }
+}
+
+/// `MODE TYPE ID`, a tab, and the path.
+fn entry(listed: &[u8]) -> Option<(Vec<u8>, Side)> {
+    let tab = listed.iter().position(|byte| *byte == b'\t')?;
+    let mut words = std::str::from_utf8(&listed[..tab]).ok()?.split(' ');
+    let (mode, blob) = (words.next()?.to_owned(), words.nth(1)?.to_owned());
+    Some((listed[tab + 1..].to_vec(), Side { mode, blob }))
 }
 
 /// For each blob `ID blob SIZE`, a line's end, the content, and a line's end.

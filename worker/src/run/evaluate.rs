@@ -1,6 +1,6 @@
 //! `evaluate`: gates and harness on a stored tree, in fresh containers, beside the base.
 
-use super::{Context, RunError, Task, gates, measure};
+use super::{Context, RunError, Task, canary, gates, measure};
 use crate::layers::{self, Prepared};
 use arena_domain::job::Tree;
 use arena_domain::outcome::Evaluated;
@@ -22,13 +22,18 @@ pub(super) async fn evaluate(
         evaluated.gates = gates::gates(context, task, &candidate).await?;
     }
     // What fails a required gate cannot win: measuring it would cost the others their time.
-    let failed = evaluated.gates.iter().any(|gate| gate.required && !gate.passed());
+    let mut failed = evaluated.gates.iter().any(|gate| gate.required && !gate.passed());
+    if !failed && canary::is_wanted(task, &evaluated.gates) {
+        let base = prepared_base(context, task).await?;
+        evaluated.flags = canary::flags(context, task, &base, &candidate, tree, &evaluated.gates).await?;
+        failed = !evaluated.flags.is_empty();
+    }
     if !failed && let Some(harness) = &task.packet.harness {
         let base = prepared_base(context, task).await?;
         let measured = measure::pairs(context, task, harness, &base, &candidate, holdout).await?;
         evaluated.series = measured.series;
         evaluated.incomplete = measured.incomplete;
-        evaluated.flags = measured.flags;
+        evaluated.flags.extend(measured.flags);
     }
     evaluated.duration = watch.elapsed();
     Ok(evaluated)
@@ -38,6 +43,7 @@ pub(super) async fn evaluate(
 async fn base(context: &Arc<Context>, task: &Task, watch: &Stopwatch) -> Result<Evaluated, RunError> {
     let base = prepared_base(context, task).await?;
     let gates = gates::gates(context, task, &base).await?;
+    base.canaries.note(&gates);
     let measured = match &task.packet.harness {
         Some(harness) => measure::once(context, task, harness, &base).await?,
         None => measure::Measured::default(),

@@ -2,6 +2,7 @@
 
 use super::{Context, RunError, Task, User};
 use crate::layers::{Ground, Prepared, Workspace};
+use crate::sandbox::Finished;
 use crate::workspace::{Layer, Stage};
 use arena_domain::outcome::GateResult;
 use arena_domain::packet::{Gate, GateKind};
@@ -72,12 +73,22 @@ pub(super) async fn gates(
     Ok(results)
 }
 
-async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
-    task.phase("gate", gate.name.clone()).await;
+/// The command of a gate, in a container of its own.
+pub(super) async fn command(
+    context: &Arc<Context>,
+    task: &Task,
+    gate: &Gate,
+    workspace: &Workspace,
+) -> Result<Finished, RunError> {
     let words = ["sh", "-c", &gate.run].map(str::to_owned).to_vec();
     let mut spec = context.spec(task, workspace, User::Judge, words);
     spec.output_cap = 4 << 20;
-    let finished = context.sandboxed(task, spec, gate.timeout, None).await?;
+    context.sandboxed(task, spec, gate.timeout, None).await
+}
+
+async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
+    task.phase("gate", gate.name.clone()).await;
+    let finished = command(context, task, gate, workspace).await?;
     let output = [finished.stdout, finished.stderr].concat();
     Ok(GateResult {
         name: gate.name.clone(),

@@ -1,23 +1,28 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
+mod desk;
+mod plan;
+mod policy;
+mod told;
+mod watch;
+
 use super::rule::{Ruled, rule};
 use super::{Context, RunError, Task, User};
 use crate::collect::{self, Caps, CollectError, Found};
-use crate::engine::{self, BRIEF, FILES, Invocation};
 use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, RepositoryError};
-use crate::sandbox::{Finished, Mount, Source};
-use arena_domain::ending::Ending;
 use arena_domain::job::Tree;
-use arena_domain::outcome::{Flag, FlagKind, Implemented, Usage};
+use arena_domain::outcome::{Flag, FlagKind, Implemented};
 use arena_domain::text;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use desk::Desk;
+use plan::Plan;
+use policy::policy;
+pub(crate) use policy::refused;
 use std::sync::Arc;
+use told::{Ran, Told};
 
-/// Lines of an engine's last words that are kept in the record; all of them are in the log.
-const SAID: usize = 12;
+/// Flags for what no tree can hold; the list of what was put back has all of it.
+const REFUSED_FLAGS: usize = 20;
 /// Characters of a name that no tree can hold.
 const REFUSED_NAME: usize = 200;
 /// Of each of its two outputs.
@@ -29,106 +34,58 @@ pub(super) async fn implement(
     brief: &str,
     parent: Option<&Tree>,
 ) -> Result<Implemented, RunError> {
-    let invocation = invocation(task)?;
+    let plan = plan::plan(context, task)?;
     task.phase("prepare", "").await;
     let prepared = layers::base_layers(context, task).await?;
     let workspace = prepared.engine_stage(context, task, parent).await?;
-    let desk = Desk::set(context, task, brief, &invocation).await?;
-    task.phase("engine", invocation.command.join(" ")).await;
-    let mut spec = context.spec(task, &workspace, User::Agent, invocation.command.clone());
-    spec.env.extend(invocation.env.clone());
-    spec.mounts.extend(desk.mounts());
-    spec.stdin = brief.as_bytes().to_vec();
-    spec.output_cap = ENGINE_OUTPUT;
-    let finished = context.sandboxed(task, spec, invocation.timeout, None).await?;
+    let ran = engine_run(context, task, brief, &plan, &workspace).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase("collect", "").await;
-    let (tree, stdout, stderr) = tokio::join!(
-        collect(context, task, &workspace),
-        context.blobs.put(&finished.stdout),
-        context.blobs.put(&finished.stderr)
-    );
-    let (tree, logs) = (tree?, vec![stdout?, stderr?]);
-    let implemented = store(context, task, tree, &finished, logs).await?;
+    let redactor = context.broker.redactor();
+    let told = told::tell(&ran, &plan, &redactor);
+    let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
+    let (tree, stdout, stderr) =
+        tokio::join!(collect(context, task, &workspace), context.blobs.put(&stdout), context.blobs.put(&stderr));
+    let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
+    if let Some(account) = &ran.account {
+        logs.push(context.blobs.put(&account.audit).await?);
+    }
+    let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
     task.phase("stored", "").await;
     Ok(implemented)
 }
 
-fn invocation(task: &Task) -> Result<Invocation, RunError> {
-    let competitor = task.job.competitor.as_ref().and_then(|name| task.packet.competitor(name));
-    let found = competitor.and_then(|one| engine::invocation(&task.packet, one, task.job.round));
-    found.ok_or_else(|| {
-        let name = competitor.map(|one| one.engine.clone()).unwrap_or_default();
-        RunError::Setup {
-            reason: format!("engine '{name}' is not known to this worker"),
-            mend: format!("add [engine.{name}] with its command to the packet"),
-        }
-    })
-}
-
-/// The brief and the engine's files, outside of the workspace and read-only.
-struct Desk {
-    folder: PathBuf,
-}
-
-impl Desk {
-    async fn set(context: &Arc<Context>, task: &Task, brief: &str, invocation: &Invocation) -> Result<Self, RunError> {
-        let folder = context.boot.folder.join(format!("desk-{}", arena_runtime::token::hex(12)));
-        let desk = Self { folder };
-        let files = desk.folder.join("files");
-        fs::create_dir_all(&files)?;
-        fs::write(desk.folder.join("brief.md"), brief)?;
-        if !invocation.files.is_empty() && !task.head.files.is_empty() {
-            let archive = context.blobs.get(&task.head.files).await?;
-            unpack(&archive, &files, &invocation.files)?;
-        }
-        readable(&desk.folder)?;
-        Ok(desk)
-    }
-
-    fn mounts(&self) -> [Mount; 2] {
-        let mount = |source: PathBuf, target: &str| Mount {
-            source: Source::Path(source),
-            target: target.to_owned(),
-            read_only: true,
-        };
-        [mount(self.folder.join("brief.md"), BRIEF), mount(self.folder.join("files"), FILES)]
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// The named files and what lies below named folders, from the archive that came with the packet.
-fn unpack(archive: &[u8], target: &Path, names: &[String]) -> std::io::Result<()> {
-    let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
-        if names.iter().any(|name| path.starts_with(name)) {
-            entry.unpack_in(target)?;
-        }
-    }
-    Ok(())
-}
-
-fn readable(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let meta = fs::symlink_metadata(&path)?;
-        if meta.is_dir() {
-            readable(&path)?;
-        } else if meta.is_file() {
-            let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
-        }
-    }
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+/// One run of the engine, from the opening of its way out to the closing.
+async fn engine_run(
+    context: &Arc<Context>,
+    task: &Task,
+    brief: &str,
+    plan: &Plan,
+    workspace: &Workspace,
+) -> Result<Ran, RunError> {
+    let desk = Desk::set(context, task, brief, &plan.invocation).await?;
+    let door = match plan.needs_broker() {
+        true => Some(context.broker.open(policy(task, plan)).map_err(|error| refused(&error))?),
+        false => None,
+    };
+    task.phase("engine", plan.shown()).await;
+    let mut spec = context.spec(task, workspace, User::Agent, plan.invocation.command.clone());
+    spec.env.extend(plan.env());
+    spec.mounts.extend(desk.mounts(plan));
+    spec.way_out = door.as_ref().map(|door| door.socket_dir().to_owned());
+    spec.stdin = brief.as_bytes().to_vec();
+    spec.output_cap = ENGINE_OUTPUT;
+    let (listener, reading) = watch::watch(task, plan.invocation.dialect);
+    let run = context.sandboxed(task, spec, plan.invocation.timeout, Some(listener));
+    let (finished, story) = tokio::join!(run, reading);
+    // Closed whatever became of the run: what was spent is spent.
+    let account = match door {
+        Some(door) => Some(door.close().await),
+        None => None,
+    };
+    Ok(Ran { finished: finished?, story, account })
 }
 
 async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
@@ -154,24 +111,35 @@ where
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
         let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
+        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
+        let refused = imported.refused;
+        ruled.flags.extend(refused.iter().take(REFUSED_FLAGS).map(|(path, why)| left_out(path, why)));
         // Such a name may be of any length; the reason must be seen behind it.
         let entry = |(path, why): (String, _)| format!("{} ({why})", text::sanitise_line(&path, REFUSED_NAME));
-        let refused = imported.refused.into_iter().map(entry);
-        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
-        ruled.reverted.extend(refused);
+        ruled.reverted.extend(refused.into_iter().map(entry));
         Ok(ruled)
     });
     ruled.await?
+}
+
+/// What no tree can hold was made all the same, and whoever reads the diff alone would not learn of it.
+fn left_out(path: &str, why: &str) -> Flag {
+    let path = text::sanitise_line(path, REFUSED_NAME);
+    Flag { kind: FlagKind::ScopeViolation, path: Some(path), detail: format!("{why}; left out") }
 }
 
 async fn store(
     context: &Arc<Context>,
     task: &Task,
     ruled: Ruled,
-    finished: &Finished,
+    told: Told,
+    ran: &Ran,
     logs: Vec<String>,
 ) -> Result<Implemented, RunError> {
     let Ruled { commit, changes, reverted, mut flags, bundle } = ruled;
+    let Told { ending, detail, said, usage, own_usage, version, flags: more } = told;
+    let finished = &ran.finished;
+    flags.extend(more);
     let empty = changes.is_empty();
     let bundle = if empty { String::new() } else { context.blobs.put(&bundle).await? };
     if finished.oom {
@@ -181,7 +149,6 @@ async fn store(
             detail: "a process of the engine ran out of memory".into(),
         });
     }
-    let said = if finished.stdout.is_empty() { &finished.stderr } else { &finished.stdout };
     Ok(Implemented {
         commit: if empty { task.base.clone() } else { commit },
         bundle,
@@ -189,13 +156,13 @@ async fn store(
         reverted,
         flags,
         exit: finished.exit,
-        ending: Ending::of_exit(finished.exit),
-        ending_detail: String::new(),
+        ending,
+        ending_detail: detail,
         duration: finished.elapsed,
-        said: text::tail(said, SAID),
-        usage: Usage::default(),
-        own_usage: Usage::default(),
-        engine_version: String::new(),
+        said,
+        usage,
+        own_usage,
+        engine_version: version,
         logs,
     })
 }

@@ -1,5 +1,6 @@
 //! The harness: base and candidate in turn, a fresh container for each run, the worker's own clock.
 
+use super::token::{LINE, Token};
 use super::{Context, RunError, Task, User};
 use crate::layers::Prepared;
 use crate::sandbox::Finished;
@@ -14,6 +15,13 @@ pub(super) struct Measured {
     pub series: Vec<Series>,
     pub incomplete: Option<String>,
     pub flags: Vec<Flag>,
+}
+
+/// One run of the harness.
+struct Ran {
+    finished: Finished,
+    /// The token, where one is asked for, as the last of its lines.
+    said: bool,
 }
 
 /// Each scenario once on the base, the holdout too: one that the base itself fails would disqualify everybody, at the end.
@@ -67,7 +75,8 @@ pub(super) async fn pairs(
             });
             let (before, after) = two.await?;
             let before = values(kpis, &before).map_err(|why| format!("the base on scenario '{scenario}': {why}"));
-            measured.survivors(after.relay.map_or(0, |relay| relay.survivors), scenario);
+            measured.unsaid(&after, scenario);
+            measured.survivors(after.finished.relay.map_or(0, |relay| relay.survivors), scenario);
             let after = values(kpis, &after).map_err(|why| format!("scenario '{scenario}': {why}"));
             match (before, after) {
                 (Ok(before), Ok(after)) => measured.add(kpis, scenario, holdout, &before, &after),
@@ -88,19 +97,27 @@ async fn run(
     tree: &Prepared,
     scenario: &str,
     cores: Option<String>,
-) -> Result<Finished, RunError> {
+) -> Result<Ran, RunError> {
     let workspace = tree.stage(context, task).await?;
     let words = ["sh", "-c", &harness.command(scenario)].map(str::to_owned).to_vec();
     let mut spec = context.spec(task, &workspace, User::Judge, words);
     spec.cpuset = cores;
-    context.sandboxed(task, spec, harness.timeout, None).await
+    let token = harness.token.then(Token::by_chance);
+    spec.stdin = token.as_ref().map(Token::told).unwrap_or_default();
+    let mut finished = context.sandboxed(task, spec, harness.timeout, None).await?;
+    let said = token.is_none_or(|token| token.take_from(&mut finished.stdout));
+    Ok(Ran { finished, said })
 }
 
 /// One number for each KPI, or why there is none.
-fn values(kpis: &[Kpi], run: &Finished) -> Result<Vec<f64>, String> {
+fn values(kpis: &[Kpi], ran: &Ran) -> Result<Vec<f64>, String> {
+    let run = &ran.finished;
     if !run.exit.passed() {
         let said = [run.stdout.as_slice(), &run.stderr].concat();
         return Err(format!("the harness ended with {}: {}", run.exit.describe(), text::tail(&said, 2).join(" / ")));
+    }
+    if !ran.said {
+        return Err(format!("the harness ended without the line `{LINE}` and the word it was told"));
     }
     let relay = run.relay.ok_or("the clock of the sandbox did not report")?;
     kpis.iter()
@@ -178,6 +195,15 @@ impl Measured {
         let detail = format!("scenario '{scenario}' was not measured");
         self.flags.push(Flag { kind: FlagKind::ScenarioMissing, path: None, detail });
         self.incomplete = Some(why);
+    }
+
+    /// A harness that ends well and says nothing was ended by what it measures.
+    fn unsaid(&mut self, ran: &Ran, scenario: &str) {
+        if !ran.said && ran.finished.exit.passed() {
+            let detail =
+                format!("the harness did not come to its own end on scenario '{scenario}': its token is missing");
+            self.flags.push(Flag { kind: FlagKind::OutputSpoofed, path: None, detail });
+        }
     }
 
     fn survivors(&mut self, many: u32, scenario: &str) {

@@ -1,6 +1,7 @@
 //! The scope on what an engine left: what is kept, what is put back and why, and what was done to the tests.
 
 use super::RunError;
+use super::links::Links;
 use crate::repository::{RawChange, Repository, RepositoryError, Side};
 use arena_domain::id::{Commit, JobId};
 use arena_domain::outcome::{Flag, FlagKind};
@@ -30,7 +31,8 @@ pub(super) fn rule(
         reason: error.to_string(),
         mend: "correct the pattern in [scope]".into(),
     })?;
-    let reasons = put_back(&lock, &all);
+    let links = Links::of(repository, &lock, base, &all)?;
+    let reasons = put_back(&lock, &all, links.as_ref());
     let judged: Vec<(RawChange, Option<Reason>)> = all.into_iter().zip(reasons).collect();
     let is_kept = |(change, reason): &&(RawChange, Option<Reason>)| reason.is_none() && !is_litter(change);
     let kept: Vec<&RawChange> = judged.iter().filter(is_kept).map(|(change, _)| change).collect();
@@ -53,11 +55,10 @@ pub(super) fn rule(
 }
 
 /// Why a change is put back.
-type Reason = (FlagKind, &'static str);
+pub(super) type Reason = (FlagKind, &'static str);
 
-/// The reason of each change that is put back. A file in the place of a folder, or a folder in the place of a file,
-/// takes away what stood there: where that is put back, so is what stands in its place.
-fn put_back(lock: &Lock, all: &[RawChange]) -> Vec<Option<Reason>> {
+/// The reason of each change that is put back.
+fn put_back(lock: &Lock, all: &[RawChange], links: Option<&Links>) -> Vec<Option<Reason>> {
     let reason = |change: &RawChange| match lock.rule(&change.shown) {
         _ if change.is_submodule() => Some((FlagKind::ScopeViolation, "a submodule; put back")),
         Ruling::Kept => None,
@@ -66,14 +67,24 @@ fn put_back(lock: &Lock, all: &[RawChange]) -> Vec<Option<Reason>> {
         Ruling::Forbidden => Some((FlagKind::ScopeViolation, "a forbidden path; put back")),
     };
     let mut reasons: Vec<Option<Reason>> = all.iter().map(reason).collect();
-    let restored = all.iter().zip(&reasons).filter(|(change, reason)| reason.is_some() && change.before.is_some());
+    put_back_in_the_way(all, &mut reasons);
+    // What is put back may change where links lead, and a link that is put back may have something in its way.
+    while links.is_some_and(|links| links.put_back(lock, all, &mut reasons)) {
+        put_back_in_the_way(all, &mut reasons);
+    }
+    reasons
+}
+
+/// A file in the place of a folder, or a folder in the place of a file, takes away what stood there: where that is put
+/// back, so is what stands in its place.
+fn put_back_in_the_way(all: &[RawChange], reasons: &mut [Option<Reason>]) {
+    let restored = all.iter().zip(&*reasons).filter(|(change, reason)| reason.is_some() && change.before.is_some());
     let restored: BTreeSet<&[u8]> = restored.map(|(change, _)| change.path.as_slice()).collect();
-    for (change, reason) in all.iter().zip(&mut reasons) {
+    for (change, reason) in all.iter().zip(reasons) {
         if reason.is_none() && change.after.is_some() && is_in_the_way(&restored, &change.path) {
             *reason = Some((FlagKind::ScopeViolation, "in the place of what was put back; put back"));
         }
     }
-    reasons
 }
 
 /// A folder on the way to `path` is a restored file, or `path` is a folder on the way to one.
@@ -171,7 +182,7 @@ mod tests {
             (change("library", None, file), false),
         ];
         let (changes, expected): (Vec<RawChange>, Vec<bool>) = rows.into_iter().unzip();
-        let reasons: Vec<bool> = put_back(&lock, &changes).iter().map(Option::is_some).collect();
+        let reasons: Vec<bool> = put_back(&lock, &changes, None).iter().map(Option::is_some).collect();
         assert_eq!(reasons, expected);
     }
 }

@@ -18,6 +18,12 @@ pub use drift::drift;
 pub const HOME: &str = "/home/agent";
 /// Where the relay is mounted.
 const RELAY: &str = "/arena/relay";
+/// Where the folder with the broker's socket is mounted.
+const BROKER: &str = "/arena/broker";
+/// The name of the socket in that folder.
+pub const BROKER_SOCKET: &str = "socket";
+/// Of the loopback interface inside the sandbox; not one that a program under development is likely to ask for.
+pub const BROKER_PORT: u16 = 47_080;
 /// One inode per so many bytes of a tmpfs; its inodes are kernel memory that no byte limit bounds.
 const BYTES_PER_INODE: u64 = 4096;
 const SHM_BYTES: i64 = 64 << 20;
@@ -32,7 +38,11 @@ const RUNTIME_ONLY: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// The container that runs the command under the relay.
 pub fn body(spec: &Spec) -> Result<ContainerCreateBody, Error> {
     check(spec)?;
-    let entrypoint = [RELAY, "run", "--"].map(str::to_owned).to_vec();
+    let mut entrypoint = vec![RELAY.to_owned(), "run".to_owned()];
+    if spec.way_out.is_some() {
+        entrypoint.extend(["--forward".to_owned(), BROKER_PORT.to_string(), format!("{BROKER}/{BROKER_SOCKET}")]);
+    }
+    entrypoint.push("--".to_owned());
     Ok(ContainerCreateBody {
         cmd: Some(spec.command.clone()),
         attach_stdin: Some(true),
@@ -120,7 +130,12 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
 
 fn mounts(spec: &Spec) -> Vec<DockerMount> {
     let relay = Mount { source: Source::Path(spec.relay.clone()), target: RELAY.into(), read_only: true };
-    std::iter::once(&relay).chain(&spec.mounts).map(mount).collect()
+    let way_out = spec.way_out.iter().map(|folder| Mount {
+        source: Source::Path(folder.clone()),
+        target: BROKER.into(),
+        read_only: true,
+    });
+    std::iter::once(relay).chain(way_out).chain(spec.mounts.iter().cloned()).map(|one| mount(&one)).collect()
 }
 
 fn mount(mount: &Mount) -> DockerMount {
@@ -162,7 +177,10 @@ fn check(spec: &Spec) -> Result<(), Error> {
     if let Some((name, _)) = spec.env.iter().find(|(name, _)| name.is_empty() || name.contains('=')) {
         return refuse(format!("environment variable {name:?}"));
     }
-    let mut targets = BTreeSet::from([RELAY, "/tmp", HOME]);
+    let mut targets = BTreeSet::from([RELAY, BROKER, "/tmp", HOME]);
+    if let Some(folder) = spec.way_out.as_deref().filter(|folder| !sound(folder) || within(folder, &HOST_ONLY)) {
+        return refuse(format!("the broker's folder {}", folder.display()));
+    }
     for Mount { source, target, .. } in &spec.mounts {
         if !sound(Path::new(target)) || within(Path::new(target), &RUNTIME_ONLY) || !targets.insert(target) {
             return refuse(format!("mount target {target:?}"));

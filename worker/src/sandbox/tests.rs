@@ -3,6 +3,7 @@
 mod posture;
 mod runs;
 mod syscalls;
+mod way_out;
 
 use super::{Docker, Finished, Spec};
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use super::*;
 use arena_domain::job::State;
-use arena_domain::schedule::Queue;
+use arena_domain::schedule::{Left, Queue};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -13,7 +13,8 @@ enum Command {
     Settle { nth: usize, fence: bool, version: bool },
     GiveBack { nth: usize, stale: bool, wait: u16 },
     Expire,
-    Abandon { session: u8 },
+    Abandon { session: u8, left: Left },
+    Bury { alive: bool },
     Cancel { tenant: u8, session: u8, engines_only: bool },
     Pass { millis: u64 },
     Reopen,
@@ -30,7 +31,9 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (any::<usize>(), any::<bool>(), any::<u16>())
             .prop_map(|(nth, stale, wait)| Command::GiveBack { nth, stale, wait }),
         1 => Just(Command::Expire),
-        1 => (0..2u8).prop_map(|session| Command::Abandon { session }),
+        1 => (0..2u8, prop_oneof![Just(Left::Politely), Just(Left::Dead)])
+            .prop_map(|(session, left)| Command::Abandon { session, left }),
+        1 => any::<bool>().prop_map(|alive| Command::Bury { alive }),
         1 => (0..3u8, 0..2u8, any::<bool>())
             .prop_map(|(tenant, session, engines_only)| Command::Cancel { tenant, session, engines_only }),
         2 => (0..40_000u64).prop_map(|millis| Command::Pass { millis }),
@@ -96,6 +99,8 @@ impl Pair {
             Command::Renew { nth, stale } => {
                 let Some((id, held)) = self.lease(nth) else { return Ok(()) };
                 let fence = if stale { Fence::new("old") } else { held };
+                let failures = self.queue.place(&id).filter(|place| place.held_by(&fence)).map(|place| place.failed);
+                prop_assert_eq!(self.store.failures(&id, &fence).await.unwrap(), failures);
                 let renewed = self.queue.renew(&id, &fence, self.now);
                 let lost = self.store.renew(vec![(id.clone(), fence.clone())], self.now).await.unwrap();
                 prop_assert_eq!(lost.is_empty(), renewed);
@@ -109,12 +114,17 @@ impl Pair {
                 prop_assert_eq!(self.store.give_back(id, fence, due).await.unwrap(), given);
             }
             Command::Expire => {
-                prop_assert_eq!(self.store.reclaim(None, self.now).await.unwrap(), self.queue.expire(self.now));
+                prop_assert_eq!(self.store.expire(self.now).await.unwrap(), self.queue.expire(self.now));
             }
-            Command::Abandon { session: number } => {
+            Command::Abandon { session: number, left } => {
                 let id = session(1, number);
-                let back = self.queue.abandon(&id, self.now);
-                prop_assert_eq!(self.store.reclaim(Some(id), self.now).await.unwrap(), back);
+                let back = self.queue.abandon(&id, left, self.now);
+                prop_assert_eq!(self.store.abandon(id, left, self.now).await.unwrap(), back);
+            }
+            Command::Bury { alive } => {
+                let worker = vec![WorkerId::new(if alive { "another" } else { "w" })];
+                let back = self.queue.bury(&worker, self.now);
+                prop_assert_eq!(self.store.bury(worker, self.now).await.unwrap(), back);
             }
             Command::Cancel { tenant, session: number, engines_only } => {
                 let id = session(tenant, number);

@@ -27,21 +27,24 @@ fn more_than_eight_competitors_ask_before_anything_is_paid_for() {
 
 #[test]
 fn eight_competitors_ask_nothing_and_neither_does_yes() {
-    assert_eq!(World::submitted(packet(&NINE[..8])).waiting().len(), 9);
+    assert_eq!(World::begun(packet(&NINE[..8])).waiting().len(), 8);
     let mut world = World::new(packet(&NINE));
-    world.happens(Event::Submitted { at: 1, yes: true });
-    assert_eq!(world.waiting().len(), 10);
+    world.happens(Event::Submitted { at: 1, yes: true, base_first: true });
+    world.settle("base/0/evaluate", base());
+    assert_eq!(world.waiting().len(), 9);
 }
 
 #[test]
 fn each_answer_does_what_it_says() {
     let mut all = World::submitted(packet(&NINE));
     decide(&mut all, "all").unwrap();
-    assert_eq!(all.waiting().len(), 10);
+    all.settle("base/0/evaluate", base());
+    assert_eq!(all.waiting().len(), 9);
 
     let mut first = World::submitted(packet(&NINE));
     decide(&mut first, "first-8").unwrap();
-    assert_eq!(first.waiting().len(), 9);
+    first.settle("base/0/evaluate", base());
+    assert_eq!(first.waiting().len(), 8);
     assert!(!first.waiting().contains(&"i/1/implement"));
 
     let mut cancel = World::submitted(packet(&NINE));

@@ -64,9 +64,9 @@ fn a_holdout_that_cannot_be_measured_takes_the_win_away_from_nobody_else() {
 /// Steps of one session through every phase, the holdout included.
 fn steps() -> Vec<fn(&mut World)> {
     vec![
-        |world| world.happens(Event::Submitted { at: world.now, yes: true }),
-        |world| world.settle("a/1/implement", tree("a1")),
+        |world| world.happens(Event::Submitted { at: world.now, yes: true, base_first: true }),
         |world| world.settle("base/0/evaluate", base()),
+        |world| world.settle("a/1/implement", tree("a1")),
         |world| world.settle("a/1/evaluate", figures(0.8)),
         |world| world.settle("b/1/implement", tree("b1")),
         |world| world.settle("b/1/evaluate", figures(0.9)),

@@ -121,7 +121,7 @@ fn an_empty_change_is_told_and_not_evaluated() {
 
 #[test]
 fn engines_that_all_end_before_the_base_leave_no_job_behind() {
-    let mut world = World::submitted(with_rounds(&["a"], 1));
+    let mut world = World::submitted_as(with_rounds(&["a"], 1), false);
     world.settle("a/1/implement", nothing());
     assert!(world.effects.contains(&Effect::Cancel { engines_only: false }));
     assert_eq!(world.end(), (Status::NoWinner, None));
@@ -164,7 +164,7 @@ fn an_engine_that_cannot_be_set_up_says_the_mend() {
 #[test]
 fn a_harness_that_does_not_measure_the_base_ends_the_session_with_a_mend() {
     let mut world = World::submitted(packet(&["a", "b"]));
-    world.settle("a/1/implement", tree("a1"));
+    assert_eq!(world.waiting(), ["base/0/evaluate"], "no engine is paid for before that is known");
     let incomplete = Some("scenario 'small': the harness ended with exit 127".to_owned());
     world.settle("base/0/evaluate", Outcome::Evaluated(Evaluated { incomplete, ..measured([1.0; 3]) }));
     assert_eq!(world.end(), (Status::Failed, None));
@@ -189,6 +189,7 @@ fn a_base_that_fails_a_gate_goes_on_and_every_brief_says_it() {
     let red = Evaluated { gates: vec![gate(Exit::Code(1))], ..measured([1.0; 3]) };
     world.settle("base/0/evaluate", Outcome::Evaluated(red));
     assert_eq!(world.told()[0].1, "the base itself fails: tests");
+    assert!(world.brief("a/1/implement").contains("The base itself fails `tests` (exit 1)."));
     world.settle("a/1/implement", nothing());
     assert!(world.brief("a/2/implement").contains("The base itself fails `tests` (exit 1)."));
 }

@@ -2,6 +2,7 @@
 
 use super::world::*;
 use crate::id::JobId;
+use crate::job::Work;
 use crate::outcome::{Evaluated, Exit, Failure, Flag, FlagKind, Implemented, Outcome, Usage};
 use crate::packet::{Budget, Packet};
 use crate::session::{Event, IllegalTransition, Phase};
@@ -20,6 +21,10 @@ enum Step {
     },
     Wall,
     Cancel,
+    /// Killed, and taken up again this much later.
+    Resume {
+        idle: u64,
+    },
     /// Events that may be illegal now; those change nothing.
     Stray(u8),
 }
@@ -29,19 +34,23 @@ fn step() -> impl Strategy<Value = Step> {
         40 => (any::<usize>(), 0..20u8, 0.5..1.5f64).prop_map(|(nth, how, ratio)| Step::Settle { nth, how, ratio }),
         1 => Just(Step::Wall),
         1 => Just(Step::Cancel),
-        4 => (0..5u8).prop_map(Step::Stray),
+        3 => (0..9_000_000u64).prop_map(|idle| Step::Resume { idle }),
+        4 => (0..6u8).prop_map(Step::Stray),
     ]
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
-    (1..=NAMES.len(), 1..4u32, 1..3u32, any::<[bool; 4]>()).prop_map(|(many, rounds, stale_rounds, flags)| {
-        let [holdout, kpis, wall, cost] = flags;
+    (1..=NAMES.len(), 1..4u32, 1..3u32, any::<[bool; 5]>()).prop_map(|(many, rounds, stale_rounds, flags)| {
+        let [holdout, kpis, wall, cost, gates] = flags;
         let mut packet = if kpis { packet(&NAMES[..many]) } else { without_kpis(&NAMES[..many]) };
+        if !gates {
+            packet.gates.clear();
+        }
         if let Some(harness) = packet.harness.as_mut().filter(|_| holdout) {
             harness.holdout = vec![HELD.into()];
         }
         let (wall, cost_usd) = (wall.then(|| Duration::from_secs(60)), cost.then_some(1.0));
-        Packet { budget: Budget { rounds, wall, cost_usd, stale_rounds }, ..packet }
+        Packet { budget: Budget { rounds, wall, cost_usd, stale_rounds, ..Budget::default() }, ..packet }
     })
 }
 
@@ -71,12 +80,24 @@ fn outcome(job: &str, nth: usize, how: u8, ratio: f64) -> Outcome {
 fn stray(world: &World, kind: u8) -> Event {
     let at = world.now;
     match kind {
-        0 => Event::Submitted { at, yes: true },
+        0 => Event::Submitted { at, yes: true, base_first: true },
         1 => Event::Decided { at, answer: "perhaps".into() },
         2 => Event::Settled { at, job: JobId::new("5e55/nobody/1/implement"), outcome: tree("x") },
         3 => Event::Settled { at, job: JobId::new("5e55/base/0/evaluate-not"), outcome: base() },
+        4 => Event::Resumed { at, since: at },
         _ => Event::Decided { at, answer: "all".into() },
     }
+}
+
+/// The wall moves by exactly the time in which nobody moved the session, and nothing else changes.
+fn resume(world: &mut World, idle: u64) {
+    if world.session.phase != Phase::Running {
+        return;
+    }
+    let (wall, lasted, jobs) = (world.session.wall_ends(), world.session.lasted(), world.jobs.clone());
+    world.resumes_after(idle);
+    assert_eq!(world.session.wall_ends(), wall.map(|ends| ends + idle));
+    assert_eq!((world.session.lasted(), world.effects.len(), &world.jobs), (lasted, 0, &jobs));
 }
 
 fn take(world: &mut World, step: Step) {
@@ -90,6 +111,7 @@ fn take(world: &mut World, step: Step) {
         Step::Wall if world.session.wall_ends().is_some() => world.wall_passes(),
         Step::Cancel if world.session.standing().is_none() => world.cancel(),
         Step::Wall | Step::Cancel => {}
+        Step::Resume { idle } => resume(world, idle),
         Step::Stray(kind) => {
             let (before, jobs) = (world.session.clone(), world.jobs.clone());
             let legal = world.try_event(stray(world, kind)).is_ok();
@@ -98,20 +120,31 @@ fn take(world: &mut World, step: Step) {
     }
 }
 
+/// An engine is paid for only when the base is known to be measurable.
+fn assert_base_first(world: &World) {
+    let engines = world.jobs.values().any(|job| matches!(job.work, Work::Implement { .. }));
+    let checked = world.session.packet.harness.is_some() || !world.session.packet.gates.is_empty();
+    assert!(!engines || !checked || world.session.base_evaluated.is_some(), "{:?}", world.waiting());
+}
+
 proptest! {
     #[test]
     fn any_outcomes_in_any_order_end_in_a_standing_with_everybody_once(
         packet in any_packet(),
+        base_first in any::<bool>(),
         answer in prop_oneof![Just("all"), Just("first-8")],
         steps in proptest::collection::vec(step(), 0..120),
         rest in proptest::collection::vec((any::<usize>(), 0.5..1.5f64), 100),
     ) {
-        let mut world = World::submitted(packet);
+        let mut world = World::submitted_as(packet, base_first);
         if matches!(world.session.phase, Phase::Asking(_)) {
             world.happens(Event::Decided { at: world.now, answer: answer.into() });
         }
         for step in steps {
             take(&mut world, step);
+            if base_first {
+                assert_base_first(&world);
+            }
         }
         // Whatever was left open ends when its jobs do; nothing waits for what nobody runs.
         for (nth, ratio) in rest {
@@ -141,7 +174,7 @@ fn an_illegal_event_is_refused_by_its_reason() {
     let at = world.now;
     let unknown = JobId::new("5e55/a/1/evaluate");
     let rows = [
-        (Event::Submitted { at, yes: true }, IllegalTransition::SubmittedTwice(id.clone())),
+        (Event::Submitted { at, yes: true, base_first: true }, IllegalTransition::SubmittedTwice(id.clone())),
         (Event::Decided { at, answer: "all".into() }, IllegalTransition::NothingAsked(id.clone())),
         (
             Event::Settled { at, job: unknown.clone(), outcome: figures(0.1) },

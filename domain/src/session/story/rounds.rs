@@ -2,22 +2,22 @@
 
 use super::world::*;
 use crate::job::Tree;
-use crate::outcome::{Exit, Implemented, Outcome, Usage};
+use crate::outcome::{Evaluated, Exit, Implemented, Outcome, Usage};
 use crate::packet::{Budget, Packet};
-use crate::session::{Effect, NoticeKind, Play};
+use crate::session::{Effect, Event, IllegalTransition, NoticeKind, Play};
 use crate::standing::Status;
 use std::time::Duration;
 
 #[test]
-fn the_base_is_measured_once_and_candidates_wait_for_it() {
+fn the_base_is_measured_once_and_no_engine_begins_before() {
     let mut world = World::submitted(packet(&["a", "b"]));
-    assert_eq!(world.waiting(), ["a/1/implement", "b/1/implement", "base/0/evaluate"]);
-    world.settle("a/1/implement", tree("a1"));
-    assert_eq!(world.contestant("a").play, Play::AwaitingBase(1));
-    assert_eq!(world.waiting(), ["b/1/implement", "base/0/evaluate"]);
+    assert_eq!(world.waiting(), ["base/0/evaluate"]);
+    assert_eq!(world.contestant("a").play, Play::Waiting);
 
     world.settle("base/0/evaluate", base());
     assert_eq!(world.told(), [(NoticeKind::BaseMeasured, "the base passes every gate")]);
+    assert_eq!(world.waiting(), ["a/1/implement", "b/1/implement"]);
+    world.settle("a/1/implement", tree("a1"));
     assert_eq!(world.waiting(), ["a/1/evaluate", "b/1/implement"]);
     let stored = Tree { commit: crate::id::Commit::new("a1"), bundle: "bundle-of-a1".into() };
     assert_eq!(world.evaluated_tree("a/1/evaluate"), Some(&stored));
@@ -27,9 +27,32 @@ fn the_base_is_measured_once_and_candidates_wait_for_it() {
 }
 
 #[test]
+fn with_nothing_to_run_on_the_base_engines_begin_at_once() {
+    let mut world = World::submitted(Packet { gates: Vec::new(), ..without_kpis(&["a", "b"]) });
+    assert_eq!(world.waiting(), ["a/1/implement", "b/1/implement", "base/0/evaluate"]);
+    world.settle("a/1/implement", tree("a1"));
+    assert_eq!(world.contestant("a").play, Play::AwaitingBase(1));
+    world.settle("base/0/evaluate", Outcome::Evaluated(Evaluated::default()));
+    assert_eq!(world.waiting(), ["a/1/evaluate", "b/1/implement"]);
+}
+
+#[test]
+fn a_record_that_began_with_its_engines_goes_on_as_it_began() {
+    let mut world = World::submitted_as(packet(&["a", "b"]), false);
+    assert_eq!(world.waiting(), ["a/1/implement", "b/1/implement", "base/0/evaluate"]);
+    world.settle("a/1/implement", tree("a1"));
+    assert_eq!(world.contestant("a").play, Play::AwaitingBase(1));
+    assert_eq!(world.waiting(), ["b/1/implement", "base/0/evaluate"]);
+    world.settle("base/0/evaluate", base());
+    assert_eq!(world.waiting(), ["a/1/evaluate", "b/1/implement"]);
+}
+
+#[test]
 fn a_job_says_whose_it_is_and_what_limits_it() {
-    let world = World::submitted(Packet { parallel: 2, ..packet(&["a"]) });
-    let (engine, base) = (&world.jobs["a/1/implement"], &world.jobs["base/0/evaluate"]);
+    let mut world = World::submitted(Packet { parallel: 2, ..packet(&["a"]) });
+    let base_job = world.jobs["base/0/evaluate"].clone();
+    world.settle("base/0/evaluate", base());
+    let (engine, base) = (&world.jobs["a/1/implement"], &base_job);
     assert_eq!((engine.id.as_str(), engine.round, engine.session_limit), ("5e55/a/1/implement", 1, 2));
     assert_eq!(engine.engine.as_deref(), Some("engine-a"));
     assert_eq!((&base.competitor, &base.engine, base.round), (&None, &None, 0), "an evaluation costs no engine slot");
@@ -153,9 +176,54 @@ fn when_the_wall_time_passes_engines_stop_and_evaluations_end() {
 }
 
 #[test]
-fn a_wall_that_passes_before_the_base_is_measured_lets_the_base_end() {
+fn the_wall_time_stands_still_while_nobody_moves_the_session() {
+    let budget = Budget { rounds: 3, wall: Some(Duration::from_secs(600)), ..Budget::default() };
+    let mut world = World::begun(Packet { budget, ..packet(&["a"]) });
+    assert_eq!(world.session.wall_ends(), Some(601_000));
+    world.now += 5_000;
+    world.resumes_after(3_600_000);
+    assert_eq!((world.session.wall_ends(), world.session.idle), (Some(4_201_000), 3_600_000));
+    assert_eq!(world.session.lasted(), 6_000);
+    world.settle("a/1/implement", tree("a1"));
+    world.resumes_after(1_000);
+    assert_eq!(world.session.wall_ends(), Some(4_202_000));
+}
+
+#[test]
+fn what_the_record_saw_happen_was_no_idle_time() {
+    let mut world = World::begun(packet(&["a"]));
+    let (seen, later) = (world.now, world.now + 2_000);
+    world.happens(Event::Resumed { at: later, since: 0 });
+    assert_eq!(world.session.idle, later - seen);
+    world.happens(Event::Resumed { at: seen, since: 0 });
+    assert_eq!(
+        (world.session.idle, world.session.latest),
+        (later - seen, later),
+        "a clock that was set back adds nothing"
+    );
+}
+
+#[test]
+fn only_what_runs_is_taken_up() {
+    let mut world = World::begun(packet(&["a"]));
+    world.cancel();
+    let refused = world.try_event(Event::Resumed { at: world.now, since: 0 });
+    assert_eq!(refused, Err(IllegalTransition::NotRunning(world.session.id.clone())));
+}
+
+#[test]
+fn a_wall_that_passes_before_the_base_is_measured_ends_a_session_that_has_nothing_else() {
     let budget = Budget { wall: Some(Duration::from_secs(1)), ..Budget::default() };
     let mut world = World::submitted(Packet { budget, ..packet(&["a", "b"]) });
+    world.wall_passes();
+    assert_eq!(world.end(), (Status::NoWinner, None));
+    assert_eq!(world.entry("a").stopped, "wall time used up");
+}
+
+#[test]
+fn a_wall_that_passes_before_the_base_is_measured_lets_the_base_end_for_what_is_stored() {
+    let budget = Budget { wall: Some(Duration::from_secs(1)), ..Budget::default() };
+    let mut world = World::submitted_as(Packet { budget, ..packet(&["a", "b"]) }, false);
     world.settle("a/1/implement", tree("a1"));
     world.wall_passes();
     assert_eq!(world.waiting(), ["base/0/evaluate"]);

@@ -37,8 +37,13 @@ impl World {
     }
 
     pub(crate) fn submitted(packet: Packet) -> Self {
+        Self::submitted_as(packet, true)
+    }
+
+    /// `base_first` is `false` in records that were begun before there was a choice.
+    pub(crate) fn submitted_as(packet: Packet, base_first: bool) -> Self {
         let mut world = Self::new(packet);
-        world.happens(Event::Submitted { at: world.now, yes: false });
+        world.happens(Event::Submitted { at: world.now, yes: false, base_first });
         world
     }
 
@@ -91,6 +96,13 @@ impl World {
     pub(crate) fn wall_passes(&mut self) {
         self.now += 1_000;
         self.happens(Event::WallPassed { at: self.now });
+    }
+
+    /// A process takes the session up when nobody has moved it for so long.
+    pub(crate) fn resumes_after(&mut self, idle: Millis) {
+        let since = self.now;
+        self.now += idle;
+        self.happens(Event::Resumed { at: self.now, since });
     }
 
     pub(crate) fn cancel(&mut self) {
@@ -195,6 +207,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
             scenarios: SHOWN.map(str::to_owned).to_vec(),
             holdout: Vec::new(),
             repeats: 3,
+            token: false,
         }),
         kpis: vec![Kpi {
             name: "steps".into(),
@@ -211,6 +224,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         sandbox: Sandbox::default(),
         language: Language::English,
         unknown: Vec::new(),
+        found: Found::default(),
     }
 }
 

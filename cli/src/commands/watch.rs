@@ -1,0 +1,116 @@
+//! `arena watch`: a session from its beginning to its end, or to where nobody moves it any more.
+
+use super::Done;
+use super::look::show_known;
+use crate::args::Common;
+use crate::embedded::Embedded;
+use crate::failure::{Failure, INTERRUPTED, WAITING};
+use crate::output;
+use crate::progress::Progress;
+use crate::session::Known;
+use arena_domain::session::Phase;
+use arena_domain::text::sanitise_line;
+use arena_proto::v1::WatchRequest;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio_stream::StreamExt;
+
+/// How long nothing is heard before the watcher looks whether anybody moves the session still.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// How the feed came to its end.
+enum Fed {
+    Ended,
+    /// Nobody moves the session.
+    Quiet,
+    Interrupted,
+}
+
+/// Ends with the result, or with what has to be done when nobody moves the session, unless it shall `wait` for that.
+pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str, wait: bool) -> Done {
+    let known = Known::load(embedded, id).await?;
+    let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
+    let mut progress = Progress::start(common.json, &names);
+    let mut after = 0;
+    let fed = match unmoved(embedded, &known) {
+        Some(_) if !wait => Fed::Quiet,
+        idle => {
+            if let Some(failure) = idle {
+                progress.say(&format!("{}: {}", failure.what, failure.mend));
+            }
+            follow(embedded, &known, &mut after, &mut progress, wait).await?
+        }
+    };
+    match fed {
+        Fed::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
+        Fed::Ended => {}
+        Fed::Quiet => recorded(embedded, &known, &mut after, &mut progress).await?,
+    }
+    progress.finish();
+    let known = Known::load(embedded, known.session.id.as_str()).await?;
+    match unmoved(embedded, &known) {
+        Some(failure) => Err(failure),
+        None => show_known(common, embedded, &known, |result| output::line(&result.to_string())),
+    }
+}
+
+/// What has to be done before anything more will be seen of a session that no process moves.
+fn unmoved(embedded: &Embedded, known: &Known) -> Option<Failure> {
+    let id = &known.session.id;
+    if embedded.is_running(id) {
+        return None;
+    }
+    match &known.session.phase {
+        Phase::Ended(_) => None,
+        Phase::Asking(question) => {
+            let what = format!("session {id} waits for an answer: {}", sanitise_line(&question.text, 300));
+            let mend = format!("`arena decide {id} {}`, then `arena resume {id}`", question.options.join("|"));
+            Some(Failure::new(WAITING, what, mend))
+        }
+        Phase::New | Phase::Running => {
+            let what = format!("session {id} was interrupted, and nobody moves it");
+            Some(Failure::new(WAITING, what, format!("`arena resume {id}`, or wait for somebody to: `--wait`")))
+        }
+    }
+}
+
+/// Shows what comes until the session ends, or until it is quiet and nobody moves it.
+async fn follow(
+    embedded: &Embedded,
+    known: &Known,
+    after: &mut u64,
+    progress: &mut Progress,
+    wait: bool,
+) -> Result<Fed, Failure> {
+    let id = &known.session.id;
+    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false };
+    let mut items = embedded.sessions().watch(request).await?.into_inner();
+    loop {
+        let item = tokio::select! {
+            item = items.next() => item,
+            () = tokio::time::sleep(QUIET), if !wait => {
+                if !embedded.is_running(id) && unmoved(embedded, &Known::load(embedded, id.as_str()).await?).is_some() {
+                    return Ok(Fed::Quiet);
+                }
+                continue;
+            },
+            _ = tokio::signal::ctrl_c() => return Ok(Fed::Interrupted),
+        };
+        let Some(item) = item else { return Ok(Fed::Ended) };
+        let item = item?;
+        *after = item.seq;
+        progress.show(&item);
+    }
+}
+
+/// Shows what is on record and has not been shown.
+async fn recorded(embedded: &Embedded, known: &Known, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
+    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true };
+    let mut items = embedded.sessions().watch(request).await?.into_inner();
+    while let Some(item) = items.next().await {
+        let item = item?;
+        *after = item.seq;
+        progress.show(&item);
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The engines that could run here: what is known, what is installed, and which have a key.
+
+use crate::args::Common;
+use crate::embedded::{configuration, engines_folder};
+use crate::failure::{Failure, GENERAL, NOT_FOUND, USAGE};
+use arena_domain::packet::BriefStyle;
+use arena_worker::broker::{self, Broker, Readiness};
+use arena_worker::engine::packs::Packs;
+use arena_worker::engine::{Manifest, built_in, find, load};
+use arena_worker::run::Engines;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What an engine needs before it can run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub reason: String,
+    pub mend: String,
+}
+
+/// The engines that this machine knows, and the packs and keys it has.
+pub(crate) struct Known {
+    pub engines: Engines,
+    broker: Broker,
+}
+
+impl Known {
+    pub(crate) fn read(common: &Common) -> Result<Self, Failure> {
+        let engines = engines(common)?;
+        // Nothing is opened through this one, so nothing is written.
+        let nowhere = PathBuf::new();
+        let settings = broker::Settings::new(&engines.config, nowhere.clone(), nowhere, engines.environment.clone());
+        let broker = Broker::new(settings).map_err(|error| Failure::new(GENERAL, error.to_string(), error.mend()))?;
+        Ok(Self { engines, broker })
+    }
+
+    /// Engines that could run here now.
+    pub(crate) fn ready(&self) -> Vec<String> {
+        let all = self.engines.manifests.iter().filter(|one| one.pack.is_some() && self.missing(&one.name).is_none());
+        all.map(|one| one.name.clone()).collect()
+    }
+
+    /// What this engine still needs here; `None`: it is ready.
+    pub(crate) fn missing(&self, name: &str) -> Option<Missing> {
+        let Some(one) = find(&self.engines.manifests, name) else {
+            return Some(Missing {
+                reason: format!("no engine is called {name}"),
+                mend: format!("say how it is run: [engine.{name}] with `command = [\"…\"]` in the packet"),
+            });
+        };
+        if one.pack.is_some() && self.engines.packs.choose(one, None).is_none() {
+            let reason = format!("engine {name} is not installed here");
+            return Some(Missing { reason, mend: format!("`{}`", one.how_to_install()) });
+        }
+        if one.serves_any() {
+            return None;
+        }
+        match self.broker.credential(&one.provider) {
+            Readiness::Ready => None,
+            Readiness::Missing { reason, mend } => Some(Missing { reason: format!("engine {name}: {reason}"), mend }),
+        }
+    }
+
+    /// A version that Arena was never tested with; `None`: tested, or not a pack.
+    pub(crate) fn untested(&self, name: &str) -> Option<Missing> {
+        let one = find(&self.engines.manifests, name)?;
+        let pack = self.engines.packs.choose(one, None).filter(|pack| !one.is_tested(&pack.record.version))?;
+        let tested = one.tested.as_ref();
+        let range = tested.map(|tested| format!("; tested are {} and later, before {}", tested.from, tested.below));
+        let reason = format!("engine {name} {} is untested{}", pack.record.version, range.unwrap_or_default());
+        Some(Missing { reason, mend: format!("`{}` brings a tested one", one.how_to_install()) })
+    }
+
+    /// Every provider of the configuration, and what it lacks.
+    pub(crate) fn providers(&self) -> Vec<(String, Option<Missing>)> {
+        let names = self.engines.config.providers.keys();
+        let lacks = |name: &String| match self.broker.credential(name) {
+            Readiness::Ready => None,
+            Readiness::Missing { reason, mend } => Some(Missing { reason, mend }),
+        };
+        names.map(|name| (name.clone(), lacks(name))).collect()
+    }
+
+    /// For somebody who has none yet.
+    pub(crate) fn how_to_begin(&self) -> String {
+        let installed = self.engines.manifests.iter().find(|one| self.engines.packs.choose(one, None).is_some());
+        match installed.and_then(|one| self.missing(&one.name)) {
+            Some(missing) => missing.mend,
+            None => "`arena engines install codex`, or say how yours is run: [engine.NAME] in the packet".into(),
+        }
+    }
+
+    pub(crate) fn contextual(&self) -> BTreeSet<String> {
+        let contextual = self.engines.manifests.iter().filter(|one| one.style == BriefStyle::Contextual);
+        contextual.flat_map(|one| one.aliases.iter().chain([&one.name])).cloned().collect()
+    }
+
+    /// One line on what is installed.
+    pub(crate) fn summary(&self) -> String {
+        let packs = &self.engines.packs;
+        let installed =
+            |one: &Manifest| packs.choose(one, None).map(|pack| format!("{} {}", one.name, pack.record.version));
+        let all: Vec<String> = self.engines.manifests.iter().filter_map(installed).collect();
+        if all.is_empty() { "none installed: `arena engines` says how".into() } else { all.join(", ") }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<&Manifest, Failure> {
+        find(&self.engines.manifests, name).ok_or_else(|| {
+            let names: Vec<&str> = self.engines.manifests.iter().map(|one| one.name.as_str()).collect();
+            Failure::new(NOT_FOUND, format!("there is no engine \"{name}\""), format!("one of {}", names.join(", ")))
+        })
+    }
+}
+
+/// As the configuration of this machine says.
+pub(crate) fn engines(common: &Common) -> Result<Engines, Failure> {
+    let config = configuration(common)?;
+    let packs = Packs::new(&config.worker.engine_packs, &|name| std::env::var(name).ok());
+    let manifests = match engines_folder(common) {
+        Some(folder) => load(&folder).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(USAGE, lines.join("\n"), format!("correct what lies in {}", folder.display()))
+        })?,
+        None => built_in().to_vec(),
+    };
+    Ok(Engines { manifests, packs, config, environment: Arc::new(|name| std::env::var(name).ok()) })
+}

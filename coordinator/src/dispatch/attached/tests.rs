@@ -1,0 +1,141 @@
+//! Workers that come, break off and come back: no job is handed out twice, and no worker gets more than it has slots for.
+
+use super::*;
+use crate::dispatch::tests::{passing, submit, submitted};
+use arena_domain::job::MAX_DEATHS;
+use arena_domain::schedule::Left;
+use std::future::Future;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// The worker's side of one stream.
+struct Link {
+    up: mpsc::Sender<Result<v1::Up, Status>>,
+    down: mpsc::Receiver<Result<v1::Down, Status>>,
+}
+
+impl Link {
+    async fn open(coordinator: &Coordinator, slots: u32, leases: Vec<v1::Lease>) -> Self {
+        let (up, incoming) = mpsc::channel(16);
+        let (outgoing, down) = mpsc::channel(16);
+        drop(arena_runtime::tasks::spawn(attach(coordinator.clone(), ReceiverStream::new(incoming), outgoing)));
+        let link = Self { up, down };
+        let hello = v1::Hello { worker: "w".into(), slots, only_session: String::new(), leases };
+        link.say(up::Up::Hello(hello)).await;
+        link
+    }
+
+    async fn say(&self, message: up::Up) {
+        self.up.send(Ok(v1::Up { up: Some(message) })).await.unwrap();
+    }
+
+    async fn reports(&self, lease: &v1::Lease) {
+        let result = v1::Result { lease: Some(lease.clone()), outcome: Some(passing().to_wire()) };
+        self.say(up::Up::Result(result)).await;
+    }
+
+    async fn hears(&mut self) -> down::Down {
+        soon(self.down.recv()).await.unwrap().unwrap().down.unwrap()
+    }
+
+    /// The lease of the job that it is given.
+    async fn begins(&mut self) -> v1::Lease {
+        let message = self.hears().await;
+        let down::Down::Run(run) = message else { panic!("no job: {message:?}") };
+        v1::Lease { job: run.job.unwrap().id, fence: run.fence }
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), future).await.unwrap()
+}
+
+fn acknowledged(lease: &v1::Lease, accepted: bool) -> down::Down {
+    down::Down::Acknowledged(v1::Acknowledged { job: lease.job.clone(), accepted })
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_keeps_what_it_runs_and_gets_no_more_than_it_has_slots_for() {
+    let (_folder, coordinator, _) = submitted().await;
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let lease = link.begins().await;
+    drop(link);
+    let mut link = Link::open(&coordinator, 1, vec![lease.clone()]).await;
+    link.reports(&lease).await;
+    assert_eq!(link.hears().await, acknowledged(&lease, true), "its only slot was taken until then");
+    assert_ne!(link.begins().await.job, lease.job);
+}
+
+#[tokio::test]
+async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
+    let (_folder, coordinator, _) = submitted().await;
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let lease = link.begins().await;
+    drop(link);
+    // With no slots of its own it is given nothing, and what it names is known again.
+    let mut link = Link::open(&coordinator, 0, Vec::new()).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], free_slots: 0 })).await;
+    coordinator
+        .store
+        .abandon(session_of(&JobId::new(&lease.job)).unwrap(), Left::Dead, clock::now_millis())
+        .await
+        .unwrap();
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], free_slots: 0 })).await;
+    let stop = down::Down::Stop(v1::Stop { job: lease.job, reason: "cancelled, or its lease is lost".into() });
+    assert_eq!(link.hears().await, stop);
+}
+
+#[tokio::test]
+async fn what_a_worker_runs_is_handed_to_nobody_else_though_its_stream_broke() {
+    let (_folder, coordinator, _) = submitted().await;
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let lease = link.begins().await;
+    drop(link);
+    let mut other = Link::open(&coordinator, 1, Vec::new()).await;
+    assert_ne!(other.begins().await.job, lease.job);
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
+    let (_folder, coordinator, id) = submitted().await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let old = link.begins().await;
+    drop(link);
+    coordinator.store.abandon(id, Left::Politely, clock::now_millis()).await.unwrap();
+    let mut link = Link::open(&coordinator, 1, vec![old.clone()]).await;
+    let stop = down::Down::Stop(v1::Stop { job: old.job.clone(), reason: "cancelled, or its lease is lost".into() });
+    assert_eq!(link.hears().await, stop);
+    let anew = link.begins().await;
+    assert_eq!((&anew.job, anew.fence == old.fence), (&old.job, false));
+    // A heartbeat that was on its way names the old lease: the new one is not stopped by it.
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], free_slots: 0 })).await;
+    link.reports(&old).await;
+    assert_eq!(link.hears().await, acknowledged(&old, false));
+    link.reports(&anew).await;
+    assert_eq!(link.hears().await, acknowledged(&anew, true));
+}
+
+#[tokio::test]
+async fn a_job_that_ended_all_its_workers_ends_as_a_failure_and_is_not_handed_out() {
+    let (_folder, coordinator, id) = submitted().await;
+    for turn in 0..MAX_DEATHS {
+        let ask = Ask { worker: WorkerId::new("dead"), fence: Fence::new(format!("f{turn}")), only: None };
+        coordinator.store.claim(ask, clock::now_millis()).await.unwrap().unwrap();
+        coordinator.store.bury(vec![WorkerId::new("dead")], clock::now_millis()).await.unwrap();
+    }
+    let mut changes = coordinator.changes();
+    let _link = Link::open(&coordinator, 1, Vec::new()).await;
+    let ended = async {
+        loop {
+            changes.recv().await.unwrap();
+            let (_, session) = crate::sessions::load(&coordinator.store, &id).await.unwrap();
+            if let Some(standing) = session.standing() {
+                return standing.reason.clone();
+            }
+        }
+    };
+    let reason = format!("the base: infrastructure: {MAX_DEATHS} workers were killed, or died, while they ran it");
+    assert_eq!(soon(ended).await, reason);
+}

@@ -1,0 +1,152 @@
+//! What a request asks for: its model, how much it may answer, and whether it streams.
+
+use super::route::{Kind, Route};
+use arena_runtime::config::Api;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// A token is rarely fewer bytes of JSON than this, so a guess of the input is rarely too small.
+const BYTES_PER_TOKEN: u64 = 2;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    /// As it is sent on.
+    pub(super) body: Bytes,
+    pub(super) guessed_input: u64,
+    /// Of all its answers together; `None` when the request does not say.
+    pub(super) most_output: Option<u64>,
+}
+
+/// The fields that matter. One that stands twice is refused, since two readers could take different ones.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+    stream: Option<bool>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    max_output_tokens: Option<u64>,
+    n: Option<u64>,
+    background: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    #[serde(rename = "generationConfig", alias = "generation_config")]
+    generation: Option<Generation>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Generation {
+    #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
+    max_output_tokens: Option<u64>,
+    #[serde(rename = "candidateCount", alias = "candidate_count")]
+    candidates: Option<u64>,
+}
+
+/// The reason when it cannot be read.
+pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, &'static str> {
+    // A list would be read field by field too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("the request is no JSON object");
+    }
+    let head: Head<'_> = serde_json::from_slice(&body).map_err(|_| "the request is no JSON that can be relied on")?;
+    if head.background == Some(true) {
+        return Err("an answer in the background cannot be metered");
+    }
+    let said = route.model.as_deref().or(head.model.as_deref());
+    let model = said.filter(|model| !model.is_empty()).ok_or("the request names no model")?.to_owned();
+    let generation = head.generation.as_ref();
+    let stated = [
+        head.max_tokens,
+        head.max_completion_tokens,
+        head.max_output_tokens,
+        generation.and_then(|generation| generation.max_output_tokens),
+    ];
+    let answers = head.n.or(generation.and_then(|generation| generation.candidates)).unwrap_or(1).max(1);
+    let most_output = stated.into_iter().flatten().max().map(|most| most.saturating_mul(answers));
+    let usage_asked = head.stream_options.is_some_and(|options| options.include_usage == Some(true));
+    let adds = route.api == Api::Chat && route.kind == Kind::Generate && head.stream == Some(true) && !usage_asked;
+    let guessed_input = (body.len() as u64).div_ceil(BYTES_PER_TOKEN);
+    let body = if adds { with_usage(&body)? } else { body };
+    Ok(Asked { model, body, guessed_input, most_output })
+}
+
+/// A stream of chat completions says what it cost only when it is asked to.
+fn with_usage(body: &[u8]) -> Result<Bytes, &'static str> {
+    let mut whole: Value = serde_json::from_slice(body).map_err(|_| "the request is no JSON")?;
+    match whole.get_mut("stream_options").and_then(Value::as_object_mut) {
+        Some(options) => {
+            options.insert("include_usage".to_owned(), json!(true));
+        }
+        None => whole["stream_options"] = json!({ "include_usage": true }),
+    }
+    serde_json::to_vec(&whole).map(Bytes::from).map_err(|_| "the request cannot be written again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(api: Api, model: Option<&str>, body: &'static str) -> Result<Asked, &'static str> {
+        let route = Route { api, kind: Kind::Generate, model: model.map(str::to_owned) };
+        read(&route, Bytes::from_static(body.as_bytes()))
+    }
+
+    #[test]
+    fn the_model_and_the_most_of_the_answer_are_read_for_every_api() {
+        let rows = [
+            (Api::Responses, None, r#"{"model":"m","max_output_tokens":10,"input":[{"model":"x"}]}"#, Some(10)),
+            (Api::Chat, None, r#"{"model":"m","max_completion_tokens":10,"n":3}"#, Some(30)),
+            (Api::Messages, None, r#"{"max_tokens":10,"model":"m"}"#, Some(10)),
+            (Api::Gemini, Some("m"), r#"{"generationConfig":{"maxOutputTokens":10,"candidateCount":2}}"#, Some(20)),
+            (Api::Gemini, Some("m"), r#"{"model":"other","contents":[]}"#, None),
+        ];
+        for (api, model, body, most_output) in rows {
+            let asked = asked(api, model, body).unwrap();
+            assert_eq!((asked.model.as_str(), asked.most_output), ("m", most_output), "{body}");
+            assert_eq!(asked.body, body.as_bytes());
+            assert_eq!(asked.guessed_input, (body.len() as u64).div_ceil(2));
+        }
+    }
+
+    #[test]
+    fn a_chat_stream_is_made_to_say_what_it_cost() {
+        let rows = [
+            (
+                r#"{"model":"m","stream":true}"#,
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+            (
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":false,"x":1}}"#,
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1}}"#,
+            ),
+            (r#"{"model":"m","stream":false}"#, r#"{"model":"m","stream":false}"#),
+        ];
+        for (given, sent) in rows {
+            assert_eq!(asked(Api::Chat, None, given).unwrap().body, sent.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        for body in [
+            r#"{"model":"m","model":"forbidden"}"#,
+            r#"{"model":["m"]}"#,
+            r#"{"model":""}"#,
+            r#"{"input":1}"#,
+            r#"{"model":"m","background":true}"#,
+            r#"{"model":"m","generationConfig":{},"generation_config":{}}"#,
+            r#"["m",true,null,null,null,null,null,null,null]"#,
+            "[]",
+            "",
+        ] {
+            assert!(asked(Api::Responses, None, body).is_err(), "{body}");
+        }
+    }
+}

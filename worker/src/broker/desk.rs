@@ -1,0 +1,109 @@
+//! All that the requests of one door share.
+
+use super::audit::{self, Log};
+use super::books::Books;
+use super::credential::Missing;
+use super::policy::{OpenError, Policy};
+use super::purses::SharedPurse;
+use super::{Inner, model, price};
+use arena_runtime::config::Provider;
+use arena_runtime::tasks::Tasks;
+use std::sync::{Arc, Mutex};
+
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) broker: Arc<Inner>,
+    pub(super) policy: Policy,
+    pub(super) provider: Option<Provider>,
+    /// Host in lower case, and port.
+    pub(super) egress: Vec<(String, u16)>,
+    pub(super) books: Books,
+    /// Of the job and of the session, where they have a cost budget.
+    pub(super) purses: Vec<Arc<SharedPurse>>,
+    /// Connections of plain HTTP to listed places.
+    pub(super) side: Mutex<Tasks>,
+}
+
+impl Desk {
+    pub(super) fn set(broker: Arc<Inner>, policy: Policy) -> Result<Self, OpenError> {
+        let provider = provider(&broker, &policy)?;
+        let egress = policy.egress.iter().map(|entry| {
+            let place = authority(entry).filter(|(_, port)| *port > 0);
+            place.ok_or_else(|| OpenError::Egress { entry: entry.clone() })
+        });
+        let egress = egress.collect::<Result<Vec<_>, _>>()?;
+        let log = Log::open(&audit::path(&broker.settings.audit, &policy.session))?;
+        let mut purses = Vec::new();
+        if provider.is_some() {
+            if let Some(limit) = policy.budgets.cost_usd {
+                purses.push(Arc::new(SharedPurse::new(limit, 0.0)));
+            }
+            if let Some(cost) = policy.session_cost {
+                purses.push(broker.purses.open(&policy.session, cost)?);
+            }
+        }
+        let books = Books::new(policy.budgets, log);
+        Ok(Self { broker, policy, provider, egress, books, purses, side: Mutex::default() })
+    }
+}
+
+/// The job's provider, when it can be used as the policy wants.
+fn provider(broker: &Inner, policy: &Policy) -> Result<Option<Provider>, OpenError> {
+    let Some(name) = &policy.provider else { return Ok(None) };
+    let unknown = || OpenError::UnknownProvider { name: name.clone() };
+    let provider = broker.settings.providers.get(name).ok_or_else(unknown)?;
+    let resolved = broker.secrets.resolve(name, provider, &broker.settings.environment);
+    resolved.map_err(|Missing { reason, mend }| OpenError::NoCredential { reason, mend })?;
+    if let Some(model) = &policy.model
+        && !model::is_allowed(model, &provider.models, &policy.models)
+    {
+        return Err(OpenError::Model { provider: name.clone(), model: model.clone() });
+    }
+    let has_cost_budget = policy.budgets.cost_usd.is_some() || policy.session_cost.is_some();
+    let priced = match &policy.model {
+        Some(model) => price::of(&provider.price, model).is_some(),
+        None => !provider.price.is_empty(),
+    };
+    if has_cost_budget && !priced {
+        let model = policy.model.clone().unwrap_or_else(|| "MODEL".to_owned());
+        return Err(OpenError::Unpriced { provider: name.clone(), model });
+    }
+    Ok(Some(provider.clone()))
+}
+
+/// `host:port` or `[address]:port`; the host in lower case and without brackets.
+pub(super) fn authority(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = digits.then(|| port.parse().ok()).flatten()?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok()?.to_string(),
+        None => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            (!host.is_empty() && host.chars().all(plain)).then(|| host.to_ascii_lowercase())?
+        }
+    };
+    Some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_place_is_a_host_and_a_port() {
+        let rows = [
+            ("Example.org:443", Some(("example.org", 443))),
+            ("[::1]:80", Some(("::1", 80))),
+            ("example.org", None),
+            ("example.org:", None),
+            ("example.org:+1", None),
+            ("example.org:99999", None),
+            (":443", None),
+            ("user@example.org:443", None),
+            ("*.example.org:443", None),
+            ("::1:80", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(super::authority(text), expected.map(|(host, port)| (host.to_owned(), port)), "{text}");
+        }
+    }
+}
