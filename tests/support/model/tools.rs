@@ -9,6 +9,8 @@ const WRITERS: [&str; 3] = ["Write", "write_file", "write"];
 const COMMANDS: [&str; 2] = ["cmd", "command"];
 const PATHS: [&str; 4] = ["file_path", "filePath", "path", "absolute_path"];
 
+const PATCHES: [&str; 3] = ["patchText", "input", "patch"];
+
 /// A tool as a request declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tool {
@@ -66,10 +68,13 @@ fn write_call(path: &str, content: &str, tools: &[Tool]) -> Result<Call, String>
     if let Some((tool, schema)) = declared(tools, &WRITERS) {
         return Ok(tool.call(filled(schema, &[(&PATHS, path), (&["content"], content)])));
     }
-    if let Some(tool) = tools.iter().find(|tool| tool.name == "apply_patch" && tool.shape == Shape::Free) {
+    if let Some(tool) = tools.iter().find(|tool| tool.name == "apply_patch") {
         let lines: String = content.lines().map(|line| format!("+{line}\n")).collect();
         let patch = format!("*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch\n");
-        return Ok(tool.call(Value::from(patch)));
+        return Ok(tool.call(match &tool.shape {
+            Shape::Free => Value::from(patch),
+            Shape::Schema(schema) => filled(schema, &[(&PATCHES, &patch)]),
+        }));
     }
     let (path, content) = (quoted(path), quoted(content));
     command_call(&format!("mkdir -p \"$(dirname {path})\" && printf %s {content} > {path}"), tools)
