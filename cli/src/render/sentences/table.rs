@@ -56,6 +56,9 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("wall time used up", "制限時間に到達"),
     ("stopped in round <0>", "ラウンド <0> で停止"),
     ("stopped in the evaluation of round <0>", "ラウンド <0> の評価中に停止"),
+    ("stopped before the first round", "最初のラウンドの前に停止"),
+    ("the harness did not come to its own end on scenario '{0}': its token is missing", "シナリオ '{0}' でハーネスが最後まで実行されていない：合言葉がない"),
+    ("the harness ended without the line `{0}` and the word it was told", "ハーネスが行 `{0}` と渡された合言葉を出さずに終了"),
     ("not judged", "未判定"),
     ("infrastructure: {0}", "基盤の障害：{0}"),
     // What disqualifies.

@@ -35,6 +35,7 @@ const ELSEWHERE: &[&str] = &[
     "has ended",
     "is not a pending job",
     "waits for no answer",
+    "does not run",
     "was submitted before",
     "nearly every event",
     "the best of each on scenarios",
