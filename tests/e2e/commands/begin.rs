@@ -203,14 +203,19 @@ fn engines_doctor_schema_and_completions_answer() {
     }
     let world = World::new();
     world.packet(&Packet::lower(&[("low", "echo 3 > value")]));
-    let engines = world.arena(&["engines", "arena.toml", "--json"]).document();
+    // What this machine has installed is no matter of the test.
+    let listed = |arguments: &[&str]| {
+        let output = world.command(arguments).env("ARENA_WORKER_ENGINE_PACKS", "/nowhere").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let engines: serde_json::Value = serde_json::from_str(&listed(&["engines", "arena.toml", "--json"])).unwrap();
     let rows = engines.as_array().unwrap();
     assert!(rows.iter().any(|row| row["engine"] == "low" && row["installed"] == true), "{engines}");
     assert!(rows.iter().any(|row| row["engine"] == "codex" && row["installed"] == false), "{engines}");
-    assert!(world.arena(&["engines"]).stdout.contains("[engine.codex] in the packet"));
+    assert!(listed(&["engines"]).contains("not installed: arena engines install codex"));
     let doctor = world.arena(&["doctor", "--json"]);
     let findings = doctor.document()["findings"].as_array().unwrap().clone();
-    for what in ["git", "mkfs.ext4", "workspaces", "cgroups", "state", "config", "docker", "image"] {
+    for what in ["git", "mkfs.ext4", "workspaces", "cgroups", "state", "config", "engines", "docker", "image"] {
         assert!(findings.iter().any(|one| one["what"] == what), "{what}: {doctor:?}");
     }
     for finding in &findings {
