@@ -35,6 +35,11 @@ impl Known {
         Ok(Self { engines, broker })
     }
 
+    /// Every name that a packet may use.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.engines.manifests.iter().flat_map(|one| one.aliases.iter().chain([&one.name])).cloned().collect()
+    }
+
     /// Engines that could run here now.
     pub(crate) fn ready(&self) -> Vec<String> {
         let all = self.engines.manifests.iter().filter(|one| one.pack.is_some() && self.missing(&one.name).is_none());

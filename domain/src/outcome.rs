@@ -63,10 +63,11 @@ pub struct Implemented {
 impl Implemented {
     /// In words; the exit says most where nothing but the exit is known.
     pub fn how_it_ended(&self) -> String {
-        match self.ending {
-            Ending::EngineError | Ending::Killed if self.ending_detail.is_empty() => self.exit.describe(),
-            ending if self.ending_detail.is_empty() => ending.describe().to_owned(),
-            ending => format!("{}: {}", ending.describe(), self.ending_detail),
+        let (ending, detail) = (self.ending, &self.ending_detail);
+        match (ending == Ending::EngineError || ending == Ending::Killed, detail.is_empty()) {
+            (true, true) => self.exit.describe(),
+            (false, true) => ending.describe().to_owned(),
+            (_, false) => format!("{}: {detail}", ending.describe()),
         }
     }
 }
@@ -247,6 +248,7 @@ pub enum Failure {
 
 /// One settled job.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "most settled jobs are engine runs; a box would only cost a step")]
 pub enum Outcome {
     Implemented(Implemented),
     Evaluated(Evaluated),

@@ -37,7 +37,21 @@ pub struct Parsed {
 
 /// Every problem at once, in the order of lines; only a file too large or not TOML at all has one alone.
 pub fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
-    let mut sink = Sink::default();
+    parse_among(text, &[])
+}
+
+/// With engines that are known here beside those that come with Arena.
+pub fn parse_among(text: &str, engines: &[String]) -> Result<Parsed, Vec<Problem>> {
+    let known = BUILT_IN_ENGINES.iter().copied().chain(engines.iter().map(String::as_str));
+    whole(text, Sink { engines: Some(known.map(str::to_owned).collect()), ..Sink::default() })
+}
+
+/// Where nobody can say which engines there are: the workers know.
+pub fn parse_anywhere(text: &str) -> Result<Parsed, Vec<Problem>> {
+    whole(text, Sink::default())
+}
+
+fn whole(text: &str, mut sink: Sink) -> Result<Parsed, Vec<Problem>> {
     let packet = read(text, &mut sink)?;
     sink.problems.append(&mut sink.limits);
     finished(packet, sink)
@@ -68,7 +82,7 @@ fn read(text: &str, sink: &mut Sink) -> Result<Packet, Vec<Problem>> {
 }
 
 fn finished(packet: Packet, sink: Sink) -> Result<Parsed, Vec<Problem>> {
-    let Sink { mut problems, mut warnings, limits: _, unknown: _ } = sink;
+    let Sink { mut problems, mut warnings, limits: _, unknown: _, engines: _ } = sink;
     if problems.is_empty() {
         warnings.sort_by_key(|warning| warning.line);
         return Ok(Parsed { packet, warnings });

@@ -58,7 +58,7 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
             return Err(Unusable::Failure(Failure::new(USAGE, what, engines.how_to_begin())));
         }
     };
-    let parsed = packet::parse(&text).map_err(Unusable::Problems)?;
+    let parsed = packet::parse_among(&text, &engines.names()).map_err(Unusable::Problems)?;
     let whole = std::fs::canonicalize(path).map_err(failed)?;
     let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
     let places = Places::of(&text);

@@ -28,7 +28,7 @@ impl Sessions for SessionsApi {
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
         let v1::SubmitRequest { head, yes } = request.into_inner();
         let mut head = head.ok_or_else(|| Status::invalid_argument("no head"))?;
-        let parsed = packet::parse(&head.packet).map_err(|problems| {
+        let parsed = packet::parse_anywhere(&head.packet).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Status::invalid_argument(lines.join("\n"))
         })?;

@@ -212,10 +212,11 @@ fn is_name(name: &str) -> bool {
 }
 
 fn check_engine(engine: &str, spot: &Spot, own: &[&str], sink: &mut Sink) {
-    if BUILT_IN_ENGINES.contains(&engine) || own.contains(&engine) {
+    let Some(engines) = &sink.engines else { return };
+    let known: Vec<&str> = engines.iter().map(String::as_str).chain(own.iter().copied()).collect();
+    if known.contains(&engine) {
         return;
     }
-    let known: Vec<&str> = BUILT_IN_ENGINES.iter().chain(own).copied().collect();
     let mend = nearest::value(engine, &known)
         .unwrap_or_else(|| format!("define [engine.NAME], or use one of {}", super::shape::quoted(&known)));
     sink.problem(spot, format!("there is no engine \"{engine}\""), mend);

@@ -85,6 +85,8 @@ pub(super) struct Sink {
     pub(super) limits: Vec<Problem>,
     /// Paths whose value is the string `unknown`.
     pub(super) unknown: Vec<String>,
+    /// Engines that a packet may name without defining them; `None`: any.
+    pub(super) engines: Option<Vec<String>>,
 }
 
 impl Sink {
