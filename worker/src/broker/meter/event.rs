@@ -227,7 +227,7 @@ fn text(value: &Value) -> u64 {
 pub(super) fn trouble(error: Option<&Value>) -> Trouble {
     let word = |name: &str| error.and_then(|error| error.get(name)).and_then(Value::as_str);
     let words = ["code", "type", "status"].into_iter().filter_map(word);
-    let classed = words.filter_map(|word| match word {
+    let mut classed = words.filter_map(|word| match word {
         "rate_limit_exceeded" | "rate_limit_error" | "RESOURCE_EXHAUSTED" => Some(Trouble::RateLimit),
         "insufficient_quota"
         | "authentication_error"
@@ -239,5 +239,5 @@ pub(super) fn trouble(error: Option<&Value>) -> Trouble {
         "model_not_found" | "not_found_error" => Some(Trouble::Model),
         _ => None,
     });
-    classed.last().unwrap_or(Trouble::Server)
+    classed.next().unwrap_or(Trouble::Server)
 }

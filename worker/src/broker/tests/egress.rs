@@ -44,7 +44,7 @@ async fn a_tunnel_ends_with_the_bytes_of_its_job() {
     let desk = mirror().await;
     let place = format!("mirror.example:{}", desk.provider.port());
     let budgets = Budgets { bytes: Some(30), ..Budgets::default() };
-    let door = desk.broker.open(Policy { budgets, ..listed(&[place.clone()]) }).unwrap();
+    let door = desk.broker.open(Policy { budgets, ..listed(std::slice::from_ref(&place)) }).unwrap();
     let answer = raw(&door, &tunnel(&place)).await;
     assert!(!answer.contains("pong"), "{answer}");
     assert_eq!(status(&raw(&door, &refusable(&place)).await), 400);
