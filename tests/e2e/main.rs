@@ -3,6 +3,7 @@
 mod commands;
 mod demo;
 mod egress;
+mod engines;
 mod fallback;
 mod kpis;
 mod limits;
