@@ -1,0 +1,10 @@
+//! Real coding engines in containers without a network, behind the broker, against the scripted model.
+//!
+//! The packs come from `ARENA_TEST_ENGINES` or `target/engines`, which `deploy/engines` fills; a pack that is missing
+//! is a skip by name.
+
+mod hostile;
+mod keys;
+mod stage;
+mod table;
+mod together;
