@@ -1,7 +1,8 @@
 //! What the broker costs: a streamed answer of 10,000 chunks through it and beside it, the wait for its first byte, and
 //! the memory of 64 streams at once. Prints one JSON object; exits 1 when a limit is passed.
 //!
-//! `cargo run --release -p arena-worker --example broker_bench [MICROSECONDS between chunks]`
+//! `broker_bench [CHUNKS a millisecond]`: 20 when nothing is said, which is many times what a model writes; 0: all at once,
+//! where the ratio is that of two copies in memory and no limit holds.
 
 use arena_domain::id::{JobId, SessionId};
 use arena_runtime::clock::Stopwatch;
@@ -26,10 +27,10 @@ const LAST: &str = "data: {\"type\":\"response.completed\",\"response\":{\"usage
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let pause = std::env::args().nth(1).map(|text| text.parse()).transpose()?.unwrap_or(0);
+    let pace: usize = std::env::args().nth(1).map(|text| text.parse()).transpose()?.unwrap_or(20);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    let provider = tasks::spawn(provide(listener, Duration::from_micros(pause)));
+    let provider = tasks::spawn(provide(listener, pace));
     let folder = tempfile::tempdir()?;
     let flags = [("provider.openai.upstream".to_owned(), format!("http://127.0.0.1:{port}"))];
     let config = config::load(None, &|_| None, &flags).map_err(|problems| format!("{problems:?}"))?;
@@ -42,28 +43,26 @@ async fn main() -> Result<(), Failure> {
         direct.push(stream(TcpStream::connect(("127.0.0.1", port)).await?).await?);
         through.push(stream(UnixStream::connect(&socket).await?).await?);
     }
-    let before = resident()?;
     let mut all = Vec::new();
     for _ in 0..STREAMS {
         all.push(tasks::spawn(stream(UnixStream::connect(&socket).await?)));
     }
-    let mut peak = before;
     for one in all {
         one.await??;
-        peak = peak.max(resident()?);
     }
+    let peak = resident()?;
     door.close().await;
     provider.abort();
     let (direct, through) = (median(direct), median(through));
     let ratio = through.0.as_secs_f64() / direct.0.as_secs_f64();
     let first_ms = (through.1.as_secs_f64() - direct.1.as_secs_f64()) * 1e3;
     let report = serde_json::json!({
-        "chunks": CHUNKS, "pause_us": pause, "direct_ms": direct.0.as_secs_f64() * 1e3,
+        "chunks": CHUNKS, "chunks_a_ms": pace, "direct_ms": direct.0.as_secs_f64() * 1e3,
         "through_ms": through.0.as_secs_f64() * 1e3, "ratio": ratio, "first_byte_later_ms": first_ms,
         "streams": STREAMS, "resident_mib": peak >> 10,
     });
     arena_report(&report);
-    let is_kept = ratio <= 1.2 && first_ms <= 2.0 && peak < 100 << 10;
+    let is_kept = (pace == 0 || ratio <= 1.2) && first_ms <= 2.0 && peak < 100 << 10;
     if is_kept { Ok(()) } else { Err("a limit is passed: ratio 1.2, first byte 2 ms, 100 MiB".into()) }
 }
 
@@ -111,17 +110,17 @@ async fn stream(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send) -> Resul
     if is_whole { Ok((watch.elapsed(), first)) } else { Err("the answer is not whole".into()) }
 }
 
-async fn provide(listener: TcpListener, pause: Duration) {
+async fn provide(listener: TcpListener, pace: usize) {
     let mut connections = Tasks::default();
     while let Ok((stream, _)) = listener.accept().await {
         connections.spawn(async move {
             // A client that has gone is no news.
-            let _ = answer(stream, pause).await;
+            let _ = answer(stream, pace).await;
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, pause: Duration) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, pace: usize) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
@@ -134,11 +133,12 @@ async fn answer(mut stream: TcpStream, pause: Duration) -> std::io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     let part = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
     let event = part(EVENT);
-    for _ in 0..CHUNKS {
-        stream.write_all(event.as_bytes()).await?;
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    for number in 0..CHUNKS {
+        if pace > 0 && number % pace == 0 {
+            tick.tick().await;
         }
+        stream.write_all(event.as_bytes()).await?;
     }
     stream.write_all(format!("{}0\r\n\r\n", part(LAST)).as_bytes()).await
 }
@@ -150,9 +150,9 @@ fn median(mut runs: Vec<(Duration, Duration)>) -> (Duration, Duration) {
     (whole, runs[runs.len() / 2].1)
 }
 
-/// KiB of this process: provider, broker and engines together.
+/// The most KiB that this process had: provider, broker and engines together.
 fn resident() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -28,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// At a time; one more is closed at once.
 const MOST_CONNECTIONS: usize = 256;
 const MOST_HEADERS: usize = 100;
-const MOST_HEADER_BYTES: usize = 64 << 10;
+const MOST_HEADER_BYTES: usize = 32 << 10;
+/// What is written before it is flushed: a provider that never pauses must not hold back its first byte.
+const BUFFER: usize = 32 << 10;
 /// For a request's headers to come; longer than engines keep a connection that they do not use.
 const HEADER_TIME: Duration = Duration::from_secs(120);
 
@@ -164,6 +166,7 @@ async fn connection(desk: &Arc<Desk>, stream: UnixStream) {
         .header_read_timeout(HEADER_TIME)
         .max_headers(MOST_HEADERS)
         .max_header_size(MOST_HEADER_BYTES)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
