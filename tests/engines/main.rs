@@ -5,6 +5,7 @@
 
 mod hostile;
 mod keys;
+mod money;
 mod stage;
 mod table;
 mod together;
