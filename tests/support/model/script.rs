@@ -191,10 +191,8 @@ impl Turn {
     }
 
     fn refusal(mut self, change: impl FnOnce(&mut Refusal)) -> Self {
-        match &mut self.play {
-            Play::Error(refusal) => change(refusal),
-            other => panic!("{other:?} is no error"),
-        }
+        let Play::Error(refusal) = &mut self.play else { panic!("{:?} is no error", self.play) };
+        change(refusal);
         self
     }
 

@@ -42,7 +42,7 @@ pub fn ending(facts: &Facts<'_>) -> (Ending, String) {
         | Ending::TimedOut
         | Ending::OutOfMemory
         | Ending::Killed
-        | Ending::Cancelled => why(facts),
+        | Ending::Cancelled => why(facts, ending),
     };
     (ending, detail)
 }
@@ -79,7 +79,7 @@ fn by_text(facts: &Facts<'_>) -> Ending {
     fatal.map_or(Ending::EngineError, Trouble::ending)
 }
 
-fn why(facts: &Facts<'_>) -> String {
+fn why(facts: &Facts<'_>, ending: Ending) -> String {
     if let Some(fatal) = &facts.story.fatal {
         return sanitise_line(fatal, WIDE);
     }
@@ -91,7 +91,10 @@ fn why(facts: &Facts<'_>) -> String {
     match (facts.exit, last) {
         (Exit::Code(_), Some(last)) => sanitise_line(&format!("{exit}: {last}"), WIDE),
         (Exit::Code(_), None) => exit,
-        (Exit::OutOfMemory | Exit::DeadlinePassed | Exit::Cancelled | Exit::Killed, _) => String::new(),
+        (Exit::OutOfMemory | Exit::DeadlinePassed | Exit::Cancelled | Exit::Killed, _) => {
+            // Where the class says something else, such as a provider that failed until the time was over, this says how.
+            if ending == Ending::of_exit(facts.exit) { String::new() } else { exit }
+        }
     }
 }
 

@@ -84,6 +84,9 @@ fn what_the_broker_saw_comes_before_a_timeout_and_before_what_the_engine_says() 
     let said = story(Dialect::Codex, run!("codex-401").0);
     let facts = Facts { trouble: Some(Trouble::Server), ..facts(Dialect::Codex, &said, Exit::DeadlinePassed) };
     assert_eq!(ending(&facts).0, Ending::ProviderError);
+    let silent = Story::default();
+    let mute = Facts { story: &silent, ..facts };
+    assert_eq!(ending(&mute), (Ending::ProviderError, "timed out".to_owned()), "how it came to its end is not lost");
     assert_eq!(ending(&Facts { exit: Exit::Code(1), ..facts }).0, Ending::ProviderError);
     // A wish of the user and the kernel's verdict are nobody's fault but their own.
     assert_eq!(ending(&Facts { exit: Exit::Cancelled, ..facts }).0, Ending::Cancelled);
