@@ -1,7 +1,7 @@
 //! Trees to run things on: the base, the setup's results, a submission's changes, what build gates made.
 
 use crate::repository::{RawChange, Repository, RepositoryError};
-use crate::run::{Canaries, Context, Made, RunError, Task};
+use crate::run::{Canaries, Context, Made, RunError, Sayings, Task};
 use crate::sandbox::Source;
 use crate::setup::{self, Setups};
 use crate::snapshot::Snapshot;
@@ -25,6 +25,8 @@ pub(crate) struct Prepared {
     pub canaries: Canaries,
     /// What its build gates left.
     pub made: Made,
+    /// Of the base: what its harness prints.
+    pub sayings: Sayings,
 }
 
 pub(crate) enum Ground {
@@ -56,6 +58,7 @@ impl Prepared {
             built: Vec::new(),
             canaries: Canaries::default(),
             made: Made::default(),
+            sayings: Sayings::default(),
         }
     }
 
@@ -147,6 +150,7 @@ impl Prepared {
             built: self.built,
             canaries: Canaries::default(),
             made: Made::default(),
+            sayings: Sayings::default(),
         })
     }
 }

@@ -12,6 +12,7 @@ mod token;
 
 pub(crate) use canary::Canaries;
 pub(crate) use guard::Made;
+pub(crate) use measure::Sayings;
 
 pub(crate) use implement::refused;
 
