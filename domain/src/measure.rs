@@ -3,10 +3,12 @@
 //! Base and candidate are run in turns, so sample `i` of one side belongs to sample `i` of the other: what is judged is
 //! the change within pairs, which the slow drift of a machine does not touch.
 
+mod said;
 mod sample;
 mod student;
 mod suspicion;
 
+pub use said::{Said, lacks};
 pub use suspicion::{guard_broken, suspicions};
 
 use crate::outcome::Series;

@@ -34,6 +34,8 @@ pub fn is_litter(path: &str) -> bool {
     let litter = |name: &str| {
         matches!(name, "__pycache__" | ".pytest_cache" | ".mypy_cache" | ".ruff_cache" | ".DS_Store")
             || name.ends_with(".pyc")
+            // What is installed is no submission, and what a setup has installed is nobody's to write over.
+            || matches!(name, "node_modules" | ".venv")
             || name.starts_with(".aider")
     };
     path.split('/').any(litter)
@@ -61,6 +63,11 @@ impl Lock {
             allowed: compile(&allowed, Pattern::globs)?,
             allowed_by_name: allowed.into_iter().filter_map(Pattern::into_name).collect(),
         })
+    }
+
+    /// Whether `allowed` names this very path, which lifts the bans that nobody has written into the packet.
+    pub fn is_named(&self, path: &str) -> bool {
+        self.allowed_by_name.contains(path)
     }
 
     /// Rules on one changed path, relative to the repository and with `/` between names, as Git gives it. The first
@@ -145,6 +152,13 @@ fn compile(
         pattern: error.glob().unwrap_or_default().to_owned(),
         reason: error.kind().to_string(),
     })
+}
+
+/// The source that Python takes a cached module for: `a/x.py` for `a/__pycache__/x.cpython-312.pyc`.
+pub fn cached_source(path: &str) -> Option<String> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let folder = folder.strip_suffix("__pycache__").filter(|above| above.is_empty() || above.ends_with('/'))?;
+    Some(format!("{folder}{}.py", name.split('.').next()?))
 }
 
 fn is_plain(path: &str) -> bool {

@@ -11,11 +11,13 @@ mod layout;
 mod lexer;
 mod literal;
 mod reach;
+mod shadow;
 mod source;
 mod strength;
 
 pub use canary::{Canary, canary, hosts};
 pub use reach::reaches;
+pub use shadow::Shadows;
 
 use crate::outcome::{Flag, FlagKind};
 use layout::{Language, Place, place};

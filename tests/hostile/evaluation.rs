@@ -176,6 +176,34 @@ fn a_clock_that_stands_still_gains_nothing() {
     world.assert_clean();
 }
 
+/// Ends only the benchmark, and passes every test.
+const CUT: &str = "cat > lib.py <<'END'
+import os, sys
+def total(n):
+    if sys.argv[0].startswith(\"bench\"):
+        getattr(os, \"_ex\" + \"it\")(0)
+    return n * (n + 1) // 2
+END";
+
+#[test]
+fn a_benchmark_that_is_ended_early_is_not_measured() {
+    if !ready("a_benchmark_that_is_ended_early") {
+        return;
+    }
+    let naive = Naive::of(&world());
+    assert_eq!(naive.inside(CUT).code, 0);
+    let judged = naive.inside(&format!("{GATE} && timeout 0.4 python3 bench.py"));
+    assert_eq!(judged.code, 0, "the control believes that it is quick: {judged:?}");
+    let world = world();
+    let output = world.run(&packet(&[("honest", HONEST), ("cut", CUT)]));
+    assert_eq!((output.code, &output.result()["winner"]), (0, &json!("honest")), "{output:?}");
+    assert_eq!(kinds(&output.entry("honest")), Vec::<&str>::new());
+    let cut = output.entry("cut");
+    assert_eq!((&cut["qualified"], kinds(&cut)), (&json!(false), vec!["scenario_missing", "output_spoofed"]), "{cut}");
+    assert!(cut["disqualified_for"].to_string().contains("it printed nothing, where the base prints"), "{cut}");
+    world.assert_clean();
+}
+
 /// Rewrites the tests again and again, long after its engine has ended.
 const SURVIVOR: &str = "setsid sh -c 'while :; do for f in tests/test_*.py; do echo \"def test_mine(): pass\" > $f; done; \
                         sleep 0.05; done' > /dev/null 2>&1 &";

@@ -3,6 +3,7 @@
 //!
 //! Beside every hostile engine an honest one runs, and wins.
 
+mod building;
 mod evaluation;
 mod files;
 mod git;

@@ -1,7 +1,7 @@
 //! Trees to run things on: the base, the setup's results, a submission's changes, what build gates made.
 
 use crate::repository::{RawChange, Repository, RepositoryError};
-use crate::run::{Canaries, Context, RunError, Task};
+use crate::run::{Canaries, Context, Made, RunError, Sayings, Task};
 use crate::sandbox::Source;
 use crate::setup::{self, Setups};
 use crate::snapshot::Snapshot;
@@ -23,6 +23,10 @@ pub(crate) struct Prepared {
     pub built: Vec<GateResult>,
     /// Of the base: which of its gates are known to be able to fail.
     pub canaries: Canaries,
+    /// What its build gates left.
+    pub made: Made,
+    /// Of the base: what its harness prints.
+    pub sayings: Sayings,
 }
 
 pub(crate) enum Ground {
@@ -49,14 +53,20 @@ pub(crate) struct Trees {
 
 impl Prepared {
     fn new(ground: Ground) -> Self {
-        Self { ground, built: Vec::new(), canaries: Canaries::default() }
+        Self {
+            ground,
+            built: Vec::new(),
+            canaries: Canaries::default(),
+            made: Made::default(),
+            sayings: Sayings::default(),
+        }
     }
 
-    /// The checked-out base below all layers.
-    pub(crate) fn base(&self) -> Option<&Path> {
+    /// The folders of all layers, the checked-out base last; none where there are no layers.
+    pub(crate) fn layers(&self) -> Vec<PathBuf> {
         match &self.ground {
-            Ground::Layers(layers, _) => layers.last().map(Layer::path),
-            Ground::Packed(_) => None,
+            Ground::Layers(layers, _) => layers.iter().map(|layer| layer.path().to_owned()).collect(),
+            Ground::Packed(_) => Vec::new(),
         }
     }
 
@@ -135,7 +145,13 @@ impl Prepared {
             }
             Ground::Packed(base) => Ground::Packed(laid_over(context, task, &base, changes).await?),
         };
-        Ok(Self { ground, built: self.built, canaries: Canaries::default() })
+        Ok(Self {
+            ground,
+            built: self.built,
+            canaries: Canaries::default(),
+            made: Made::default(),
+            sayings: Sayings::default(),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod canary;
 mod evaluate;
 mod gates;
+mod guard;
 mod implement;
 mod links;
 mod measure;
@@ -10,6 +11,8 @@ mod rule;
 mod token;
 
 pub(crate) use canary::Canaries;
+pub(crate) use guard::Made;
+pub(crate) use measure::Sayings;
 
 pub(crate) use implement::refused;
 

@@ -102,12 +102,17 @@ fn counted(many: usize, what: &str) -> String {
 
 /// What would make the verdict harder to forge; a packet is as valid without it.
 fn token_advice(packet: &Packet) -> Option<String> {
-    let printed = packet.kpis.iter().find(|kpi| !kpi.source.is_clocked())?;
     packet.harness.as_ref().filter(|harness| !harness.token)?;
-    let name = arena_domain::text::sanitise_line(&printed.name, 60);
+    let printed = packet.kpis.iter().find(|kpi| !kpi.source.is_clocked());
+    let kpi = printed.or(packet.kpis.first())?;
+    let name = arena_domain::text::sanitise_line(&kpi.name, 60);
+    let (what, could) = match printed {
+        Some(_) => ("what the harness prints", "print it and end the run"),
+        None => ("a clock's or a counter's, from start to end", "end the run early"),
+    };
     Some(format!(
-        "KPI '{name}' is what the harness prints, and code that the harness loads could print it and end the run; set \
-         harness.token = true, and have it read one line first and print `arena-token: LINE` last"
+        "KPI '{name}' is {what}, and code that the harness loads could {could}; set harness.token = true, and have it \
+         read one line first and print `arena-token: LINE` last"
     ))
 }
 

@@ -198,7 +198,7 @@ table! {
     FlagSingleScenarioGain: "gain on one scenario only", "一つのシナリオだけの改善";
     FlagScenarioMissing: "a scenario gave no figure", "シナリオの計測値が欠落";
     FlagTestsNotRun: "fewer tests ran than on the base", "基準より実行テストが少ない";
-    FlagOutputSpoofed: "printed a forged measurement", "計測出力を偽装";
+    FlagOutputSpoofed: "what judges it was deceived", "判定の仕組みを欺いた";
     FlagUsageMismatch: "usage differs from the broker's count", "使用量がブローカーの記録と不一致";
     FlagDecisionLogMissing: "decision log missing or malformed", "判断記録の欠落または不備";
     FlagBudgetExceeded: "went over its budget", "予算を超過";

@@ -4,6 +4,7 @@ use super::{Context, RunError, Task, canary, gates, measure};
 use crate::layers::{self, Prepared};
 use arena_domain::job::Tree;
 use arena_domain::outcome::Evaluated;
+use arena_domain::packet::GateKind;
 use arena_runtime::clock::Stopwatch;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ async fn prepared_base(context: &Arc<Context>, task: &Task) -> Result<Arc<Prepar
     let cell = context.trees.base(&task.job.session);
     let made = cell.get_or_try_init(async || {
         let prepared = layers::base_layers(context, task).await?;
-        gates::build(context, task, prepared).await.map(Arc::new)
+        gates::build(context, task, prepared, None).await.map(Arc::new)
     });
     made.await.cloned()
 }
@@ -71,7 +72,11 @@ async fn prepared_base(context: &Arc<Context>, task: &Task) -> Result<Arc<Prepar
 /// The base with the submission's changes written over it by us: nothing of the engine's workspace is used again.
 async fn candidate(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Prepared, RunError> {
     let prepared = layers::base_layers(context, task).await?.with(context, task, tree).await?;
-    gates::build(context, task, prepared).await
+    if !task.packet.gates.iter().any(|gate| gate.kind == GateKind::Build) {
+        return Ok(prepared);
+    }
+    let made = prepared_base(context, task).await?.made.clone();
+    gates::build(context, task, prepared, Some(made)).await
 }
 
 impl Context {

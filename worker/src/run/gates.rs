@@ -1,25 +1,30 @@
 //! Gates, each in a fresh container on a fresh layer; what build gates make is kept for those that follow.
 
+use super::guard::{Guard, Made};
 use super::{Context, RunError, Task, User};
 use crate::layers::{Ground, Prepared, Workspace};
 use crate::sandbox::Finished;
 use crate::workspace::{Layer, Stage};
 use arena_domain::outcome::GateResult;
 use arena_domain::packet::{Gate, GateKind};
-use arena_domain::scope::{Lock, Ruling};
 use arena_domain::{tests_run, text};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Lines of a gate's output that are shown and fed back; all of it is in the log.
 const TAIL: usize = 20;
 
-/// Runs the build gates on one layer, in order, and puts what they made under everything that follows. A protected path
-/// that a build has written is the base's again.
-pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Prepared) -> Result<Prepared, RunError> {
+/// Runs the build gates on one layer, in order, and puts what they made under everything that follows, without what the
+/// guard takes out. `made` is what the base's build left; absent for the base itself.
+pub(super) async fn build(
+    context: &Arc<Context>,
+    task: &Task,
+    mut prepared: Prepared,
+    made: Option<Made>,
+) -> Result<Prepared, RunError> {
     let gates: Vec<&Gate> = task.packet.gates.iter().filter(|gate| gate.kind == GateKind::Build).collect();
     if gates.is_empty() {
         return Ok(prepared);
@@ -29,30 +34,39 @@ pub(super) async fn build(context: &Arc<Context>, task: &Task, mut prepared: Pre
         let result = run(context, task, gate, &workspace).await?;
         prepared.built.push(result);
     }
-    let lock = Lock::new(&task.packet.scope).ok();
+    let repository = context.repository(task).await?;
+    let guard = Guard::of(&repository, task, made)?;
     match workspace {
         Workspace::Overlay(stage) => {
-            let base = prepared.base().map(Path::to_owned);
-            prepared.cover(frozen(stage, lock, base.as_deref())?);
+            let below = prepared.layers();
+            let layer = frozen(stage, guard.as_ref(), below.last().map(PathBuf::as_path))?;
+            prepared.made = Made::over(layer.path(), &below)?;
+            prepared.cover(layer);
         }
         Workspace::Volume(stage) => {
             let (left, before) = (stage.keep(context).await?.snapshot, stage.base().clone());
-            let guarded = tokio::task::spawn_blocking(move || match lock {
-                Some(lock) => left.guarded(&before, &lock),
-                None => left,
+            let guarded = tokio::task::spawn_blocking(move || {
+                let left = match guard {
+                    Some(guard) => left.guarded(&before, |path| guard.takes_out(path)),
+                    None => left,
+                };
+                let (paths, folders) = left.differs(&before);
+                (left, Made { paths, folders })
             });
-            prepared.ground = Ground::Packed(Arc::new(guarded.await?));
+            let (left, made) = guarded.await?;
+            prepared.made = made;
+            prepared.ground = Ground::Packed(Arc::new(left));
         }
     }
     Ok(prepared)
 }
 
-fn frozen(stage: Stage, lock: Option<Lock>, base: Option<&Path>) -> std::io::Result<Layer> {
+fn frozen(stage: Stage, guard: Option<&Guard>, base: Option<&Path>) -> std::io::Result<Layer> {
     let upper = stage.upper();
     let layer = stage.freeze();
     let _ = fs::remove_dir_all(upper.join(".git"));
-    if let Some(lock) = lock {
-        restore(&upper, &mut Vec::new(), &lock, base)?;
+    if let Some(guard) = guard {
+        restore(&upper, &mut Vec::new(), guard, base)?;
     }
     Ok(layer)
 }
@@ -107,9 +121,9 @@ fn is_folder(base: Option<&Path>, path: &[u8]) -> bool {
     base.is_some_and(|base| fs::symlink_metadata(base.join(OsStr::from_bytes(path))).is_ok_and(|meta| meta.is_dir()))
 }
 
-/// Removes every protected entry from an upper layer: without it the base's shows through. What stands in the place of a
-/// folder of the base goes too: it would hide all that is protected in there.
-fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock, base: Option<&Path>) -> std::io::Result<()> {
+/// Removes from an upper layer what the guard takes out: without it the base's shows through. What stands in the place of
+/// a folder of the base goes too: it would hide all that is protected in there.
+fn restore(folder: &Path, path: &mut Vec<u8>, guard: &Guard, base: Option<&Path>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let before = path.len();
@@ -119,10 +133,10 @@ fn restore(folder: &Path, path: &mut Vec<u8>, lock: &Lock, base: Option<&Path>) 
         path.extend_from_slice(entry.file_name().as_bytes());
         let place = folder.join(OsStr::from_bytes(entry.file_name().as_bytes()));
         if entry.file_type()?.is_dir() {
-            restore(&place, path, lock, base)?;
+            restore(&place, path, guard, base)?;
             // A folder that hides the base's would hide what is protected in it.
             rustix::fs::lremovexattr(&place, c"trusted.overlay.opaque").ok();
-        } else if lock.rule(&String::from_utf8_lossy(path)) == Ruling::Protected || is_folder(base, path) {
+        } else if guard.takes_out(path) || is_folder(base, path) {
             fs::remove_file(&place)?;
         }
         path.truncate(before);

@@ -4,10 +4,21 @@ use super::token::{LINE, Token};
 use super::{Context, RunError, Task, User};
 use crate::layers::Prepared;
 use crate::sandbox::Finished;
+use arena_domain::measure::{Said, lacks};
 use arena_domain::outcome::{Flag, FlagKind, Series};
 use arena_domain::packet::{Harness, Kpi, KpiSource};
 use arena_domain::text;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many runs of the base say what varies in the words of the harness.
+const CALIBRATED: usize = 5;
+/// So many further runs of a candidate have to be cut off before it is blamed.
+const AGAIN: usize = 2;
+
+/// What the base's runs print, by scenario; each shape that is new is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Sayings(Mutex<HashMap<String, Vec<Said>>>);
 
 /// What the harness said, and whether that is all of it.
 #[derive(Debug, Default)]
@@ -37,7 +48,10 @@ pub(super) async fn once(
         task.phase("measure", format!("base, scenario {scenario}")).await;
         let run = context.cores.with(async |cores| run(context, task, harness, base, &scenario, cores).await).await?;
         match values(&task.packet.kpis, &run) {
-            Ok(values) => measured.add(&task.packet.kpis, &scenario, holdout, &values, &[]),
+            Ok(values) => {
+                base.sayings.note(&scenario, &run);
+                measured.add(&task.packet.kpis, &scenario, holdout, &values, &[]);
+            }
             Err(why) => {
                 let kind = if holdout { "holdout scenario" } else { "scenario" };
                 measured.incomplete = Some(format!("{kind} '{scenario}': {why}"));
@@ -74,7 +88,12 @@ pub(super) async fn pairs(
                 }
             });
             let (before, after) = two.await?;
+            base.sayings.note(scenario, &before);
             let before = values(kpis, &before).map_err(|why| format!("the base on scenario '{scenario}': {why}"));
+            if let Some(why) = cut_off(context, task, harness, (base, candidate), &after, scenario).await? {
+                measured.cut_off(scenario, why);
+                return Ok(measured);
+            }
             measured.unsaid(&after, scenario);
             measured.survivors(after.finished.relay.map_or(0, |relay| relay.survivors), scenario);
             let after = values(kpis, &after).map_err(|why| format!("scenario '{scenario}': {why}"));
@@ -88,6 +107,37 @@ pub(super) async fn pairs(
         }
     }
     Ok(measured)
+}
+
+/// Why a run that ended well did not come to its own end, by what it printed; with a token, that is what says it.
+async fn cut_off(
+    context: &Arc<Context>,
+    task: &Task,
+    harness: &Harness,
+    (base, candidate): (&Prepared, &Prepared),
+    after: &Ran,
+    scenario: &str,
+) -> Result<Option<&'static str>, RunError> {
+    let lacks_by = |said: Option<Said>| said.and_then(|said| lacks(&base.sayings.of(scenario), &said));
+    if harness.token || lacks_by(after.words()).is_none() {
+        return Ok(None);
+    }
+    // Few runs say little of what varies by itself: a suspicion is worth more of them, on both sides.
+    task.phase("measure", format!("scenario {scenario}, again for what the harness prints")).await;
+    let one = async |tree: &Prepared| {
+        context.cores.with(async |cores| run(context, task, harness, tree, scenario, cores).await).await
+    };
+    for _ in base.sayings.of(scenario).len()..CALIBRATED {
+        base.sayings.note(scenario, &one(base).await?);
+    }
+    let mut why = lacks_by(after.words());
+    for _ in 0..AGAIN {
+        if why.is_none() {
+            break;
+        }
+        why = lacks_by(one(candidate).await?.words());
+    }
+    Ok(why)
 }
 
 async fn run(
@@ -107,6 +157,30 @@ async fn run(
     let mut finished = context.sandboxed(task, spec, harness.timeout, None).await?;
     let said = token.is_none_or(|token| token.take_from(&mut finished.stdout));
     Ok(Ran { finished, said })
+}
+
+impl Sayings {
+    fn note(&self, scenario: &str, ran: &Ran) {
+        let Some(said) = ran.words() else { return };
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = held.entry(scenario.to_owned()).or_default();
+        // A shape that is known is counted only until there are enough of them.
+        if all.len() < CALIBRATED || !all.contains(&said) {
+            all.push(said);
+        }
+    }
+
+    fn of(&self, scenario: &str) -> Vec<Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(scenario).cloned().unwrap_or_default()
+    }
+}
+
+impl Ran {
+    /// Nothing where it failed, or printed more than is kept.
+    fn words(&self) -> Option<Said> {
+        let whole = self.finished.exit.passed() && !self.finished.truncated;
+        whole.then(|| Said::of(&text::sanitise(&self.finished.stdout)))
+    }
 }
 
 /// One number for each KPI, or why there is none.
@@ -204,6 +278,12 @@ impl Measured {
                 format!("the harness did not come to its own end on scenario '{scenario}': its token is missing");
             self.flags.push(Flag { kind: FlagKind::OutputSpoofed, path: None, detail });
         }
+    }
+
+    fn cut_off(&mut self, scenario: &str, why: &str) {
+        let detail = format!("the harness did not come to its own end on scenario '{scenario}': {why}");
+        self.flags.push(Flag { kind: FlagKind::OutputSpoofed, path: None, detail });
+        self.missing(scenario, format!("scenario '{scenario}': {why}"));
     }
 
     fn survivors(&mut self, many: u32, scenario: &str) {

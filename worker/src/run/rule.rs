@@ -1,13 +1,14 @@
 //! The scope on what an engine left: what is kept, what is put back and why, and what was done to the tests.
 
 use super::RunError;
+use super::guard;
 use super::links::Links;
 use crate::repository::{RawChange, Repository, RepositoryError, Side};
 use arena_domain::id::{Commit, JobId};
 use arena_domain::outcome::{Flag, FlagKind};
 use arena_domain::packet::Packet;
 use arena_domain::scope::{self, Lock, Ruling};
-use arena_domain::tamper;
+use arena_domain::tamper::{self, Shadows};
 use std::collections::{BTreeSet, HashMap};
 
 /// What came out of a workspace, ruled.
@@ -32,7 +33,8 @@ pub(super) fn rule(
         mend: "correct the pattern in [scope]".into(),
     })?;
     let links = Links::of(repository, &lock, base, &all)?;
-    let reasons = put_back(&lock, &all, links.as_ref());
+    let shadows = shadows(repository, packet, base, &all)?;
+    let reasons = put_back(&lock, &all, &shadows, links.as_ref());
     let judged: Vec<(RawChange, Option<Reason>)> = all.into_iter().zip(reasons).collect();
     let is_kept = |(change, reason): &&(RawChange, Option<Reason>)| reason.is_none() && !is_litter(change);
     let kept: Vec<&RawChange> = judged.iter().filter(is_kept).map(|(change, _)| change).collect();
@@ -54,13 +56,30 @@ pub(super) fn rule(
     Ok(Ruled { commit, changes, reverted, flags, bundle })
 }
 
+/// The base is listed only for a change that can matter.
+fn shadows(
+    repository: &Repository,
+    packet: &Packet,
+    base: &Commit,
+    all: &[RawChange],
+) -> Result<Shadows, RepositoryError> {
+    let may_matter = |change: &RawChange| change.before.is_none() && change.after.is_some();
+    if !all.iter().any(may_matter) {
+        return Ok(Shadows::default());
+    }
+    guard::shadows(repository, packet, base)
+}
+
 /// Why a change is put back.
 pub(super) type Reason = (FlagKind, &'static str);
 
 /// The reason of each change that is put back.
-fn put_back(lock: &Lock, all: &[RawChange], links: Option<&Links>) -> Vec<Option<Reason>> {
+fn put_back(lock: &Lock, all: &[RawChange], shadows: &Shadows, links: Option<&Links>) -> Vec<Option<Reason>> {
     let reason = |change: &RawChange| match lock.rule(&change.shown) {
         _ if change.is_submodule() => Some((FlagKind::ScopeViolation, "a submodule; put back")),
+        Ruling::Kept if shadows.holds(&change.shown) && !lock.is_named(&change.shown) => {
+            Some((FlagKind::ScopeViolation, "found in the place of a module of Python's or its runner's; put back"))
+        }
         Ruling::Kept => None,
         Ruling::Protected => Some((FlagKind::ProtectedChanged, "put back before evaluation")),
         Ruling::Outside => Some((FlagKind::ScopeViolation, "outside the allowed paths; put back")),
@@ -182,7 +201,8 @@ mod tests {
             (change("library", None, file), false),
         ];
         let (changes, expected): (Vec<RawChange>, Vec<bool>) = rows.into_iter().unzip();
-        let reasons: Vec<bool> = put_back(&lock, &changes, None).iter().map(Option::is_some).collect();
+        let reasons: Vec<bool> =
+            put_back(&lock, &changes, &Shadows::default(), None).iter().map(Option::is_some).collect();
         assert_eq!(reasons, expected);
     }
 }

@@ -3,8 +3,8 @@
 use super::pack::{Head, Packing};
 use super::{Entry, FOLDER_MODE, OWNER, Snapshot, What};
 use crate::repository::{RawChange, Side};
-use arena_domain::scope::{Lock, Ruling};
 use arena_runtime::clock;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -72,11 +72,10 @@ impl Snapshot {
         Ok(tree)
     }
 
-    /// This tree with everything that is protected, and only that, as it is in `before`.
-    pub(crate) fn guarded(mut self, before: &Self, lock: &Lock) -> Self {
-        let protected = |(path, entry): &(&Vec<u8>, &Entry)| {
-            entry.meta.what != What::Folder && lock.rule(&String::from_utf8_lossy(path)) == Ruling::Protected
-        };
+    /// This tree with everything that is taken out, and only that, as it is in `before`.
+    pub(crate) fn guarded(mut self, before: &Self, takes_out: impl Fn(&[u8]) -> bool) -> Self {
+        let protected =
+            |(path, entry): &(&Vec<u8>, &Entry)| entry.meta.what != What::Folder && takes_out(path.as_slice());
         let written: Vec<Vec<u8>> = self.entries.iter().filter(protected).map(|(path, _)| path.clone()).collect();
         for path in written {
             self.entries.remove(&path);
@@ -92,6 +91,26 @@ impl Snapshot {
             self.entries.insert(path.clone(), entry.clone());
         }
         self
+    }
+
+    /// The files, links and removals by which this tree differs from `before`, and the folders that it alone has. What lies
+    /// in those is not told.
+    pub(crate) fn differs(&self, before: &Self) -> (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) {
+        let is_folder = |entry: &Entry| entry.meta.what == What::Folder;
+        let was_folder = |path: &[u8]| before.entries.get(path).is_some_and(is_folder);
+        let (mut paths, mut folders) = (BTreeSet::new(), BTreeSet::new());
+        for (path, entry) in &self.entries {
+            if parents(path).any(|parent| folders.contains(parent)) {
+                continue;
+            }
+            if is_folder(entry) && !was_folder(path) {
+                folders.insert(path.clone());
+            } else if !is_folder(entry) && before.entries.get(path).is_none_or(|held| held.meta != entry.meta) {
+                paths.insert(path.clone());
+            }
+        }
+        paths.extend(before.entries.keys().filter(|path| !self.entries.contains_key(*path)).cloned());
+        (paths, folders)
     }
 
     /// What has to be unpacked over `base` to have this tree; nothing when something of the base has to go.
