@@ -3,13 +3,15 @@
 //! Base and candidate are run in turns, so sample `i` of one side belongs to sample `i` of the other: what is judged is
 //! the change within pairs, which the slow drift of a machine does not touch.
 
+mod guard;
 mod said;
 mod sample;
 mod student;
 mod suspicion;
 
+pub use guard::{Breach, guard_breach};
 pub use said::{Said, lacks};
-pub use suspicion::{guard_broken, suspicions};
+pub use suspicion::suspicions;
 
 use crate::outcome::Series;
 use crate::packet::{Better, Kpi, KpiSource, Scoring};
@@ -19,6 +21,8 @@ use sample::{Mean, Pairs, average, by_scenario, median, robust_mean, stratified}
 const WIDEST: f64 = 100.0;
 /// Fewest pairs over all scenarios of which a clock's noise can be judged.
 const FEWEST_CLOCKED: usize = 3;
+/// Beyond this the quantile of the t distribution is lost in rounding.
+const MOST_CONFIDENCE: f64 = 1.0 - 1e-9;
 /// What rounding may add to a share.
 const ROUNDING: f64 = 1e-9;
 
@@ -177,7 +181,7 @@ fn magnitude(values: &[f64]) -> f64 {
 /// The two-sided t interval around a mean of changes, as ratios.
 fn interval(joined: Mean, scale: Scale, confidence: f64) -> Option<(f64, f64)> {
     let half = if joined.variance > 0.0 {
-        student::two_sided(confidence.clamp(0.5, 0.9999), joined.degrees) * joined.variance.sqrt()
+        student::two_sided(confidence.clamp(0.5, MOST_CONFIDENCE), joined.degrees) * joined.variance.sqrt()
     } else {
         0.0
     };

@@ -19,14 +19,6 @@ pub fn suspicions(estimate: &Estimate, holdout: Option<&Estimate>, kpi: &Kpi, sc
     single.into_iter().chain(gap).collect()
 }
 
-/// The scenario that regresses most, with its ratio, if it regresses by more than the KPI's guard.
-pub fn guard_broken(estimate: &Estimate, kpi: &Kpi) -> Option<(String, f64)> {
-    let guard = kpi.guard?;
-    let worst =
-        estimate.scenarios.iter().min_by(|(_, a), (_, b)| gain(*a, kpi.better).total_cmp(&gain(*b, kpi.better)))?;
-    (-gain(worst.1, kpi.better) > guard + ROUNDING).then(|| worst.clone())
-}
-
 fn single_scenario(estimate: &Estimate, kpi: &Kpi, scoring: &Scoring) -> Option<Flag> {
     if estimate.scenarios.len() < FEWEST_SCENARIOS {
         return None;
@@ -79,14 +71,14 @@ mod tests {
     use super::*;
     use crate::packet::{Better, KpiSource};
 
-    fn kpi(better: Better, guard: Option<f64>) -> Kpi {
+    fn kpi(better: Better) -> Kpi {
         Kpi {
             name: "k".into(),
             source: KpiSource::WallTime,
             unit: String::new(),
             better,
             weight: 1.0,
-            guard,
+            guard: None,
             target: None,
             known_baseline: None,
         }
@@ -110,7 +102,7 @@ mod tests {
             (Better::Lower, &[0.0, 1.0, 1.0], true),
         ];
         for (better, ratios, flagged) in rows {
-            let flags = suspicions(&gained(ratios), None, &kpi(better, None), &Scoring::default());
+            let flags = suspicions(&gained(ratios), None, &kpi(better), &Scoring::default());
             let kinds: Vec<FlagKind> = flags.iter().map(|flag| flag.kind).collect();
             assert_eq!(kinds, if flagged { vec![FlagKind::SingleScenarioGain] } else { vec![] }, "{ratios:?}");
         }
@@ -128,8 +120,7 @@ mod tests {
             (Better::Higher, 1.3, 0.9, true),
         ];
         for (better, shown, hidden, flagged) in rows {
-            let flags =
-                suspicions(&gained(&[shown]), Some(&gained(&[hidden])), &kpi(better, None), &Scoring::default());
+            let flags = suspicions(&gained(&[shown]), Some(&gained(&[hidden])), &kpi(better), &Scoring::default());
             assert_eq!(
                 flags.iter().any(|flag| flag.kind == FlagKind::HoldoutGap),
                 flagged,
@@ -142,19 +133,15 @@ mod tests {
     fn what_claims_no_gain_is_not_suspected() {
         for verdict in [Verdict::Worse, Verdict::Same, Verdict::Inconclusive] {
             let estimate = Estimate { verdict, ..gained(&[0.5, 1.0, 1.0]) };
-            let flags = suspicions(&estimate, Some(&gained(&[1.2])), &kpi(Better::Lower, None), &Scoring::default());
+            let flags = suspicions(&estimate, Some(&gained(&[1.2])), &kpi(Better::Lower), &Scoring::default());
             assert_eq!(flags, vec![]);
         }
     }
 
     #[test]
     fn a_flag_says_the_figures() {
-        let flags = suspicions(
-            &gained(&[0.5, 1.0, 1.0]),
-            Some(&gained(&[1.1])),
-            &kpi(Better::Lower, None),
-            &Scoring::default(),
-        );
+        let flags =
+            suspicions(&gained(&[0.5, 1.0, 1.0]), Some(&gained(&[1.1])), &kpi(Better::Lower), &Scoring::default());
         let details: Vec<&str> = flags.iter().map(|flag| flag.detail.as_str()).collect();
         assert_eq!(
             details,
@@ -163,23 +150,5 @@ mod tests {
                 "k: gain +20.6 % on the shown scenarios, -10.0 % on the holdout",
             ]
         );
-    }
-
-    #[test]
-    fn a_guard_names_the_scenario_that_broke_it_most() {
-        type Row<'a> = (Better, Option<f64>, &'a [f64], Option<(&'a str, f64)>);
-        let rows: [Row<'_>; 7] = [
-            (Better::Lower, None, &[9.0], None),
-            (Better::Lower, Some(0.02), &[0.9, 1.02], None),
-            (Better::Lower, Some(0.02), &[0.9, 1.03, 1.05], Some(("2", 1.05))),
-            (Better::Lower, Some(0.0), &[1.0], None),
-            (Better::Higher, Some(0.1), &[2.0, 0.95], None),
-            (Better::Higher, Some(0.1), &[2.0, 0.8], Some(("1", 0.8))),
-            (Better::Higher, Some(0.1), &[], None),
-        ];
-        for (better, guard, ratios, expected) in rows {
-            let broken = guard_broken(&gained(ratios), &kpi(better, guard));
-            assert_eq!(broken, expected.map(|(name, ratio)| (name.to_owned(), ratio)), "{ratios:?}");
-        }
     }
 }

@@ -301,3 +301,98 @@ fn the_fewest_repeats_are_enough_for_a_verdict_and_one_less_never_is() {
         }
     }
 }
+
+fn guarded(better: Better, source: KpiSource, guard: f64) -> Kpi {
+    Kpi { guard: Some(guard), ..kpi(source, better) }
+}
+
+/// How often a guard of 5 % is broken in 2,000 sessions, where the last scenario is at `ratio` of its base.
+fn broken(ratio: f64, noise: f64, outliers: f64, repeats: usize, scenarios: usize) -> f64 {
+    const TRIALS: u64 = 2_000;
+    let kpi = guarded(Better::Lower, KpiSource::WallTime, 0.05);
+    let trial = |trial: u64| {
+        let mut chance = Chance(trial.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        let all: Vec<Series> = (1..=scenarios)
+            .map(|at| {
+                let ratio = if at == scenarios { ratio } else { 1.0 };
+                let pair = |_| (chance.run(1.0, noise, outliers), chance.run(ratio, noise, outliers));
+                let (base, candidate): (Vec<f64>, Vec<f64>) = (0..repeats).map(pair).unzip();
+                series(&at.to_string(), &base, &candidate)
+            })
+            .collect();
+        guard_breach(&all.iter().collect::<Vec<_>>(), &kpi, 0.95, scenarios).is_some_and(|breach| breach.certain)
+    };
+    (0..TRIALS).filter(|seed| trial(*seed)).count() as f64 / TRIALS as f64
+}
+
+#[test]
+fn the_same_code_on_both_sides_seldom_breaks_a_guard() {
+    for scenarios in [1, 2, 4, 8] {
+        for (noise, outliers) in [(0.01, 0.0), (0.05, 0.0), (0.10, 0.0), (0.30, 0.0), (0.05, 0.05), (0.05, 0.10)] {
+            for repeats in [3, 5, 10] {
+                let found = broken(1.0, noise, outliers, repeats, scenarios);
+                let case = format!("noise {noise}, outliers {outliers}, repeats {repeats}, scenarios {scenarios}");
+                assert!(found <= 0.05, "{case}: {found} are disqualified");
+            }
+        }
+    }
+}
+
+/// Five pairs tell a scenario that is half as slow again where noise is small; ten do where it is not.
+#[test]
+fn a_regression_well_beyond_the_guard_is_found() {
+    for (ratio, noise, outliers, repeats, scenarios) in [
+        (1.5, 0.01, 0.0, 5, 1),
+        (1.5, 0.01, 0.0, 5, 8),
+        (1.5, 0.03, 0.0, 5, 2),
+        (2.0, 0.03, 0.0, 5, 4),
+        (1.5, 0.05, 0.0, 10, 2),
+        (1.5, 0.05, 0.0, 10, 8),
+        (1.5, 0.05, 0.02, 10, 2),
+    ] {
+        let found = broken(ratio, noise, outliers, repeats, scenarios);
+        let case = format!("ratio {ratio}, noise {noise}, outliers {outliers}, {repeats} x {scenarios}");
+        assert!(found > 0.9, "{case}: {found}");
+    }
+}
+
+/// Base, candidate of each scenario.
+type Sides<'a> = &'a [(&'a [f64], &'a [f64])];
+
+#[test]
+fn a_guard_names_the_scenario_that_broke_it_most() {
+    use KpiSource::{Stdout, WallTime};
+    type Row<'a> = (Better, KpiSource, Option<f64>, Sides<'a>, Option<(&'a str, f64, bool)>);
+    let base: &[f64] = &[1.0, 1.0, 1.0];
+    let rows: [Row<'_>; 12] = [
+        (Better::Lower, Stdout, None, &[(base, &[9.0; 3])], None),
+        (Better::Lower, Stdout, Some(0.02), &[(base, &[0.9; 3]), (base, &[1.02; 3])], None),
+        (
+            Better::Lower,
+            Stdout,
+            Some(0.02),
+            &[(base, &[0.9; 3]), (base, &[1.25; 3]), (base, &[1.5; 3])],
+            Some(("2", 1.5, true)),
+        ),
+        (Better::Lower, Stdout, Some(0.0), &[(base, base)], None),
+        (Better::Higher, Stdout, Some(0.1), &[(base, &[2.0; 3]), (base, &[0.95; 3])], None),
+        (Better::Higher, Stdout, Some(0.1), &[(base, &[2.0; 3]), (base, &[0.5; 3])], Some(("1", 0.5, true))),
+        (Better::Higher, Stdout, Some(0.1), &[], None),
+        // One pair without spread decides; of a clock it does not.
+        (Better::Lower, Stdout, Some(0.1), &[(&[1.0], &[2.0])], Some(("0", 2.0, true))),
+        (Better::Lower, WallTime, Some(0.1), &[(&[1.0], &[2.0])], Some(("0", 2.0, false))),
+        (Better::Lower, WallTime, Some(0.1), &[(&[1.0], &[1.05])], None),
+        // The point is beyond, the interval is not.
+        (Better::Lower, WallTime, Some(0.05), &[(base, &[1.0, 1.1, 1.4])], None),
+        // What is certain stands before what is worse and not.
+        (Better::Lower, Stdout, Some(0.1), &[(base, &[2.0; 3]), (base, &[f64::NAN, 8.0, 8.0])], Some(("0", 2.0, true))),
+    ];
+    for (better, source, guard, sides, expected) in rows {
+        let kpi = Kpi { guard, ..kpi(source, better) };
+        let all: Vec<Series> =
+            sides.iter().enumerate().map(|(at, (base, candidate))| series(&at.to_string(), base, candidate)).collect();
+        let found = guard_breach(&all.iter().collect::<Vec<_>>(), &kpi, 0.95, sides.len());
+        let found = found.map(|one| (one.scenario, (one.ratio * 1e6).round() / 1e6, one.certain));
+        assert_eq!(found, expected.map(|(name, ratio, certain)| (name.to_owned(), ratio, certain)), "{sides:?}");
+    }
+}

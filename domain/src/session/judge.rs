@@ -1,6 +1,6 @@
 //! One round's tree against the base: may it win, did it gain, is it kept?
 
-use crate::measure::{Estimate, Verdict, estimate, guard_broken, suspicions};
+use crate::measure::{Breach, Estimate, Verdict, estimate, guard_breach, suspicions};
 use crate::outcome::{Evaluated, Flag, FlagKind, Implemented, Series};
 use crate::packet::{Better, OnViolation, Packet};
 use crate::tests_run::fewer_than_base;
@@ -41,7 +41,8 @@ pub fn judge(
     }
     flags.sort();
     flags.dedup();
-    let disqualified_for = disqualifications(packet, implemented, evaluated, &estimates, &flags);
+    let breaches = breaches(packet, evaluated);
+    let disqualified_for = disqualifications(packet, implemented, evaluated, &breaches, &flags);
     let gain = composite(packet, &estimates);
     let floor = best.unwrap_or(0.0);
     let enough = packet.scoring.min_effect.ln_1p();
@@ -52,18 +53,44 @@ pub fn judge(
     let (gained, beats_base) = (beats(floor.max(0.0)), beats(0.0));
     let primary = estimates.first().map(|(_, one)| one);
     let target_reached = kept && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
-    let reason = reason((kept, gained, beats_base), &disqualified_for, primary);
+    let reason = reason((kept, gained, beats_base), &disqualified_for, primary) + &unsure_of(&breaches);
     let ratio = primary.map(|one| one.ratio);
     Ruling { disqualified_for, flags, estimates, gain, kept, gained, beats_base, target_reached, ratio, reason }
 }
 
+/// What is beyond a guard on the shown scenarios, by KPI.
+fn breaches<'a>(packet: &'a Packet, evaluated: &Evaluated) -> Vec<(&'a str, Breach)> {
+    let guarded = || {
+        packet
+            .kpis
+            .iter()
+            .filter(|kpi| kpi.guard.is_some())
+            .map(|kpi| (kpi, shown_or_held(evaluated, &kpi.name, false)))
+    };
+    let asked = guarded().map(|(_, series)| series.len()).sum();
+    let breach = |(kpi, series): (&'a crate::packet::Kpi, Vec<&Series>)| {
+        guard_breach(&series, kpi, packet.scoring.confidence, asked).map(|breach| (kpi.name.as_str(), breach))
+    };
+    guarded().filter_map(breach).collect()
+}
+
+/// A guard that may be broken or not is told, and decides nothing.
+fn unsure_of(breaches: &[(&str, Breach)]) -> String {
+    let unsure = breaches.iter().find(|(_, breach)| !breach.certain);
+    unsure.map_or_else(String::new, |(kpi, Breach { scenario, ratio, .. })| {
+        format!("; too few samples for the guard of {kpi}: scenario '{scenario}' is at {ratio:.3} of the base")
+    })
+}
+
+fn shown_or_held<'a>(evaluated: &'a Evaluated, kpi: &str, holdout: bool) -> Vec<&'a Series> {
+    evaluated.series.iter().filter(|one| one.kpi == kpi && one.holdout == holdout).collect()
+}
+
 /// Every KPI of the packet over the shown or the holdout scenarios.
 pub(crate) fn estimates(packet: &Packet, evaluated: &Evaluated, holdout: bool) -> Vec<(String, Estimate)> {
-    let of = |name: &str| -> Vec<&Series> {
-        evaluated.series.iter().filter(|one| one.kpi == name && one.holdout == holdout).collect()
-    };
     let one = |kpi: &crate::packet::Kpi| {
-        estimate(&of(&kpi.name), kpi, &packet.scoring).map(|estimate| (kpi.name.clone(), estimate))
+        estimate(&shown_or_held(evaluated, &kpi.name, holdout), kpi, &packet.scoring)
+            .map(|estimate| (kpi.name.clone(), estimate))
     };
     packet.kpis.iter().filter_map(one).collect()
 }
@@ -94,7 +121,7 @@ fn disqualifications(
     packet: &Packet,
     implemented: &Implemented,
     evaluated: &Evaluated,
-    estimates: &[(String, Estimate)],
+    breaches: &[(&str, Breach)],
     flags: &[Flag],
 ) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -116,11 +143,8 @@ fn disqualifications(
     {
         reasons.push(format!("scenario_missing: {why}"));
     }
-    for kpi in &packet.kpis {
-        let broken = estimates.iter().find(|(name, _)| name == &kpi.name).and_then(|(_, one)| guard_broken(one, kpi));
-        if let Some((scenario, ratio)) = broken {
-            reasons.push(format!("guard of {}: scenario '{scenario}' is at {ratio:.3} of the base", kpi.name));
-        }
+    for (kpi, Breach { scenario, ratio, .. }) in breaches.iter().filter(|(_, breach)| breach.certain) {
+        reasons.push(format!("guard of {kpi}: scenario '{scenario}' is at {ratio:.3} of the base"));
     }
     reasons
 }

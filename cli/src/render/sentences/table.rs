@@ -24,9 +24,14 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("[0]; the interval of {1} overlaps it ([2])", "[0]。{1} の信頼区間と重なる（[2]）"),
     ("[0]; next is {1} ([2])", "[0]。次点は {1}（[2]）"),
     ("[0]; no other competitor qualified", "[0]。ほかに有効な競技者なし"),
+    ("[0]; too few samples for the guard of {1}: scenario '{2}' is at <3> of the base", "[0]。{1} の許容限度を判定するには標本が少ない：シナリオ '{2}' が基準の <3> 倍"),
     ("cancelled by the answer to its question", "質問への回答により中止"),
     ("[0]; {1} gains in other files ([2])", "[0]。{1} は別のファイルで改善（[2]）"),
     ("[0]; what they do together has to be measured", "[0]。組み合わせた効果は計測が必要"),
+    // What `auto` chose.
+    ("auto: every competitor has the whole task", "自動：各競技者が課題全体を担当"),
+    ("auto: one competitor takes part", "自動：競技者は 1 人"),
+    ("auto: several competitors take part", "自動：競技者は複数"),
     // The base.
     ("the base job answered with a submission", "基準のジョブが提出物を返した"),
     ("the harness does not measure the base: [0]; run the harness by hand on the base commit, mend it, and run again", "ハーネスが基準を計測できない：[0]。基準コミットで手動実行して直し、再実行すること"),
