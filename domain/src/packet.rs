@@ -109,6 +109,11 @@ impl Packet {
         self.competitors.iter().find(|one| &one.name == name)
     }
 
+    /// Scenarios that no engine may hear of.
+    pub fn holdout(&self) -> &[String] {
+        self.harness.as_ref().map(|harness| harness.holdout.as_slice()).unwrap_or_default()
+    }
+
     /// What kind of brief an engine gets: as its definition in the packet says, or as engines of this name like it.
     pub fn brief_style(&self, engine: &str) -> BriefStyle {
         match self.engines.get(engine) {

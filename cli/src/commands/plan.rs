@@ -19,7 +19,7 @@ pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
     loaded.check_machine()?;
     let (repository, base) = loaded.base()?;
     loaded.warn(&repository, &base)?;
-    loaded.packet.found.codebase = repository.codebase(&base)?;
+    loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
     let packet = &loaded.packet;
     let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
     let briefs: Vec<(String, String)> = session

@@ -56,7 +56,7 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
         contextual: loaded.packet.found.contextual.iter().cloned().collect(),
-        codebase: repository.codebase(&base)?,
+        codebase: repository.codebase(&base, loaded.packet.holdout())?,
     };
     let hold = embedded.hold(&id)?;
     embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;

@@ -20,12 +20,15 @@ struct Folder {
 }
 
 impl UserRepo {
-    /// The top folders with what is in them, and the files beside them.
-    pub(crate) fn codebase(&self, commit: &Commit) -> Result<Vec<String>, RepoError> {
+    /// The top folders with what is in them, and the files beside them; nothing whose name holds one of `hidden`.
+    pub(crate) fn codebase(&self, commit: &Commit, hidden: &[String]) -> Result<Vec<String>, RepoError> {
         let listed = self.git().out(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()])?;
         let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
         let mut top = Vec::new();
         for path in zero_ended(&listed).map(shown) {
+            if hidden.iter().any(|name| path.contains(name)) {
+                continue;
+            }
             match path.split_once('/') {
                 None => top.push(sanitise_line(&path, LONGEST_NAME)),
                 Some((first, rest)) => {
