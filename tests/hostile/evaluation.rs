@@ -227,5 +227,7 @@ fn a_process_that_outlives_its_engine_rewrites_no_test_of_the_next_gate() {
     let output = world.run(&packet(&[("honest", HONEST), ("survivor", &attack)]));
     assert_eq!((output.code, &output.result()["winner"]), (0, &json!("honest")), "{output:?}");
     failed_gate(&output, "survivor");
+    assert_eq!(kinds(&output.entry("honest")), Vec::<&str>::new());
+    assert!(kinds(&output.entry("survivor")).contains(&"survivor"), "{output:?}");
     world.assert_clean();
 }

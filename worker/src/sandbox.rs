@@ -134,6 +134,13 @@ pub struct Finished {
     pub elapsed: Duration,
 }
 
+impl Finished {
+    /// Why a container was killed for its output, with the cap that it had.
+    pub fn flood(&self, cap: u64) -> Option<String> {
+        self.flooded.then(|| format!("it printed more than {} MiB", cap.saturating_mul(output::FLOOD) >> 20))
+    }
+}
+
 /// What the first process of the container measured. It is ours, and the command can neither read nor signal it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelayReport {

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Lines of a gate's output that are shown and fed back; all of it is in the log.
 const TAIL: usize = 20;
+/// What is kept of each stream of a gate.
+const OUTPUT: u64 = 4 << 20;
 
 /// Runs the build gates on one layer, in order, and puts what they made under everything that follows, without what the
 /// guard takes out. `made` is what the base's build left; absent for the base itself.
@@ -96,14 +98,16 @@ pub(super) async fn command(
 ) -> Result<Finished, RunError> {
     let words = ["sh", "-c", &gate.run].map(str::to_owned).to_vec();
     let mut spec = context.spec(task, workspace, User::Judge, words);
-    spec.output_cap = 4 << 20;
+    spec.output_cap = OUTPUT;
     context.sandboxed(task, spec, gate.timeout, None).await
 }
 
 async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
     task.phase("gate", gate.name.clone()).await;
     let finished = command(context, task, gate, workspace).await?;
-    let output = [finished.stdout, finished.stderr].concat();
+    let flood = finished.flood(OUTPUT).map(|flood| format!("\nkilled: {flood}\n"));
+    let mut output = [finished.stdout, finished.stderr].concat();
+    output.extend_from_slice(flood.unwrap_or_default().as_bytes());
     Ok(GateResult {
         name: gate.name.clone(),
         kind: gate.kind,

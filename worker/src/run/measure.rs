@@ -11,6 +11,8 @@ use arena_domain::text;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What is kept of each stream of a run.
+const HARNESS_OUTPUT: u64 = 1 << 20;
 /// So many runs of the base say what varies in the words of the harness.
 const CALIBRATED: usize = 5;
 /// So many further runs of a candidate have to be cut off before it is blamed.
@@ -152,6 +154,7 @@ async fn run(
     let words = ["sh", "-c", &harness.command(scenario)].map(str::to_owned).to_vec();
     let mut spec = context.spec(task, &workspace, User::Judge, words);
     spec.cpuset = cores;
+    spec.output_cap = HARNESS_OUTPUT;
     let token = harness.token.then(Token::by_chance);
     spec.stdin = token.as_ref().map(Token::told).unwrap_or_default();
     let mut finished = context.sandboxed(task, spec, harness.timeout, None).await?;
@@ -188,7 +191,8 @@ fn values(kpis: &[Kpi], ran: &Ran) -> Result<Vec<f64>, String> {
     let run = &ran.finished;
     if !run.exit.passed() {
         let said = [run.stdout.as_slice(), &run.stderr].concat();
-        return Err(format!("the harness ended with {}: {}", run.exit.describe(), text::tail(&said, 2).join(" / ")));
+        let said = run.flood(HARNESS_OUTPUT).unwrap_or_else(|| text::tail(&said, 2).join(" / "));
+        return Err(format!("the harness ended with {}: {said}", run.exit.describe()));
     }
     if !ran.said {
         return Err(format!("the harness ended without the line `{LINE}` and the word it was told"));

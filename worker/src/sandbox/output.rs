@@ -6,7 +6,7 @@ use super::control::{End, Key};
 const LONGEST_RECORD: usize = 512;
 const MARK: u8 = 0x1e;
 /// So many times the cap of one stream, and the container is killed.
-const FLOOD: u64 = 4;
+pub const FLOOD: u64 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {

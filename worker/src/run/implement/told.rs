@@ -1,5 +1,6 @@
 //! What a run tells: how it ended, what it used by both counts, what the engine said last.
 
+use super::ENGINE_OUTPUT;
 use super::plan::Plan;
 use crate::broker::Account;
 use crate::engine::Story;
@@ -46,13 +47,19 @@ pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
         bad_invocation: &invocation.bad_invocation,
         stderr: &finished.stderr,
     };
-    let (ending, detail) = ending(&facts);
+    let (ending, mut detail) = ending(&facts);
+    if ending == Ending::Killed
+        && let Some(flood) = finished.flood(ENGINE_OUTPUT)
+    {
+        detail = flood;
+    }
     let usage = account.as_ref().map(|account| account.usage).unwrap_or_default();
     let mut flags: Vec<Flag> = mismatch(&usage, &story.usage).into_iter().collect();
     if facts.trouble == Some(Trouble::Budget) {
         let detail = "the broker stopped it: the budget is used up".to_owned();
         flags.push(Flag { kind: FlagKind::BudgetExceeded, path: None, detail });
     }
+    flags.extend(finished.relay.and_then(|relay| survivor(relay.survivors)));
     let detail = redactor.text(&detail);
     let installed = pack.as_ref().map(|pack| pack.record.version.as_str());
     let version = story.version.as_deref().or(installed).unwrap_or_default();
@@ -74,6 +81,12 @@ fn said(ran: &Ran) -> Vec<String> {
         None if ran.finished.stdout.is_empty() => text::tail(&ran.finished.stderr, SAID),
         None => text::tail(&ran.finished.stdout, SAID),
     }
+}
+
+/// What an engine leaves running is killed before anything is judged: worth to be known, and no more.
+fn survivor(many: u32) -> Option<Flag> {
+    let detail = format!("{many} processes outlived the engine and were killed");
+    (many > 0).then_some(Flag { kind: FlagKind::Survivor, path: None, detail })
 }
 
 /// Both counts are known and differ by more than engines leave out.
