@@ -64,6 +64,7 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("stopped before the first round", "最初のラウンドの前に停止"),
     ("the harness did not come to its own end on scenario '{0}': its token is missing", "シナリオ '{0}' でハーネスが最後まで実行されていない：合言葉がない"),
     ("the harness ended without the line `{0}` and the word it was told", "ハーネスが行 `{0}` と渡された合言葉を出さずに終了"),
+    ("not judged: [0]", "未判定：[0]"),
     ("not judged", "未判定"),
     ("infrastructure: {0}", "基盤の障害：{0}"),
     // What disqualifies.
