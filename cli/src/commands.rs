@@ -89,11 +89,20 @@ fn init(common: &Common, repository: &Path, target: &Path, force: bool) -> Done 
         return Err(Failure::new(GENERAL, what, "replace it with `--force`, or choose another `--output FILE`"));
     }
     arena_runtime::files::write_atomic(&place, text.as_bytes())?;
+    if let Err(error) = crate::userrepo::UserRepo::open(repository) {
+        let folder = arena_domain::text::shell_quote(&repository.display().to_string());
+        output::note(&format!("warning: {error}; a session needs a git repository with a commit"));
+        output::note(&format!(
+            "  mend: git init {folder} && git -C {folder} add -A && git -C {folder} commit -m 'First version'"
+        ));
+    }
     let shown = place.display().to_string();
     if common.json {
         output::json(&serde_json::json!({ "packet": shown }));
     } else {
-        output::line(&format!("{shown} is written. Fill in what says EDIT, then: arena check {shown}"));
+        output::line(&format!(
+            "{shown} is written. Fill in what says EDIT (`arena run` refuses what does not), then: arena check {shown}"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ impl Failure {
             let document = serde_json::json!({
                 "event": "error", "error": what, "mend": self.mend, "exit": self.code,
             });
-            crate::output::line(&document.to_string());
+            crate::output::json_line(&document);
         }
         ExitCode::from(self.code)
     }

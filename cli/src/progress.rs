@@ -47,7 +47,7 @@ impl Progress {
 
     pub(crate) fn show(&mut self, item: &FeedItem) {
         match self {
-            Self::Json => output::line(&event(item).to_string()),
+            Self::Json => output::json_line(&event(item)),
             Self::Plain => {
                 if let Some(line) = plain(item) {
                     output::note(&line);

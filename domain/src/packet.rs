@@ -125,10 +125,40 @@ impl Packet {
 
     /// How many competitors run at the same time: one in `solo` mode, else as declared.
     pub fn at_a_time(&self) -> u32 {
-        match self.mode {
+        match self.mode_played() {
             Mode::Solo => 1,
             Mode::Team | Mode::Quick | Mode::Auto => self.parallel.max(1),
         }
+    }
+
+    /// The paradigm that is played where the packet leaves the choice.
+    pub fn paradigm_played(&self) -> Paradigm {
+        match self.paradigm {
+            Paradigm::Auto => Paradigm::Compete,
+            Paradigm::Compete | Paradigm::Collaborate => self.paradigm,
+        }
+    }
+
+    /// Why this paradigm is played, where the packet leaves the choice.
+    pub fn why_paradigm(&self) -> Option<&'static str> {
+        (self.paradigm == Paradigm::Auto).then_some("auto: every competitor has the whole task")
+    }
+
+    /// The mode that is played where the packet leaves the choice.
+    pub fn mode_played(&self) -> Mode {
+        match self.mode {
+            Mode::Auto if self.competitors.len() == 1 => Mode::Solo,
+            Mode::Auto => Mode::Team,
+            Mode::Solo | Mode::Team | Mode::Quick => self.mode,
+        }
+    }
+
+    /// Why this mode is played, where the packet leaves the choice.
+    pub fn why_mode(&self) -> Option<&'static str> {
+        (self.mode == Mode::Auto).then_some(match self.competitors.len() {
+            1 => "auto: one competitor takes part",
+            _ => "auto: several competitors take part",
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Entry {
     pub engine: String,
     pub branch: String,
     pub disqualified_for: Vec<String>,
+    /// `false`: it was stopped before anything of it could be judged, so it is not disqualified either.
+    pub judged: bool,
     /// `None`: nothing was changed, or no round gave a tree.
     pub commit: Option<Commit>,
     pub bundle: String,

@@ -21,6 +21,25 @@ pub fn shown(path: &[u8]) -> String {
     text
 }
 
+/// A name for scripts, from which its bytes can be had again: as it is, or, where it is no UTF-8 or begins with a
+/// double quote, in quotes and escaped as git and C write it (`"src/\\377bad"`).
+pub fn addressed(path: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(path)
+        && !text.starts_with('"')
+    {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for &byte in path {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            byte => quoted.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    quoted + "\""
+}
+
 /// Untrusted text made safe for a terminal or a report: no control characters but newline and tab, no escape
 /// sequences, no invisible direction changes.
 pub fn sanitise(raw: &[u8]) -> String {
@@ -58,7 +77,8 @@ pub fn tail(raw: &[u8], lines: usize) -> Vec<String> {
     all[all.len().saturating_sub(lines)..].iter().map(|line| sanitise_line(line, 200)).collect()
 }
 
-fn is_direction(c: char) -> bool {
+/// An invisible character that turns the direction of what stands beside it.
+pub fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
 }
 
@@ -84,6 +104,35 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_addressed_name_is_the_name_or_its_quoted_bytes() {
+        let rows: [(&[u8], &str); 7] = [
+            (b"src/a\nb.py", "src/a\nb.py"),
+            ("\u{9b}名".as_bytes(), "\u{9b}名"),
+            (b"\\xffbad", "\\xffbad"),
+            (b"\xffbad", "\"\\377bad\""),
+            (b"\"a\" \x01", "\"\\\"a\\\" \\001\""),
+            ("\"名".as_bytes(), "\"\\\"\\345\\220\\215\""),
+            (b"a\\\xff", "\"a\\\\\\377\""),
+        ];
+        for (path, expected) in rows {
+            assert_eq!(addressed(path), expected, "{path:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn two_names_never_have_one_address(a in byte_name(), b in byte_name()) {
+            proptest::prop_assert_eq!(a == b, addressed(&a) == addressed(&b));
+        }
+    }
+
+    /// Short names of few bytes, so that two of them are often nearly alike.
+    fn byte_name() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+        let byte = proptest::sample::select(b"\"\\37x\xff\n".to_vec());
+        proptest::collection::vec(byte, 0..5)
+    }
 
     #[test]
     fn an_escape_sequence_never_reaches_a_terminal() {

@@ -22,7 +22,7 @@ pub use problem::Problem;
 pub use value::{duration, percentage, size};
 
 use crate::v1::SessionHead;
-use arena_domain::packet::{Found, MAX_PACKET_BYTES, Packet};
+use arena_domain::packet::{Found, MAX_COMPETITORS, MAX_PACKET_BYTES, Packet};
 use toml_edit::Document;
 
 use problem::{Lines, Sink, Spot};
@@ -33,6 +33,8 @@ use section::Section;
 pub struct Parsed {
     pub packet: Packet,
     pub warnings: Vec<Problem>,
+    /// Those of the warnings that nothing may run with: texts that `arena init` began and nobody has written.
+    pub unwritten: Vec<Problem>,
 }
 
 /// Every problem at once, in the order of lines; only a file too large or not TOML at all has one alone.
@@ -46,9 +48,10 @@ pub fn parse_among(text: &str, engines: &[String]) -> Result<Parsed, Vec<Problem
     whole(text, Sink { engines: Some(known.map(str::to_owned).collect()), ..Sink::default() })
 }
 
-/// Where nobody can say which engines there are: the workers know.
+/// A packet that is to run, where nobody can say which engines there are: the workers know.
 pub fn parse_anywhere(text: &str) -> Result<Parsed, Vec<Problem>> {
-    whole(text, Sink::default())
+    let parsed = whole(text, Sink::default())?;
+    if parsed.unwritten.is_empty() { Ok(parsed) } else { Err(parsed.unwritten) }
 }
 
 fn whole(text: &str, mut sink: Sink) -> Result<Parsed, Vec<Problem>> {
@@ -66,8 +69,10 @@ pub fn recall(text: &str) -> Result<Parsed, Vec<Problem>> {
 
 fn read(text: &str, sink: &mut Sink) -> Result<Packet, Vec<Problem>> {
     if text.len() > MAX_PACKET_BYTES {
-        let reason = format!("is {} bytes long; the limit is {MAX_PACKET_BYTES}", text.len());
-        return Err(vec![Problem::new(&Spot::file(), reason, "keep data in files beside the packet")]);
+        // Whoever reads a file may have stopped behind the limit, so its size is not known here.
+        let reason = format!("is longer than {} KiB; the limit is {MAX_PACKET_BYTES} bytes", MAX_PACKET_BYTES / 1024);
+        let mend = format!("keep data in files beside the packet; it may have {MAX_COMPETITORS} competitors at most");
+        return Err(vec![Problem::new(&Spot::file(), reason, mend)]);
     }
     let lines = Lines::of(text);
     let document = Document::parse(text).map_err(|error| {
@@ -82,10 +87,12 @@ fn read(text: &str, sink: &mut Sink) -> Result<Packet, Vec<Problem>> {
 }
 
 fn finished(packet: Packet, sink: Sink) -> Result<Parsed, Vec<Problem>> {
-    let Sink { mut problems, mut warnings, limits: _, unknown: _, engines: _ } = sink;
+    let Sink { mut problems, mut warnings, mut unwritten, limits: _, unknown: _, engines: _ } = sink;
     if problems.is_empty() {
+        unwritten.sort_by_key(|one| one.line);
+        warnings.extend(unwritten.iter().cloned());
         warnings.sort_by_key(|warning| warning.line);
-        return Ok(Parsed { packet, warnings });
+        return Ok(Parsed { packet, warnings, unwritten });
     }
     problems.sort_by_key(|problem| problem.line);
     Err(problems)

@@ -127,11 +127,12 @@ fn picks(
         };
         if !entry.qualified() {
             let why = arena_domain::text::sanitise_line(&entry.disqualified_for.join("; "), 300);
+            let why = if entry.judged { format!("disqualified: {why}") } else { why };
             if !wish.allow_failing {
-                let what = format!("{name} is disqualified: {why}");
+                let what = format!("{name} is {why}");
                 return Err(Failure::new(NO_WINNER, what, "adopt it all the same: `--allow-failing`"));
             }
-            output::note(&format!("warning: {name} is disqualified: {why}"));
+            output::note(&format!("warning: {name} is {why}"));
         }
         let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
         repository.import_bundle(&bundle, &commit, &format!("refs/heads/{}", entry.branch))?;

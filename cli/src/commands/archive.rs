@@ -53,7 +53,7 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
             repository: &known.head.repository,
             report_md: &render::markdown::report(&report),
             report_html: &render::html::report(&report),
-            result_json: &render::json::result(known.session.id.as_str(), &report, &path).to_string(),
+            result_json: &output::tame(&render::json::result(known.session.id.as_str(), &report, &path).to_string()),
             continuation: &render::markdown::continuation(&report),
             competitors,
             winner: standing.winner.as_ref().map(|winner| winner.as_str()),

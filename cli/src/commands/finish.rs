@@ -23,7 +23,7 @@ pub(super) async fn finish(common: &Common, embedded: &Embedded, known: &Known) 
     let path = write(embedded, &report)?;
     let shown = path.display().to_string();
     if common.json {
-        output::line(&render::json::result(known.session.id.as_str(), &report, &shown).to_string());
+        output::json_line(&render::json::result(known.session.id.as_str(), &report, &shown));
     } else {
         output::line(&render::terminal::scoreboard(&report, output::colour(), output::width()));
         output::line(&format!("report: {shown}"));

@@ -144,7 +144,7 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
             .iter()
             .map(|one| {
                 serde_json::json!({
-                    "path": sanitise(one.path.as_bytes()), "added": one.added_lines, "removed": one.removed_lines,
+                    "path": one.path, "added": one.added_lines, "removed": one.removed_lines,
                     "binary": one.binary,
                 })
             })

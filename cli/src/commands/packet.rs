@@ -19,6 +19,8 @@ pub(crate) struct Loaded {
     pub text: String,
     pub packet: Packet,
     pub warnings: Vec<Problem>,
+    /// What `arena init` began and nobody has written; it is among the warnings.
+    unwritten: Vec<Problem>,
     /// Where its values stand, for what is only found out later.
     pub places: Places,
     /// The packet's folder: engines' files are beside it.
@@ -45,6 +47,10 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(MAX_PACKET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > MAX_PACKET_BYTES {
+        // It ends where the reading stopped, maybe within a character: it is refused for its length and nothing else.
+        packet::parse(&String::from_utf8_lossy(&bytes)).map_err(Unusable::Problems)?;
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let what = format!("{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to());
         Unusable::Failure(Failure::new(USAGE, what, "save the packet as UTF-8"))
@@ -64,19 +70,28 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let places = Places::of(&text);
     let mut packet = parsed.packet;
     packet.found.contextual = engines.contextual();
-    Ok(Loaded { text, packet, warnings: parsed.warnings, places, folder, path: whole, engines, lineup })
+    let (warnings, unwritten) = (parsed.warnings, parsed.unwritten);
+    Ok(Loaded { text, packet, warnings, unwritten, places, folder, path: whole, engines, lineup })
 }
 
 /// As an error that shows every problem.
 pub(crate) fn load(common: &Common, path: &Path) -> Result<Loaded, Failure> {
     read(common, path).map_err(|unusable| match unusable {
         Unusable::Failure(failure) => failure,
-        Unusable::Problems(problems) => {
-            let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
-            let mend = format!("`arena check {}` says it again after each change", path.display());
-            Failure::new(USAGE, lines.join("\n"), mend)
-        }
+        Unusable::Problems(problems) => refusal(path, &problems),
     })
+}
+
+/// A packet that is to run: one that `arena init` began and nobody has finished is refused.
+pub(crate) fn load_to_run(common: &Common, path: &Path) -> Result<Loaded, Failure> {
+    let loaded = load(common, path)?;
+    if loaded.unwritten.is_empty() { Ok(loaded) } else { Err(refusal(path, &loaded.unwritten)) }
+}
+
+fn refusal(path: &Path, problems: &[Problem]) -> Failure {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+    let mend = format!("`arena check {}` says it again after each change", path.display());
+    Failure::new(USAGE, lines.join("\n"), mend)
 }
 
 impl Loaded {

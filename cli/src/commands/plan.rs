@@ -66,8 +66,8 @@ fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)]) -> serd
         })
         .collect();
     serde_json::json!({
-        "title": packet.title, "base": base.as_str(), "paradigm": packet.paradigm.as_str(),
-        "mode": packet.mode.as_str(), "parallel": packet.at_a_time(), "rounds": packet.budget.rounds,
+        "title": packet.title, "base": base.as_str(), "paradigm": packet.paradigm_played().as_str(),
+        "mode": packet.mode_played().as_str(), "parallel": packet.at_a_time(), "rounds": packet.budget.rounds,
         "jobs": { "implement": implement, "evaluate": evaluate },
         "containers_per_evaluation": containers(packet), "cost_usd": null, "competitors": competitors,
     })

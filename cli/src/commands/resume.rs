@@ -19,13 +19,18 @@ pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
         if common.json {
             output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "jobs": live }));
         } else {
-            output::line(&format!("session {id} is {status}; {live} jobs would go on"));
+            let live = match known.session.standing() {
+                Some(_) => "it has ended already, and nothing would go on".to_owned(),
+                None => format!("{live} jobs would go on"),
+            };
+            output::line(&format!("session {id} is {status}; {live}"));
         }
         return Ok(ExitCode::SUCCESS);
     }
     let hold = embedded.hold(&id)?;
     if known.session.standing().is_some() {
         tidy(&embedded).await?;
+        output::note(&format!("session {id} has ended already ({}); this is its result", known.session.status()));
         return finish::finish(common, &embedded, &known).await;
     }
     output::note(&format!("session {id} goes on"));

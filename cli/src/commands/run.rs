@@ -30,7 +30,7 @@ const QUIET_LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load(common, path)?;
+    let loaded = packet::load_to_run(common, path)?;
     loaded.check_engines()?;
     let files = loaded.files()?;
     loaded.check_machine()?;
@@ -297,7 +297,7 @@ fn waiting(common: &Common, id: &SessionId, question: &Question) -> ExitCode {
             "event": "question", "session": id.as_str(), "question": question.text,
             "options": question.options, "recommended": question.recommended,
         });
-        output::line(&document.to_string());
+        output::json_line(&document);
     }
     output::note(&format!("session {id} waits: {} ({})", question.text, question.options.join(", ")));
     output::note(&format!("  answer: {mend}"));

@@ -50,7 +50,7 @@ pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str, wait: 
     let known = Known::load(embedded, known.session.id.as_str()).await?;
     match unmoved(embedded, &known) {
         Some(failure) => Err(failure),
-        None => show_known(common, embedded, &known, |result| output::line(&result.to_string())),
+        None => show_known(common, embedded, &known, output::json_line),
     }
 }
 

@@ -26,7 +26,7 @@ fn opening(survey: &Survey) -> String {
     let kinds = if kinds.is_empty() { "no ecosystem known to Arena".to_owned() } else { kinds.join(" and ") };
     format!(
         "# A packet for `arena run`. This repository looks like: {kinds}.\n\
-         # Change what is marked EDIT, then: arena check arena.toml && arena plan arena.toml"
+         # Change what is marked EDIT (`arena run` refuses what is not), then: arena check arena.toml && arena plan arena.toml"
     )
 }
 
@@ -38,8 +38,8 @@ title      = {title}
 goal       = "EDIT: what shall be better afterwards, in one sentence"
 repository = "."
 # base     = "main"              # branch, tag or commit; without it: HEAD
-paradigm   = "compete"           # compete | collaborate | auto
-mode       = "team"              # solo | team | quick | auto
+paradigm   = "compete"           # compete | auto
+mode       = "team"              # solo | team | auto
 parallel   = 2                   # competitors at a time
 kind       = "optimize"          # optimize, feature, bugfix, refactor, or a label of your own"#
     )

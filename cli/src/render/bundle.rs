@@ -88,8 +88,10 @@ fn facts(entry: &Entry, scenarios: &[String], language: Language) -> Block {
         facts.push((Word::EngineEnded.to(language), plain(&text)));
     }
     if !entry.qualified() {
-        let why = Span::toned(Tone::Bad, &sentences(&entry.disqualified_for, language));
-        facts.push((Word::DisqualifiedFor.to(language), vec![why]));
+        let (tone, word) =
+            if entry.judged { (Tone::Bad, Word::DisqualifiedFor) } else { (Tone::Doubtful, Word::Verdict) };
+        let why = Span::toned(tone, &sentences(&entry.disqualified_for, language));
+        facts.push((word.to(language), vec![why]));
     }
     Block::Facts(facts)
 }

@@ -4,12 +4,13 @@ use super::figures;
 use super::synthesis::ranked;
 use arena_domain::ending::Ending;
 use arena_domain::outcome::{Exit, Flag, GateResult};
+use arena_domain::packet::Packet;
 use arena_domain::report::Report;
 use arena_domain::standing::{Entry, KpiResult};
 use arena_domain::text::sanitise_line;
 use serde_json::{Value, json};
 
-/// Longest text of any field. Names and paths are far below it and come out whole.
+/// Longest text of any field but the paths of files: those are as the repository has them, for scripts to find.
 const LONGEST: usize = 4096;
 
 /// The document that `run --json` ends with. `path` is where the report lies: a file or a URL.
@@ -22,12 +23,18 @@ pub(crate) fn result(session: &str, report: &Report, path: &str) -> Value {
         "winner": standing.winner.as_ref().map(|name| clean(name.as_str())),
         "base": clean(report.base.as_str()),
         "reason": clean(&standing.reason),
-        "paradigm": report.packet.paradigm.as_str(),
-        "mode": report.packet.mode.as_str(),
+        "paradigm": report.packet.paradigm_played().as_str(),
+        "mode": report.packet.mode_played().as_str(),
         "duration_s": report.duration_s,
         "standing": ranked(report).into_iter().map(entry).collect::<Vec<_>>(),
         "report": clean(path),
+        "chosen": chosen(&report.packet),
     })
+}
+
+/// Why Arena plays this paradigm and this mode; `null` where the packet says which.
+pub(crate) fn chosen(packet: &Packet) -> Value {
+    json!({ "paradigm": packet.why_paradigm(), "mode": packet.why_mode() })
 }
 
 fn entry(entry: &Entry) -> Value {
@@ -39,8 +46,8 @@ fn entry(entry: &Entry) -> Value {
         "disqualified_for": cleaned(&entry.disqualified_for),
         "commit": entry.commit.as_ref().map(|commit| clean(commit.as_str())),
         "branch": clean(&entry.branch),
-        "files_changed": entry.files_changed().into_iter().map(clean).collect::<Vec<_>>(),
-        "scope": { "kept": figures::scope_kept(entry), "reverted": cleaned(&entry.reverted) },
+        "files_changed": entry.files_changed(),
+        "scope": { "kept": figures::scope_kept(entry), "reverted": entry.reverted },
         "gates": entry.gates.iter().map(gate).collect::<Vec<_>>(),
         "kpis": entry.kpis.iter().map(kpi).collect::<Vec<_>>(),
         "flags": entry.flags.iter().map(flag).collect::<Vec<_>>(),
@@ -100,7 +107,7 @@ fn kpi(kpi: &KpiResult) -> Value {
 fn flag(flag: &Flag) -> Value {
     json!({
         "kind": flag.kind.as_str(),
-        "path": flag.path.as_deref().map(clean),
+        "path": flag.path,
         "detail": clean(&flag.detail),
     })
 }
@@ -117,12 +124,40 @@ fn cleaned(raw: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::render::tests::won;
+    use arena_domain::packet::{Mode, Paradigm};
+
+    #[test]
+    fn a_path_is_the_name_that_a_script_finds_the_file_by() {
+        let mut report = won();
+        let entry = report.standing.entries.iter_mut().find(|one| one.rank == 1).unwrap();
+        entry.changes[0].path = "src/a\n\u{1b}b.py".into();
+        entry.reverted = vec!["\"\\377bad\"".into()];
+        let document = result("0123456789ab", &report, "r");
+        let first = &document["standing"][0];
+        assert_eq!(first["files_changed"], json!(["src/a\n\u{1b}b.py"]));
+        assert_eq!(first["scope"]["reverted"], json!(["\"\\377bad\""]));
+    }
+
+    #[test]
+    fn what_auto_chose_is_told_with_its_reason() {
+        let mut report = won();
+        (report.packet.paradigm, report.packet.mode) = (Paradigm::Auto, Mode::Auto);
+        let document = result("0123456789ab", &report, "r");
+        assert_eq!((&document["paradigm"], &document["mode"]), (&json!("compete"), &json!("team")));
+        assert!(
+            document["chosen"].as_object().unwrap().values().all(|why| why.as_str().unwrap().starts_with("auto: "))
+        );
+        assert_eq!(result("0123456789ab", &won(), "r")["chosen"], json!({ "paradigm": null, "mode": null }));
+    }
 
     #[test]
     fn the_result_has_the_keys_of_the_contract_in_their_order() {
         let result = result("0123456789ab", &won(), "out/report.html");
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        assert_eq!(keys(&result), "event session status winner base reason paradigm mode duration_s standing report");
+        assert_eq!(
+            keys(&result),
+            "event session status winner base reason paradigm mode duration_s standing report chosen"
+        );
         let first = &result["standing"][0];
         assert_eq!(
             keys(first),

@@ -46,7 +46,7 @@ pub(crate) fn heading(level: u8, word: Word, language: Language) -> Block {
 /// Verdict of the primary KPI, or why there is none.
 pub(crate) fn verdict(entry: &Entry, primary: Option<&str>) -> (Tone, Word) {
     if !entry.qualified() {
-        return (Tone::Bad, Word::Disqualified);
+        return if entry.judged { (Tone::Bad, Word::Disqualified) } else { (Tone::Doubtful, Word::NotJudged) };
     }
     match figures::primary(entry, primary).map(|kpi| kpi.verdict) {
         Some(Verdict::Better) => (Tone::Good, Word::Better),
@@ -92,8 +92,11 @@ fn head(report: &Report, language: Language) -> Vec<Block> {
         (Word::Base.to(language), vec![Span::code(base.as_str())]),
         (Word::Started.to(language), plain(started)),
         (Word::Duration.to(language), plain(&figures::seconds(*duration_s))),
-        (Word::Paradigm.to(language), plain(packet.paradigm.as_str())),
-        (Word::Mode.to(language), plain(packet.mode.as_str())),
+        (
+            Word::Paradigm.to(language),
+            plain(&chosen(packet.paradigm_played().as_str(), packet.why_paradigm(), language)),
+        ),
+        (Word::Mode.to(language), plain(&chosen(packet.mode_played().as_str(), packet.why_mode(), language))),
         (Word::Cores.to(language), plain(cores.to(language))),
         (Word::BaseGates.to(language), base_gate_spans(base_gates, language)),
     ];
@@ -103,6 +106,11 @@ fn head(report: &Report, language: Language) -> Vec<Block> {
     }
     let title = format!("{}: {}", Word::Report.to(language), packet.title);
     vec![Block::Heading(1, Span::plain(&title)), Block::Facts(facts)]
+}
+
+/// What is played, and why where the packet left it open.
+fn chosen(played: &str, why: Option<&str>, language: Language) -> String {
+    why.map_or_else(|| played.to_owned(), |why| format!("{played} ({})", sentence(why, language)))
 }
 
 fn base_gate_spans(gates: &[(String, bool)], language: Language) -> Vec<Span> {

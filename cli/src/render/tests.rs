@@ -117,6 +117,7 @@ pub(super) fn entry(rank: u32, name: &str, ratio: f64, verdict: Verdict) -> Entr
         engine: name.split('-').next().unwrap_or_default().into(),
         branch: format!("arena/0123456789ab/variant-{name}"),
         disqualified_for: Vec::new(),
+        judged: true,
         commit: Some(commit('a')),
         bundle: "sha256:beef".into(),
         changes: vec![change(&format!("src/{name}.rs"))],
@@ -206,7 +207,7 @@ fn every_rendering(report: &Report) -> Vec<String> {
         markdown::report(report),
         markdown::continuation(report),
         html::report(report),
-        json::result(report.session.as_str(), report, "out/report.html").to_string(),
+        crate::output::tame(&json::result(report.session.as_str(), report, "out/report.html").to_string()),
         terminal::scoreboard(report, false, 120),
     ];
     texts.extend(report.bundles.iter().map(|bundle| markdown::submission(report, bundle)));

@@ -69,6 +69,7 @@ table! {
     Same: "same", "同等";
     Inconclusive: "inconclusive", "判定不能";
     Disqualified: "disqualified", "失格";
+    NotJudged: "not judged", "未判定";
     NotMeasured: "not measured", "未計測";
     StatusWinner: "winner", "勝者あり";
     StatusNoWinner: "no winner", "勝者なし";

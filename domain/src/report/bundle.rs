@@ -171,7 +171,8 @@ fn next(session: &Session, entry: &Entry) -> Vec<String> {
     if entry.commit.is_some() {
         next.push(format!("read it: arena diff {id} {name}"));
     }
-    next.extend(entry.disqualified_for.first().map(|why| format!("mend what disqualifies it: {why}")));
+    let wrong = entry.disqualified_for.first().filter(|_| entry.judged);
+    next.extend(wrong.map(|why| format!("mend what disqualifies it: {why}")));
     for gate in entry.gates.iter().filter(|gate| !gate.passed()) {
         next.push(format!("run the gate {} by hand: {}", gate.name, gate.command));
     }

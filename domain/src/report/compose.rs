@@ -101,7 +101,7 @@ fn mend(session: &Session, standing: &Standing) -> Option<String> {
             Some(format!("run again with harness.repeats = {} or a longer harness", repeats.saturating_mul(2)))
         }
         (Status::NoWinner, _) => {
-            let first = standing.entries.iter().find_map(|one| one.disqualified_for.first());
+            let first = standing.entries.iter().filter(|one| one.judged).find_map(|one| one.disqualified_for.first());
             Some(first.map_or("run again with more rounds or another approach".into(), |why| format!("mend: {why}")))
         }
         (Status::Failed, _) => Some(format!("mend: {}", standing.reason)),

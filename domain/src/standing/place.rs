@@ -19,6 +19,8 @@ pub(crate) fn place(session: &Session) -> Standing {
     placed.sort_by(|(left, a), (right, b)| {
         (b.qualified() && b.commit.is_some())
             .cmp(&(a.qualified() && a.commit.is_some()))
+            // A figure that nobody can tell from the base stands behind a gain, however good it looks.
+            .then(gained(&session.packet, b).cmp(&gained(&session.packet, a)))
             .then(merit(*right, b).total_cmp(&merit(*left, a)))
             .then(score::lines(a).cmp(&score::lines(b)))
             .then(a.competitor.cmp(&b.competitor))
@@ -123,6 +125,7 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
         engine: contestant.competitor.engine.clone(),
         branch: contestant.competitor.branch(&session.id),
         disqualified_for: disqualified(contestant, shown),
+        judged: shown.is_some_and(was_judged),
         commit: tree.as_ref().map(|tree| tree.commit.clone()),
         bundle: tree.map(|tree| tree.bundle).unwrap_or_default(),
         changes: implemented.map(|one| one.changes.clone()).unwrap_or_default(),
@@ -154,9 +157,16 @@ fn disqualified(contestant: &Contestant, shown: Option<&RoundRecord>) -> Vec<Str
             let holdout = unmeasured.map(|why| format!("scenario_missing: the holdout was not measured: {why}"));
             ruling.disqualified_for.iter().cloned().chain(holdout).collect()
         }
-        (Some(round), None) => vec![round.failure.clone().unwrap_or_else(|| "not judged".into())],
-        (None, None) => vec![stopped(&contestant.play)],
+        (Some(round), None) => {
+            vec![round.failure.clone().unwrap_or_else(|| format!("not judged: {}", stopped(&contestant.play)))]
+        }
+        (None, None) => vec![format!("not judged: {}", stopped(&contestant.play))],
     }
+}
+
+/// A round that was neither ruled upon nor failed was cut short: nothing can be said of it.
+fn was_judged(round: &RoundRecord) -> bool {
+    round.ruling.is_some() || round.failure.is_some()
 }
 
 /// The paths of every round: a violation in a round that was reverted is a violation still.

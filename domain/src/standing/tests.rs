@@ -67,6 +67,54 @@ fn a_clock_that_cannot_tell_is_inconclusive() {
     assert!(world.standing().reason.starts_with("the measurement cannot tell a from the base"));
 }
 
+/// A clock whose figures say little, however good they look.
+fn noisy() -> Evaluated {
+    let mut noisy = measured([0.9; 3]);
+    for one in &mut noisy.series {
+        one.candidate = vec![BASE * 0.05, BASE * 2.0, BASE * 0.3];
+    }
+    noisy
+}
+
+#[test]
+fn a_gain_stands_before_a_better_figure_that_nobody_can_tell_from_the_base() {
+    for select in [Select::Kpi, Select::Criteria, Select::Pareto] {
+        let mut packet = with_rounds(&["a", "b", "c"], 1);
+        packet.kpis[0].source = KpiSource::WallTime;
+        packet.scoring.select = select;
+        let mut world = World::begun(packet);
+        world.settle("a/1/implement", tree("a1"));
+        world.settle("a/1/evaluate", Outcome::Evaluated(noisy()));
+        world.round("b", 1, 0.8);
+        world.settle("c/1/implement", tree("c1"));
+        let red = Evaluated { gates: vec![gate(Exit::Code(1))], ..measured([0.1; 3]) };
+        world.settle("c/1/evaluate", Outcome::Evaluated(red));
+        assert_eq!(world.end(), (Status::Winner, Some("b")), "{select:?}");
+        assert_eq!(order(&world), ["b", "a", "c"], "{select:?}");
+        assert_eq!(world.entry("b").rank, 1);
+        assert!(world.entry("a").kpis[0].ratio < world.entry("b").kpis[0].ratio, "{select:?}");
+    }
+}
+
+#[test]
+fn a_guard_of_too_few_samples_is_told_and_decides_nothing() {
+    let mut packet = with_rounds(&["a"], 1);
+    packet.kpis[0].source = KpiSource::WallTime;
+    packet.kpis[0].guard = Some(0.02);
+    let mut world = World::begun(packet);
+    let mut few = measured([0.5, 0.5, 1.1]);
+    for one in &mut few.series {
+        one.base.truncate(2);
+        one.candidate.truncate(2);
+    }
+    world.settle("a/1/implement", tree("a1"));
+    world.settle("a/1/evaluate", Outcome::Evaluated(few));
+    let entry = world.entry("a");
+    assert_eq!(entry.disqualified_for, Vec::<String>::new());
+    let told = "; too few samples for the guard of steps: scenario 'odd' is at 1.100 of the base";
+    assert!(entry.rounds[0].reason.ends_with(told), "{}", entry.rounds[0].reason);
+}
+
 #[test]
 fn a_regression_on_one_scenario_breaks_its_guard() {
     let mut packet = with_rounds(&["a"], 1);

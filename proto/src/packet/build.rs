@@ -2,7 +2,7 @@
 
 use arena_domain::packet::{BriefSection, Budget, Found, History, Language, Mode, Packet, Paradigm, Sandbox};
 
-use super::problem::{Sink, Spot};
+use super::problem::{Problem, Sink, Spot};
 use super::section::Section;
 use super::{competitors, measures, paths};
 
@@ -118,8 +118,8 @@ fn placeholders(section: &Section<'_>, names: &[&str], sink: &mut Sink) {
 }
 
 fn unwritten(spot: &Spot, mend: &str, sink: &mut Sink) {
-    let reason = format!("still holds the placeholder {PLACEHOLDER}");
-    sink.problem(spot, reason, mend);
+    let reason = format!("still holds the placeholder {PLACEHOLDER}, and `arena run` refuses it");
+    sink.unwritten.push(Problem::new(spot, reason, mend));
 }
 
 fn has_word(text: &str, word: &str) -> bool {

@@ -113,9 +113,18 @@ pub static KEYS: &[Key] = &[
     key("session.goal", Text, "What shall be better afterwards, in one sentence.").stated(),
     key("session.repository", Text, "A path, or a URL the workers can reach.").or("\".\""),
     key("session.base", Text, "Branch, tag or commit that competitors start from; HEAD when absent."),
-    key("session.paradigm", OneOf(&["compete", "collaborate", "auto"]), "Everyone does all of it, or each a part.")
-        .or("\"compete\""),
-    key("session.mode", OneOf(&["solo", "team", "quick", "auto"]), "How much ceremony the session has.").or("\"team\""),
+    key(
+        "session.paradigm",
+        OneOf(&["compete", "collaborate", "auto"]),
+        "Everyone does all of it; collaborate: not in this version yet.",
+    )
+    .or("\"compete\""),
+    key(
+        "session.mode",
+        OneOf(&["solo", "team", "quick", "auto"]),
+        "How much ceremony the session has; quick: not in this version yet.",
+    )
+    .or("\"team\""),
     key("session.parallel", COUNT, "Competitors at a time.").or("3"),
     key("session.kind", Text, "Free label for calibration: optimize, feature, bugfix, refactor, deck.")
         .or("\"general\""),
@@ -143,14 +152,14 @@ pub static KEYS: &[Key] = &[
     key("competitor.model", Text, "The engine's own default when absent."),
     key("competitor.approach", Text, "iterative, functional, object-oriented, minimal, robust, or words of your own."),
     key("competitor.verbosity", OneOf(&["concise", "detailed"]), "How long the brief is.").or("\"concise\""),
-    key("competitor.deck", Text, "A deck to play, as a path beside the packet."),
-    key("competitor.subtask", Text, "Collaborate: which subtask this competitor writes."),
+    key("competitor.deck", Text, "A deck to play, as a path beside the packet; not in this version yet."),
+    key("competitor.subtask", Text, "Collaborate: which subtask this competitor writes; not in this version yet."),
     key("matrix", Table, "Competitors as a product of lists, instead of or added to `[[competitor]]`."),
     key("matrix.engine", Texts, "Engines.").needed(),
     key("matrix.model", Texts, "Models.").or("[]"),
     key("matrix.approach", Texts, "Approaches.").or("[]"),
     key("matrix.verbosity", Texts, "concise, detailed.").or("[]"),
-    key("matrix.deck", Texts, "Decks, as paths beside the packet.").or("[]"),
+    key("matrix.deck", Texts, "Decks, as paths beside the packet; not in this version yet.").or("[]"),
     key("engine", Named(MANY), "Engines of your own, by name."),
     key("engine.*", Table, "Any command; the brief is on standard input and in the file $ARENA_BRIEF names."),
     key("engine.*.command", Words, "Program and arguments.").needed(),

@@ -123,10 +123,35 @@ pub(super) fn check(root: &Section<'_>, packet: &Packet, sink: &mut Sink) {
     DISK.check(sandbox.size("disk").map(|bytes| bytes as f64), &sandbox, sink);
     PIDS.check(sandbox.whole("pids").map(f64::from), &sandbox, sink);
     CPUS.check(sandbox.number("cpus"), &sandbox, sink);
+    later(root, sink);
     runs(root, packet, sink);
     samples(root, packet, sink);
     effect(root, packet, sink);
     cost(&budget, packet, sink);
+}
+
+/// Keys and values that are part of the format, and do nothing in this version: nobody shall think they did.
+fn later(root: &Section<'_>, sink: &mut Sink) {
+    const REASON: &str = "not in this version yet";
+    let session = root.table("session");
+    for (name, value, mend) in [
+        ("paradigm", "collaborate", "write \"compete\" or \"auto\""),
+        ("mode", "quick", "write \"solo\", \"team\" or \"auto\""),
+    ] {
+        if session.text(name) == Some(value) {
+            sink.limit(&session.spot(name), format!("\"{value}\" is {REASON}"), mend);
+        }
+    }
+    for one in root.tables("competitor").iter().filter(|one| one.text("deck").is_some()) {
+        sink.limit(&one.spot("deck"), format!("is {REASON}"), "take it out; `approach` tells an engine how to work");
+    }
+    for one in root.tables("competitor").iter().filter(|one| one.text("subtask").is_some()) {
+        sink.limit(&one.spot("subtask"), format!("is {REASON}"), "take it out; every competitor has the whole task");
+    }
+    let matrix = root.table("matrix");
+    if !matrix.texts("deck").is_empty() {
+        sink.limit(&matrix.spot("deck"), format!("is {REASON}"), "take it out, or vary `approach`");
+    }
 }
 
 impl Bound {

@@ -83,6 +83,8 @@ pub(super) struct Sink {
     pub(super) warnings: Vec<Problem>,
     /// Problems of a new packet alone: one that was accepted once is read all the same.
     pub(super) limits: Vec<Problem>,
+    /// What `arena init` began and nobody has written: legal to look at, and nothing to run.
+    pub(super) unwritten: Vec<Problem>,
     /// Paths whose value is the string `unknown`.
     pub(super) unknown: Vec<String>,
     /// Engines that a packet may name without defining them; `None`: any.

@@ -1,4 +1,4 @@
-//! Packets as users write them: what is meant, what is refused, and with which words.
+//! What a packet may say, what is refused, and where its author is told.
 
 use arena_domain::packet::{Better, MAX_COMPETITORS, Paradigm, Select};
 use proptest::prelude::*;
@@ -138,9 +138,38 @@ fn one_fault_in_a_good_packet_is_one_problem_with_its_line() {
         // A competitor of a row stands before the good one.
         refused(&small(&more), says);
     }
-    refused(&small("").replace("Sort the lines", "EDIT the lines"), "placeholder EDIT");
-    let more = "brief.constraints = [\"kept\", \"EDIT: what else\"]\n";
-    refused(&small(more), "still holds the placeholder EDIT");
+}
+
+#[test]
+fn what_nobody_has_written_is_warned_of_and_never_runs() {
+    let text =
+        small("brief.constraints = [\"kept\", \"EDIT: what else\"]\n").replace("Sort the lines", "EDIT the lines");
+    let parsed = parse(&text).unwrap();
+    let said: Vec<String> = parsed.unwritten.iter().map(|one| format!("{} {}", one.line, one.path)).collect();
+    assert_eq!(said, ["4 brief.specification", "8 brief.constraints[1]"]);
+    assert!(parsed.unwritten.iter().all(|one| parsed.warnings.contains(one)), "{:?}", parsed.warnings);
+    assert!(parsed.unwritten[0].reason.contains("EDIT, and `arena run` refuses it"), "{:?}", parsed.unwritten);
+    assert_eq!(parse_anywhere(&text), Err(parsed.unwritten));
+    assert!(recall(&text).is_ok());
+}
+
+#[test]
+fn what_is_not_in_this_version_is_refused_and_can_still_be_recalled() {
+    let rows = [
+        ("session.paradigm = \"collaborate\"\n", "session.paradigm"),
+        ("session.mode = \"quick\"\n", "session.mode"),
+        ("[matrix]\nengine = [\"codex\"]\ndeck = [\"a.md\"]\n", "line 10: matrix.deck"),
+        ("[[competitor]]\nengine = \"codex\"\ndeck = \"a.md\"\n", "line 10: competitor[0].deck"),
+        ("[[competitor]]\nengine = \"codex\"\nsubtask = \"a\"\n", "competitor[0].subtask"),
+    ];
+    for (more, path) in rows {
+        let all = problems(&small(more));
+        assert!(all.len() == 1 && all[0].contains(path) && all[0].contains("not in this version yet"), "{all:?}");
+        assert!(recall(&small(more)).is_ok(), "{more}");
+    }
+    for fine in ["paradigm = \"auto\"", "paradigm = \"compete\"", "mode = \"auto\"", "mode = \"solo\""] {
+        good(&small(&format!("session.{fine}\n")));
+    }
 }
 
 #[test]
@@ -217,7 +246,9 @@ fn ten_thousand_competitors_are_refused_without_being_expanded() {
     let wide = list(1000);
     let matrix =
         format!("[matrix]\nengine=[\"codex\"]\nmodel=[{wide}]\napproach=[{wide}]\nverbosity=[{wide}]\ndeck=[{wide}]\n");
-    refused(&small(&matrix), &format!("1000000000001 competitors in all; the limit is {MAX_COMPETITORS}"));
+    let all = problems(&small(&matrix));
+    let says = format!("1000000000001 competitors in all; the limit is {MAX_COMPETITORS}");
+    assert!(all.len() == 2 && all[0].contains(&says) && all[1].contains("matrix.deck"), "{all:?}");
     let many = "[[competitor]]\n".repeat(10_000);
     refused(&small(&many), "10001 of them; the limit is 64");
     let some = format!("[matrix]\nengine=[\"codex\"]\nmodel=[{}]\n", list(MAX_COMPETITORS));
@@ -243,7 +274,8 @@ fn thousands_of_unknown_keys_are_counted_and_not_listed() {
 
 #[test]
 fn collaborate_and_criteria_are_accepted() {
-    let packet = good(&small("session.paradigm = \"collaborate\"\nscoring.select = \"criteria\"\n"));
+    let text = small("session.paradigm = \"collaborate\"\nscoring.select = \"criteria\"\n");
+    let packet = recall(&text).unwrap().packet;
     assert_eq!((packet.paradigm, packet.scoring.select), (Paradigm::Collaborate, Select::Criteria));
 }
 

@@ -111,6 +111,13 @@ fn a_running_session_is_seen_watched_and_cancelled_from_another_process() {
     let last: serde_json::Value = serde_json::from_str(&last).expect(&last);
     assert_eq!((&last["event"], &last["status"]), (&"result".into(), &"cancelled".into()));
     assert_eq!(world.arena(&["show", &id, "--json"]).document()["status"], "cancelled");
+    let plain = world.arena(&["show", &id]).stdout;
+    assert!(plain.contains("! not judged: stopped in round 1") && !plain.contains("disqualified"), "{plain}");
+    let again = world.arena(&["resume", &id]);
+    assert!(again.stderr.contains("has ended already (cancelled); this is its result"), "{again:?}");
+    assert!(again.stdout.contains("sleeper"), "{again:?}");
+    let dry = world.arena(&["resume", &id, "--dry-run"]);
+    assert!(dry.stdout.contains("it has ended already"), "{dry:?}");
     assert_eq!(world.arena(&["sessions", "--json"]).document()[0]["status"], "cancelled");
     assert_eq!(git(&world.repo, &["status", "--porcelain"]), "");
     world.assert_clean();

@@ -56,13 +56,22 @@ fn sample(files: Files) -> World {
     world
 }
 
-/// What a user does with an editor.
+/// What a user does with an editor: every text that says EDIT is written anew, and nothing else.
 fn edited(text: &str) -> String {
-    text.replace("EDIT: ", "").replace("EDIT", "")
+    let written = |line: &str| {
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        match (key, line.contains("EDIT") && !line.starts_with('#')) {
+            ("title" | "goal", true) => format!("{key} = \"Remove blanks at the ends of lines\""),
+            ("acceptance" | "constraints", true) => format!("{key} = [\"All gates pass\"]"),
+            ("", true) => "Remove the blanks at the ends of all lines of the sources.".to_owned(),
+            _ => line.to_owned(),
+        }
+    };
+    text.lines().map(|line| written(line) + "\n").collect()
 }
 
 #[test]
-fn a_packet_of_init_passes_check_once_it_is_edited() {
+fn a_packet_of_init_passes_check_and_runs_once_it_is_edited() {
     for (name, files, gate) in SAMPLES {
         let world = sample(files);
         let repo = world.repo.to_str().unwrap();
@@ -73,8 +82,13 @@ fn a_packet_of_init_passes_check_once_it_is_edited() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(gate), "{name}: {text}");
         let raw = world.arena(&["check", packet]);
-        assert_eq!(raw.code, 2, "{name}: {raw:?}");
-        assert!(raw.stdout.contains("placeholder EDIT"), "{name}: {raw:?}");
+        assert_eq!((raw.code, raw.stderr.as_str()), (0, ""), "{name}: {raw:?}");
+        assert!(raw.stdout.contains("valid, 2 competitors"), "{name}: {raw:?}");
+        assert_eq!(raw.stdout.matches("placeholder EDIT, and `arena run` refuses it").count(), 5, "{name}: {raw:?}");
+        let run = world.arena(&["run", packet]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{name}: {run:?}");
+        assert!(run.stderr.contains("line 5: session.title: still holds the placeholder EDIT"), "{name}: {run:?}");
+        assert!(!world.state.exists(), "{name}: nothing has begun");
         std::fs::write(&path, edited(&text)).unwrap();
         let checked = world.arena(&["check", packet]);
         assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{name}: {checked:?}");
@@ -91,6 +105,18 @@ fn a_packet_of_init_passes_check_once_it_is_edited() {
         assert_eq!(printed.stdout, text);
         assert_eq!(git(&world.repo, &["status", "--porcelain"]), "?? arena.toml");
     }
+}
+
+#[test]
+fn init_in_a_folder_without_a_repository_says_how_to_make_one() {
+    let world = World::bare();
+    let folder = world.repo.with_file_name("plain folder");
+    std::fs::create_dir(&folder).unwrap();
+    let made = world.arena(&["init", folder.to_str().unwrap()]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.stderr.contains("a session needs a git repository with a commit"), "{made:?}");
+    let command = format!("mend: git init '{}' && ", folder.display());
+    assert!(made.stderr.contains(&command), "{made:?}");
 }
 
 #[test]

@@ -84,7 +84,12 @@ fn a_packet_is_read_no_further_than_its_limit() {
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
     let output = world.arena(&["check", "arena.toml"]);
     assert_eq!(output.code, 2, "{output:?}");
-    assert!(output.stdout.contains("the limit is 262144"), "{output:?}");
+    assert!(output.stdout.contains("is longer than 256 KiB"), "{output:?}");
+    assert!(output.stdout.contains("64 competitors at most"), "{output:?}");
+    // The reading ends within a character here, which is no fault of the packet.
+    std::fs::write(&path, "#".to_owned() + &"名".repeat(300_000)).unwrap();
+    let output = world.arena(&["check", "arena.toml"]);
+    assert!(output.code == 2 && output.stdout.contains("is longer than 256 KiB"), "{output:?}");
     std::fs::write(&path, b"\xff\xfe").unwrap();
     let output = world.arena(&["check", "arena.toml"]);
     assert_eq!(output.code, 2, "{output:?}");

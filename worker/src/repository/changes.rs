@@ -1,6 +1,6 @@
 //! What differs between two trees, as git's plumbing says it.
 
-pub(super) use arena_domain::text::shown;
+pub(super) use arena_domain::text::{addressed, shown};
 
 use super::{Repository, RepositoryError};
 use arena_domain::id::Commit;
@@ -35,6 +35,11 @@ impl RawChange {
         self.before.iter().chain(&self.after).any(|side| side.mode == SUBMODULE)
     }
 
+    /// As everybody outside of this worker knows it.
+    pub fn name(&self) -> String {
+        addressed(&self.path)
+    }
+
     pub fn to_domain(&self) -> Change {
         let kind = match (&self.before, &self.after) {
             (None, _) => ChangeKind::Added,
@@ -42,7 +47,7 @@ impl RawChange {
             (Some(_), Some(_)) => ChangeKind::Modified,
         };
         Change {
-            path: self.shown.clone(),
+            path: self.name(),
             kind,
             added_lines: self.added_lines,
             removed_lines: self.removed_lines,
@@ -171,5 +176,6 @@ mod tests {
         assert_eq!((changes[0].shown.as_str(), changes[0].added_lines), ("new\nline", 3));
         assert_eq!((changes[1].shown.as_str(), changes[1].binary), ("odd\\xff", true));
         assert_eq!(changes[1].to_domain().kind, ChangeKind::Deleted);
+        assert_eq!((changes[0].name(), changes[1].name()), ("new\nline".into(), "\"odd\\377\"".into()));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn rule(
     for (change, reason) in judged.into_iter().filter(|(change, _)| !is_litter(change)) {
         match reason {
             None => changes.push(change),
-            Some(_) => reverted.push(change.shown),
+            Some(_) => reverted.push(change.name()),
         }
     }
     Ok(Ruled { commit, changes, reverted, flags, bundle })
@@ -133,7 +133,7 @@ fn flags(
     let mut flags = Vec::new();
     let flag = |kind, path: &str, detail: &str| Flag { kind, path: Some(path.to_owned()), detail: detail.to_owned() };
     for (change, reason) in judged.iter().filter(|(change, _)| !is_litter(change)) {
-        let path = change.shown.as_str();
+        let (path, begun) = (change.shown.as_str(), flags.len());
         if let Some((kind, detail)) = reason {
             if is_harness(packet, path) {
                 flags.push(flag(
@@ -150,6 +150,9 @@ fn flags(
             let (before, after) = (before.map(Vec::as_slice), after.map(Vec::as_slice));
             flags.extend(tamper::compare(path, before, after));
             flags.extend(tamper::reaches(path, before, after).filter(|_| reason.is_none()));
+        }
+        for flag in &mut flags[begun..] {
+            flag.path = Some(change.name());
         }
     }
     Ok(flags)

@@ -86,6 +86,7 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("scenario {0}, again for what the harness prints", "シナリオ {0}（ハーネスの出力を確かめるため再実行）"),
     ("found in the place of a module of Python's or its runner's; put back", "Python または実行系のモジュールの位置にあったため元に戻した"),
     ("the harness ended without the line `{0}` and the word it was told", "ハーネスが行 `{0}` と渡された合言葉を出さずに終了"),
+    ("not judged: [0]", "未判定：[0]"),
     ("not judged", "未判定"),
     ("infrastructure: {0}", "基盤の障害：{0}"),
     // What disqualifies.

@@ -76,6 +76,7 @@ const ELSEWHERE: &[&str] = &[
     " of the base{}",
     "the harness does not measure the base",
     "is no number",
+    "a box would only cost a step",
 ];
 
 /// The text of every literal outside of comments and tests, with `{}` for each place.

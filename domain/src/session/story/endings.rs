@@ -96,4 +96,18 @@ fn a_cancelled_session_keeps_what_was_paid_for() {
     assert_eq!(world.end(), (Status::Cancelled, None));
     assert_eq!(world.entry("a").commit.as_ref().unwrap().as_str(), "a1");
     assert_eq!(world.entry("a").stopped, "stopped in round 2");
+    assert!(world.entry("a").judged && world.entry("a").qualified());
+}
+
+#[test]
+fn what_a_cancellation_cut_short_is_not_judged_rather_than_disqualified() {
+    let mut world = World::begun(packet(&["a", "b"]));
+    world.settle("a/1/implement", tree("a1"));
+    world.cancel();
+    assert_eq!(world.end(), (Status::Cancelled, None));
+    for name in ["a", "b"] {
+        let entry = world.entry(name);
+        assert!(!entry.judged && !entry.qualified(), "{entry:?}");
+        assert!(entry.disqualified_for[0].starts_with("not judged: stopped in "), "{entry:?}");
+    }
 }

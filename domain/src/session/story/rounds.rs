@@ -172,7 +172,7 @@ fn when_the_wall_time_passes_engines_stop_and_evaluations_end() {
     world.settle("a/1/evaluate", figures(0.8));
     assert_eq!(world.end(), (Status::Winner, Some("a")));
     assert_eq!(world.entry("a").stopped, "wall time used up");
-    assert_eq!(world.entry("b").disqualified_for, ["wall time used up"]);
+    assert_eq!(world.entry("b").disqualified_for, ["not judged: wall time used up"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use arena_domain::packet::{KpiSource, OnViolation, Packet};
 use proptest::prelude::*;
 use toml_edit::Document;
 
-use super::super::parse;
+use super::super::{parse, recall};
 use super::*;
 
 /// The example of the documentation, whole.
@@ -110,7 +110,7 @@ language = "en"
 "#;
 
 fn good(text: &str) -> Packet {
-    match parse(text) {
+    match recall(text) {
         Ok(parsed) => parsed.packet,
         Err(problems) => panic!("{problems:?}"),
     }
@@ -135,7 +135,7 @@ fn the_example_of_the_documentation_means_what_it_says() {
     assert_eq!((packet.sandbox.memory_bytes, packet.sandbox.cpus), (2 << 30, 1.0));
     assert_eq!(packet.scope.on_violation, OnViolation::Revert);
     assert_eq!(packet.unknown, Vec::<String>::new());
-    assert_eq!(parse(FULL).unwrap().warnings, []);
+    assert_eq!(recall(FULL).unwrap().warnings, []);
 }
 
 #[test]
