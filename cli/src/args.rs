@@ -42,6 +42,8 @@ pub(crate) enum Command {
         /// Replace a packet that is there.
         #[arg(long)]
         force: bool,
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Validate a packet: every problem with line, reason and mend.
     Check { packet: PathBuf },

@@ -1,9 +1,9 @@
 //! One machine: coordinator, store and worker in this process, joined by the same gRPC over an in-process channel.
 
 use crate::args::Common;
-use crate::failure::{Failure, GENERAL, NOT_ALLOWED, UNREACHABLE, USAGE};
+use crate::failure::{Failure, GENERAL, NOT_ALLOWED, NOT_FOUND, UNREACHABLE, USAGE};
 use arena_coordinator::blobs::Blobs;
-use arena_coordinator::store::Store;
+use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::schedule::Limits;
@@ -36,11 +36,29 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
-        let state = state_folder(common)?;
+        Self::at(common, state_folder(common)?, Store::open).await
+    }
+
+    /// What is there already, for every command but `run`: nothing is made by looking, and where nothing can be
+    /// written the looking goes on.
+    pub(crate) async fn existing(common: &Common) -> Result<Self, Failure> {
+        Self::at(common, existing_folder(common)?, |folder, limits| {
+            let opened = Store::open(folder, limits.clone());
+            let looked = matches!(opened, Err(StoreError::ReadOnly(_))).then(|| Store::look(folder, limits));
+            looked.and_then(Result::ok).map_or(opened, Ok)
+        })
+        .await
+    }
+
+    async fn at(
+        common: &Common,
+        state: PathBuf,
+        open: impl FnOnce(&Path, Limits) -> Result<Store, StoreError>,
+    ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
         let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
-        let store = Store::open(&state, limits)?;
+        let store = open(&state, limits)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
@@ -69,7 +87,9 @@ impl Embedded {
     }
 
     pub(crate) fn is_running(&self, id: &SessionId) -> bool {
-        self.hold(id).is_err_and(|failure| failure.code == crate::failure::AGAIN)
+        // Looking makes nothing: without the file nobody holds it.
+        let lock = File::open(self.folder(id).join("lock"));
+        lock.is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
     }
 
     /// Where the reports of a session lie.
@@ -140,19 +160,49 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
     }
 }
 
-/// Made, canonical, and known to be writable.
+/// Made, and canonical.
 pub(crate) fn state_folder(common: &Common) -> Result<PathBuf, Failure> {
+    let folder = state_path(common)?;
+    fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder)).map_err(|error| no_folder(&folder, error))
+}
+
+/// The same, which must be there.
+fn existing_folder(common: &Common) -> Result<PathBuf, Failure> {
+    let folder = state_path(common)?;
+    if folder.is_dir() {
+        return fs::canonicalize(&folder).map_err(|error| no_folder(&folder, error));
+    }
+    if folder.exists() {
+        return Err(no_folder(&folder, std::io::ErrorKind::NotADirectory.into()));
+    }
+    let what = format!("there is no state directory {}", folder.display());
+    let mend = "name the right one: `--state DIR` (`arena sessions` lists what is in it); `arena run PACKET` makes one";
+    Err(Failure::new(NOT_FOUND, what, mend))
+}
+
+/// What is no directory, or can be none there, with its mend.
+fn no_folder(folder: &Path, error: std::io::Error) -> Failure {
+    use std::io::ErrorKind::{AlreadyExists, NotADirectory, NotFound};
+    let shown = folder.display();
+    if matches!(error.kind(), AlreadyExists | NotADirectory) {
+        let what = format!("the state directory {shown} is, or lies below, what is no directory");
+        return Failure::new(USAGE, what, "name a directory: `--state DIR`");
+    }
+    if error.kind() == NotFound {
+        // The kernel's own file systems say so of what cannot be made in them.
+        let what = format!("the state directory {shown} cannot be made there");
+        return Failure::new(NOT_ALLOWED, what, "name a directory that can be written: `--state DIR`");
+    }
+    let failure = Failure::from(error);
+    let mend = if failure.mend.is_empty() { "name another directory: `--state DIR`".to_owned() } else { failure.mend };
+    Failure { what: format!("{shown}: {}", failure.what), mend, ..failure }
+}
+
+fn state_path(common: &Common) -> Result<PathBuf, Failure> {
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     let default = || std::env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from).or_else(home);
     let folder = common.state.clone().or_else(|| default().map(|dir| dir.join("arena")));
-    let Some(folder) = folder else {
-        return Err(Failure::new(USAGE, "no state directory: HOME is not set", "give one: `--state DIR`"));
-    };
-    let made = fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder));
-    made.map_err(|error| {
-        let failure = Failure::from(error);
-        Failure { what: format!("{}: {}", folder.display(), failure.what), ..failure }
-    })
+    folder.ok_or_else(|| Failure::new(USAGE, "no state directory: HOME is not set", "give one: `--state DIR`"))
 }
 
 /// The file that is read: the one that was named, or the usual one where it is there.

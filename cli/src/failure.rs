@@ -47,12 +47,14 @@ impl Failure {
             crate::output::note(&format!("  mend: {}", sanitise(self.mend.as_bytes())));
         }
         if json {
-            let document = serde_json::json!({
-                "event": "error", "error": what, "mend": self.mend, "exit": self.code,
-            });
-            crate::output::json_line(&document);
+            crate::output::json_line(&self.document());
         }
         ExitCode::from(self.code)
+    }
+
+    pub(crate) fn document(&self) -> serde_json::Value {
+        let what = sanitise(self.what.as_bytes());
+        serde_json::json!({ "event": "error", "error": what, "mend": self.mend, "exit": self.code })
     }
 }
 

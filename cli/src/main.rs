@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod render;
 mod session;
+mod usage;
 mod userrepo;
 
 use args::Args;
@@ -24,11 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // A closed pipe is no reason to fail.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
-        }
+        Err(error) => return usage::refused(&error, &std::env::args_os().skip(1).collect::<Vec<_>>()),
     };
     arena_runtime::logs::start(&std::env::var("ARENA_LOG").unwrap_or_else(|_| "warn".into()));
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {

@@ -1,12 +1,16 @@
 //! One session as the record tells it, for the commands that look.
 
 use crate::embedded::Embedded;
-use crate::failure::{Failure, WAITING};
+use crate::failure::{Failure, NOT_FOUND, WAITING};
+use crate::userrepo::{RepoError, UserRepo};
 use arena_coordinator::store::Record;
+use arena_domain::id::SessionId;
 use arena_domain::report::{Report, compose};
 use arena_domain::session::Session;
+use arena_domain::text::{sanitise_line, shell_quote};
 use arena_proto::v1::{GetRequest, JobState, SessionHead};
 use arena_runtime::clock;
+use std::path::Path;
 
 pub(crate) struct Known {
     pub head: SessionHead,
@@ -29,6 +33,25 @@ impl Known {
         Ok(Self { head, session, jobs: answer.jobs })
     }
 
+    /// In one word, the same for whoever asks: what nobody moves is interrupted.
+    pub(crate) fn status(&self, embedded: &Embedded) -> String {
+        status(embedded, &self.session.id, self.session.status())
+    }
+
+    /// The user's repository, where it still is.
+    pub(crate) fn repository(&self) -> Result<UserRepo, Failure> {
+        let place = Path::new(&self.head.repository);
+        UserRepo::open(place).map_err(|error| {
+            if !matches!(error, RepoError::NoSuchPath { .. } | RepoError::NotARepository { .. }) {
+                return error.into();
+            }
+            let shown = sanitise_line(&self.head.repository, 300);
+            let mend = format!("put it back, or a link to where it is now: `ln -s NEW_PLACE {}`", shell_quote(&shown));
+            let what = format!("the repository of session {} is no longer at {shown}", self.session.id);
+            Failure::new(NOT_FOUND, what, mend)
+        })
+    }
+
     /// The report of a session that has ended.
     pub(crate) fn report(&self) -> Result<Report, Failure> {
         compose(&self.session, &clock::rfc3339(self.session.started)).ok_or_else(|| {
@@ -40,4 +63,10 @@ impl Known {
             Failure::new(WAITING, format!("session {id} {what}"), mend)
         })
     }
+}
+
+/// The word of the record, unless nobody moves what is said to run.
+pub(crate) fn status(embedded: &Embedded, id: &SessionId, recorded: &str) -> String {
+    let stopped = recorded == "running" && !embedded.is_running(id);
+    if stopped { "interrupted".to_owned() } else { recorded.to_owned() }
 }

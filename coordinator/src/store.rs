@@ -84,6 +84,12 @@ impl Store {
         Ok(Self { connection, limits })
     }
 
+    /// For looking only, where nothing can be written: on a file system that is read-only, or in another user's folder.
+    pub fn look(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
+        let connection = Arc::new(Mutex::new(schema::look(folder)?));
+        Ok(Self { connection, limits })
+    }
+
     /// Runs one transaction that holds the write lock from its beginning.
     async fn write<T: Send + 'static>(
         &self,

@@ -64,6 +64,7 @@ const HEAD: &str = r##"#!/bin/sh
 # Measures the recorded result of a session again, on the same base with the same harness.
 #
 # Usage: reproduce.sh [REPOSITORY]     (default: the current folder; any clone that has the base)
+# Only reads it: the run has a clone and a state directory of its own below $TMPDIR, which go with it.
 # Exit:  0 reproduced, 3 not reproduced, 1 something is missing, 2 usage, 69 no Docker, else as `arena run` ends.
 set -eu
 "##;
@@ -117,6 +118,16 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 cp -- "$here/reproduce/winner.tar" "$here/reproduce/apply.sh" "$work/"
+# A run writes branches, and lists its session: in a clone that holds the base alone, and in a state of its own.
+clone=$work/clone
+format=$(git -C "$top" rev-parse --show-object-format)
+git init -q --bare --template= --object-format="$format" "$clone"
+# The base may be the tip of no branch.
+git -C "$clone" fetch -q --depth=1 --no-tags \
+    --upload-pack='git -c uploadpack.allowAnySHA1InWant=true upload-pack' "$top" "$base" ||
+    fail 1 "the base $base cannot be read from $repository; look: git -C '$repository' fsck"
+git -C "$clone" update-ref refs/heads/base "$base"
+git -C "$clone" symbolic-ref HEAD refs/heads/base
 "##;
 
 /// Stands in the script for what stands in the packet.
@@ -124,7 +135,7 @@ const MARK: &str = "%MARK%";
 
 /// The path as a TOML string in place of the first mark.
 const FILL: &str = r##"
-TOP=$top LC_ALL=C awk '
+TOP=$clone LC_ALL=C awk '
     BEGIN {
         path = ENVIRON["TOP"]
         for (i = 1; i <= length(path); i++) {
@@ -142,7 +153,7 @@ TOP=$top LC_ALL=C awk '
 ' "$here/reproduce/packet.toml" >"$work/packet.toml"
 
 status=0
-"$arena" run "$work/packet.toml" --json --yes >"$work/events" || status=$?
+"$arena" run "$work/packet.toml" --json --yes --state "$work/state" >"$work/events" || status=$?
 case $status in
     0 | 3) ;;
     *) fail "$status" "arena run ended with $status; what is wrong with this machine: arena doctor" ;;

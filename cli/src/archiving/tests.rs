@@ -229,7 +229,11 @@ fn reproduce(yard: &Yard, dir: &Path, repository: &Path, result: &str) -> Output
     let bin = yard.beside().join("bin");
     fs::create_dir_all(&bin).unwrap();
     fs::write(yard.beside().join("result.json"), result).unwrap();
-    let arena = "#!/bin/sh\ncp \"$2\" \"$KEPT/packet.kept\"\ncat \"$KEPT/result.json\"\n";
+    // As a run does: it writes a branch where the packet says that the repository is.
+    let arena = "#!/bin/sh\ncp \"$2\" \"$KEPT/packet.kept\"\nprintf '%s\\n' \"$@\" >\"$KEPT/args.kept\"\n\
+                 clone=$(sed -n 's/^repository *= *\"\\(.*\\)\"$/\\1/p' \"$2\")\n\
+                 git -C \"$clone\" update-ref refs/heads/arena/x/variant-a HEAD || exit 1\n\
+                 git -C \"$clone\" rev-parse HEAD >\"$KEPT/base.kept\"\ncat \"$KEPT/result.json\"\n";
     for (name, script) in [("arena", arena), ("docker", "#!/bin/sh\n")] {
         fs::write(bin.join(name), script).unwrap();
         fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
@@ -266,6 +270,8 @@ fn a_reproduction_is_the_same_verdict_and_an_interval_that_overlaps() {
         (result(true, "better", "0.82", "null"), 3, "only one of the two has an interval"),
         ("{\"event\":\"other\"}\n".to_owned(), 1, ""),
     ];
+    let refs = || git_in(&yard.root(), &["for-each-ref"]);
+    let before = refs();
     for (result, code, says) in rows {
         let output = reproduce(&yard, &dir, &yard.root().join("src"), &result);
         let said = String::from_utf8_lossy(&output.stdout);
@@ -273,9 +279,14 @@ fn a_reproduction_is_the_same_verdict_and_an_interval_that_overlaps() {
         assert_eq!(output.status.code(), Some(code), "{result}\n{said}\n{wrong}");
         assert!(said.contains(says), "{says:?} is not in {said}");
     }
-    let kept = fs::read_to_string(yard.beside().join("packet.kept")).unwrap();
-    let packet = arena_proto::packet::parse(&kept).unwrap().packet;
-    assert_eq!(PathBuf::from(packet.repository), yard.root().canonicalize().unwrap());
+    assert_eq!(refs(), before, "the given clone is only read");
+    let kept = |name: &str| fs::read_to_string(yard.beside().join(name)).unwrap();
+    let clone = PathBuf::from(arena_proto::packet::parse(&kept("packet.kept")).unwrap().packet.repository);
+    assert_eq!(kept("base.kept").trim_end(), yard.head().as_str());
+    let work = clone.parent().unwrap();
+    let args = format!("run\n{0}/packet.toml\n--json\n--yes\n--state\n{0}/state\n", work.display());
+    assert_eq!(kept("args.kept"), args);
+    assert!(!work.exists(), "the clone and the state go with the run");
 }
 
 #[test]
@@ -337,9 +348,7 @@ fn the_archive_alone_makes_a_repository_to_reproduce_in() {
     git_in(&place, &["update-ref", "refs/heads/base", base.as_str()]);
     let output = reproduce(&yard, &dir, &place, &result(true, "better", "0.82", "[0.80,0.85]"));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let kept = fs::read_to_string(yard.beside().join("packet.kept")).unwrap();
-    let packet = arena_proto::packet::parse(&kept).unwrap().packet;
-    assert_eq!(PathBuf::from(packet.repository), place.canonicalize().unwrap());
+    assert_eq!(fs::read_to_string(yard.beside().join("base.kept")).unwrap().trim_end(), base.as_str());
 }
 
 #[test]

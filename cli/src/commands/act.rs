@@ -6,8 +6,9 @@ use crate::embedded::Embedded;
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::session::Known;
+use arena_domain::id::SessionId;
 use arena_domain::session::Phase;
-use arena_proto::v1::{CancelRequest, DecideRequest, WhyRequest};
+use arena_proto::v1::{CancelRequest, DecideRequest, ListRequest, WhyRequest, WhyResponse};
 use std::process::ExitCode;
 
 pub(super) async fn why(common: &Common, embedded: &Embedded, job: &str) -> Done {
@@ -20,13 +21,24 @@ pub(super) async fn why(common: &Common, embedded: &Embedded, job: &str) -> Done
         let what = format!("no job '{job}'");
         return Err(Failure::new(crate::failure::NOT_FOUND, what, format!("jobs: {}", ids.join(", "))));
     }
-    let answer = embedded.sessions().why(WhyRequest { job: whole.clone() }).await?.into_inner();
+    let mut answer =
+        embedded.sessions().why(WhyRequest { job: whole.clone(), idle: idle(embedded).await? }).await?.into_inner();
+    let id = &known.session.id;
+    if answer.kind != "ended" && known.status(embedded) == "interrupted" {
+        answer = WhyResponse { kind: "interrupted".into(), text: format!("interrupted: `arena resume {id}`") };
+    }
     if common.json {
         output::json(&serde_json::json!({ "job": whole, "kind": answer.kind, "why": answer.text }));
     } else {
         output::line(&format!("{whole}: {}", answer.text));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The sessions that no process moves: their jobs wait for a person, and nobody waits for them.
+async fn idle(embedded: &Embedded) -> Result<Vec<String>, Failure> {
+    let listed = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    Ok(listed.into_iter().map(|one| one.id).filter(|id| !embedded.is_running(&SessionId::new(id))).collect())
 }
 
 pub(super) async fn decide(common: &Common, embedded: &Embedded, id: &str, answer: &str, dry_run: bool) -> Done {
@@ -37,7 +49,7 @@ pub(super) async fn decide(common: &Common, embedded: &Embedded, id: &str, answe
         return Err(Failure::new(USAGE, format!("session {id} waits for no answer"), mend));
     };
     if !question.options.iter().any(|option| option == answer) {
-        let mend = format!("one of: {}", question.options.join(", "));
+        let mend = format!("one of: {}; `arena decide {id} {}`", question.options.join(", "), question.recommended);
         return Err(Failure::new(USAGE, format!("'{answer}' is not an answer to: {}", question.text), mend));
     }
     if !dry_run {
@@ -45,7 +57,7 @@ pub(super) async fn decide(common: &Common, embedded: &Embedded, id: &str, answe
         embedded.sessions().decide(request).await?;
     }
     let known = Known::load(embedded, id.as_str()).await?;
-    say(common, &known, &format!("answered '{answer}'"), &format!("arena resume {id}"));
+    say(common, embedded, &known, &format!("answered '{answer}'"), &format!("arena resume {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,14 +72,14 @@ pub(super) async fn cancel(common: &Common, embedded: &Embedded, id: &str, dry_r
         embedded.sessions().cancel(CancelRequest { id: id.to_string() }).await?;
     }
     let known = Known::load(embedded, id.as_str()).await?;
-    say(common, &known, "cancelled", &format!("arena report {id}"));
+    say(common, embedded, &known, "cancelled", &format!("arena report {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(common: &Common, known: &Known, what: &str, next: &str) {
+fn say(common: &Common, embedded: &Embedded, known: &Known, what: &str, next: &str) {
     let id = &known.session.id;
     if common.json {
-        let status = known.session.status();
+        let status = known.status(embedded);
         output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "next": next }));
     } else {
         output::line(&format!("session {id}: {what}; next: {next}"));

@@ -12,7 +12,6 @@ use arena_domain::id::{Commit, CompetitorName, SessionId};
 use arena_domain::outcome::{Failure as JobFailure, GateResult, Outcome};
 use arena_domain::report::Report;
 use arena_proto::v1::SessionHead;
-use std::path::Path;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +27,7 @@ pub(super) struct Wish {
 pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: &Wish) -> Done {
     let known = Known::load(embedded, id).await?;
     let session = known.session.id.to_string();
-    let repository = UserRepo::open(Path::new(&known.head.repository))?;
+    let repository = known.repository()?;
     if wish.undo {
         return undo(common, &repository, &session, wish.dry_run);
     }

@@ -8,7 +8,6 @@ use crate::embedded::Embedded;
 use crate::output;
 use crate::render;
 use crate::session::Known;
-use crate::userrepo::UserRepo;
 use arena_domain::report::Report;
 use arena_domain::session::Contestant;
 use std::path::Path;
@@ -44,7 +43,7 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
         });
     }
     let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
-    let base_bundle = UserRepo::open(Path::new(&known.head.repository))?.bundle_base(&known.session.base)?;
+    let base_bundle = known.repository()?.bundle_base(&known.session.base)?;
     let written = archiving::write(
         &Archive {
             session: known.session.id.as_str(),

@@ -104,7 +104,11 @@ fn install(common: &Common, known: &Known, name: &str, version: Option<&str>, dr
     let one = known.find(name)?;
     if dry_run {
         let version = version.or(one.pack.as_ref().map(|recipe| recipe.version.as_str())).unwrap_or("no version");
-        output::line(&format!("would install {} {version}", one.name));
+        if common.json {
+            output::json(&json!({ "would_install": one.name, "version": version }));
+        } else {
+            output::line(&format!("would install {} {version}", one.name));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if !common.json {

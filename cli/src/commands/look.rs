@@ -3,26 +3,37 @@
 use super::Done;
 use crate::args::Common;
 use crate::embedded::Embedded;
-use crate::failure::{Failure, NOT_FOUND};
+use crate::failure::{Failure, NOT_ALLOWED, NOT_FOUND};
 use crate::output;
 use crate::render;
 use crate::session::Known;
-use crate::userrepo::UserRepo;
+use arena_domain::id::SessionId;
 use arena_domain::outcome::{Evaluated, Implemented};
 use arena_domain::session::{Contestant, Phase};
 use arena_domain::text::{sanitise, sanitise_line};
 use arena_proto::v1::ListRequest;
 use arena_runtime::clock;
 use serde_json::Value;
-use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
-    let sessions = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
-    let state = |id: &str, status: &str| {
-        let stopped = status == "running" && !embedded.is_running(&arena_domain::id::SessionId::new(id));
-        if stopped { "interrupted".to_owned() } else { status.to_owned() }
+const NONE_YET: &str = "no sessions yet: arena run PACKET";
+
+pub(super) async fn sessions(common: &Common) -> Done {
+    let embedded = match Embedded::existing(common).await {
+        Ok(embedded) => embedded,
+        // The usual place, before the first run.
+        Err(failure) if failure.code == NOT_FOUND && common.state.is_none() => {
+            if common.json {
+                output::json(&Value::Array(Vec::new()));
+            } else {
+                output::line(NONE_YET);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(failure) => return Err(failure),
     };
+    let sessions = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    let state = |id: &str, status: &str| crate::session::status(&embedded, &SessionId::new(id), status);
     if common.json {
         let rows: Vec<_> = sessions
             .iter()
@@ -38,7 +49,7 @@ pub(super) async fn sessions(common: &Common, embedded: &Embedded) -> Done {
         return Ok(ExitCode::SUCCESS);
     }
     if sessions.is_empty() {
-        output::line("no sessions yet: arena run PACKET");
+        output::line(NONE_YET);
     }
     for one in &sessions {
         let (status, winner) = (state(&one.id, &one.status), sanitise_line(&one.winner, 24));
@@ -78,7 +89,7 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
             .map(|job| serde_json::json!({ "job": job.id, "state": job.state, "attempt": job.attempt }))
             .collect();
         document(&serde_json::json!({
-            "session": session.id.as_str(), "status": session.status(), "title": session.packet.title,
+            "session": session.id.as_str(), "status": known.status(embedded), "title": session.packet.title,
             "base": session.base.as_str(), "running_here": embedded.is_running(&session.id), "jobs": jobs,
             "question": question.map(|one| serde_json::json!({
                 "text": one.text, "options": one.options, "recommended": one.recommended,
@@ -87,7 +98,7 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
         return Ok(ExitCode::SUCCESS);
     }
     let title = sanitise_line(&session.packet.title, 100);
-    output::line(&format!("session {} ({}): {title}", session.id, session.status()));
+    output::line(&format!("session {} ({}): {title}", session.id, known.status(embedded)));
     if let Some(question) = question {
         output::line(&format!("asks: {}", question.text));
         output::line(&format!("answer: arena decide {} {}", session.id, question.options.join("|")));
@@ -103,7 +114,11 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
 pub(super) async fn report(common: &Common, embedded: &Embedded, id: &str, html: bool, continuation: bool) -> Done {
     let known = Known::load(embedded, id).await?;
     let report = known.report()?;
-    let path = super::finish::write(embedded, &report)?;
+    let path = match super::finish::write(embedded, &report) {
+        // Who may only look is shown what the one who ran it has written.
+        Err(failure) if failure.code == NOT_ALLOWED => embedded.folder(&report.session).join("report.html"),
+        written => written?,
+    };
     if common.json {
         output::json(&render::json::result(known.session.id.as_str(), &report, &path.display().to_string()));
     } else if html {
@@ -133,10 +148,6 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
         let mend = format!("`arena logs {} {name}` shows what its engine said", known.session.id);
         return Err(Failure::new(NOT_FOUND, format!("{name} has changed nothing"), mend));
     };
-    let repository = UserRepo::open(Path::new(&known.head.repository))?;
-    let bundle = embedded.coordinator.blobs.get(&tree.bundle)?;
-    let branch = format!("refs/heads/{}", contestant.competitor.branch(&known.session.id));
-    repository.import_bundle(&bundle, &tree.commit, &branch)?;
     if common.json {
         let changes = shown.and_then(|round| round.implemented.as_ref()).map(|one| one.changes.clone());
         let rows: Vec<_> = changes
@@ -152,6 +163,10 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
         output::json(&serde_json::json!({ "competitor": name, "commit": tree.commit.as_str(), "files": rows }));
         return Ok(ExitCode::SUCCESS);
     }
+    let repository = known.repository()?;
+    let bundle = embedded.coordinator.blobs.get(&tree.bundle)?;
+    let branch = format!("refs/heads/{}", contestant.competitor.branch(&known.session.id));
+    repository.import_bundle(&bundle, &tree.commit, &branch)?;
     let bytes = repository.diff(&known.session.base, &tree.commit, false, stat)?;
     output::raw(sanitise(&bytes).as_bytes());
     Ok(ExitCode::SUCCESS)

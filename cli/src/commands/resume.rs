@@ -10,12 +10,12 @@ use crate::session::Known;
 use std::process::ExitCode;
 
 pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
-    let embedded = Embedded::open(common).await?;
+    let embedded = Embedded::existing(common).await?;
     let known = Known::load(&embedded, id).await?;
     let id = known.session.id.clone();
     if dry_run {
         let live = known.jobs.iter().filter(|job| job.state == "queued" || job.state == "leased").count();
-        let status = known.session.status();
+        let status = known.status(&embedded);
         if common.json {
             output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "jobs": live }));
         } else {

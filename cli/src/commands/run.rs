@@ -133,13 +133,23 @@ pub(super) async fn drive(
                     Ended::Session | Ended::Question => {}
                     Ended::Interrupted => {
                         drop(hold);
-                        output::note(&format!("interrupted; what is paid for is kept: arena resume {id}"));
+                        interrupted(common, id);
                         return Ok(ExitCode::from(failure::INTERRUPTED));
                     }
                     Ended::Lost(lost) => return Err(lost_failure(id, lost)),
                 }
             }
         }
+    }
+}
+
+/// Scripts are told as the last event.
+fn interrupted(common: &Common, id: &SessionId) {
+    let mend = format!("arena resume {id}");
+    output::note(&format!("interrupted; what is paid for is kept: {mend}"));
+    if common.json {
+        let event = serde_json::json!({ "event": "interrupted", "session": id.as_str(), "mend": mend });
+        output::line(&event.to_string());
     }
 }
 

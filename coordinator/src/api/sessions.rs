@@ -77,8 +77,9 @@ impl Sessions for SessionsApi {
     }
 
     async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyResponse>, Status> {
-        let id = JobId::new(request.into_inner().job);
-        let why = self.0.store.why(id.clone(), clock::now_millis()).await.map_err(store_status)?;
+        let v1::WhyRequest { job, idle } = request.into_inner();
+        let (id, idle) = (JobId::new(job), idle.iter().map(SessionId::new).collect());
+        let why = self.0.store.why(id.clone(), idle, clock::now_millis()).await.map_err(store_status)?;
         let (kind, text) = match why {
             Why::Unknown => return Err(Status::not_found(format!("no job '{id}'"))),
             Why::Runs { worker } => ("runs", format!("it runs on {worker}")),

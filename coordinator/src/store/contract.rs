@@ -184,7 +184,7 @@ async fn two_handles_on_one_folder_share_the_limits() {
     assert_eq!(two.claim(ask("f4"), NOW).await.unwrap(), None);
     let waiting = job(0, 0, 8, 1).id;
     let why = Why::Limit { dimension: "session", name: "t0-s0".into(), running: 2, limit: 2 };
-    assert_eq!(one.why(waiting, NOW).await.unwrap(), why);
+    assert_eq!(one.why(waiting, Vec::new(), NOW).await.unwrap(), why);
     assert_eq!(one.give_back(second, Fence::new("f2"), NOW).await.unwrap(), Settled::Accepted);
     assert!(two.claim(ask("f5"), NOW).await.unwrap().is_some());
 }

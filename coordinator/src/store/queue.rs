@@ -134,9 +134,15 @@ impl Store {
         .await
     }
 
-    pub async fn why(&self, id: JobId, now: Millis) -> Result<Why, StoreError> {
-        self.write(move |transaction, limits| {
-            let queue = load(transaction, limits, None)?;
+    /// As if the `idle` sessions were not there: nobody takes their jobs. It only looks, so it needs no write lock.
+    pub async fn why(&self, id: JobId, idle: Vec<SessionId>, now: Millis) -> Result<Why, StoreError> {
+        let limits = self.limits.clone();
+        self.call(move |connection| {
+            let transaction = &connection.transaction()?;
+            let mut queue = load(transaction, &limits, None)?;
+            for session in &idle {
+                queue.cancel(session, |job| job.id != id);
+            }
             let ended: bool =
                 transaction
                     .query_row("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)", [id.as_str()], |row| row.get(0))?;

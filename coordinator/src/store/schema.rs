@@ -1,7 +1,7 @@
 //! Opening the store: tables, durability, and one process at a time while it is made.
 
 use super::StoreError;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -45,16 +45,47 @@ pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(30))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    let version = version(&connection)?;
+    if version < VERSION {
+        bring_up(&mut connection, version)?;
+    }
+    Ok(connection)
+}
+
+/// Writes nothing, not even a lock. Without the files that writers share, which cannot be made here, what is in the
+/// database is all there is: then it is read as one that nobody changes.
+pub(super) fn look(folder: &Path) -> Result<Connection, StoreError> {
+    let path = folder.join("arena.db");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let open = |query: &str| {
+        let connection = Connection::open_with_flags(format!("file:{}?{query}", escaped(&path)), flags)?;
+        connection.busy_timeout(Duration::from_secs(30))?;
+        version(&connection).map(|version| (connection, version))
+    };
+    let (connection, version) = open("mode=ro").or_else(|_| open("immutable=1"))?;
+    if version < VERSION {
+        let reason = format!("schema {version} has to be brought to {VERSION}");
+        return Err(StoreError::ReadOnly(reason));
+    }
+    Ok(connection)
+}
+
+/// As a URI has it.
+fn escaped(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.iter().map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// Of the tables; one that is not known is refused.
+fn version(connection: &Connection) -> Result<i64, StoreError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > VERSION {
         return Err(StoreError::Record(format!(
             "the state directory was written by a newer arena (schema {version}, known {VERSION}); update arena"
         )));
     }
-    if version < VERSION {
-        bring_up(&mut connection, version)?;
-    }
-    Ok(connection)
+    Ok(version)
 }
 
 /// A new file is brought up as an old one is: one way for all.

@@ -178,7 +178,10 @@ impl Pair {
         prop_assert_eq!(stored, known.collect::<BTreeMap<_, _>>());
         if let Some(place) = self.queue.places().nth(self.leases.len() % self.queue.places().count().max(1)) {
             let id = &place.job.id;
-            prop_assert_eq!(self.store.why(id.clone(), self.now).await.unwrap(), self.queue.why(id, self.now));
+            prop_assert_eq!(
+                self.store.why(id.clone(), Vec::new(), self.now).await.unwrap(),
+                self.queue.why(id, self.now)
+            );
         }
         Ok(())
     }
