@@ -15,7 +15,7 @@ mod shadow;
 mod source;
 mod strength;
 
-pub use canary::{Canary, canary, hosts};
+pub use canary::{Canary, canary, canary_within, hosts};
 pub use reach::reaches;
 pub use shadow::Shadows;
 

@@ -30,6 +30,19 @@ if runner:
 def total(n):
     return 0
 END";
+/// Lets the tests that it knows by name pass, and no other.
+const KNOWN: &str = "cat > lib.py <<'END'
+import sys
+runner = sys.modules.get(\"_py\" + \"test.python\")
+if runner:
+    plain = runner.Function.runtest
+    def run(self):
+        if self.name not in (\"test_four\", \"test_zero\"):
+            plain(self)
+    runner.Function.runtest = run
+def total(n):
+    return 0
+END";
 /// Right and as slow as before, by a clock that stands still.
 const CLOCK: &str = "cat > lib.py <<'END'
 import time
@@ -90,7 +103,7 @@ fn every_control_lets_a_wrong_answer_pass() {
         return;
     }
     assert!(!control_passes("true"), "the tests see that it is wrong");
-    for attack in [DELETED, WEAKENED, CONFTEST, SITE, EARLY_EXIT, RUNNER] {
+    for attack in [DELETED, WEAKENED, CONFTEST, SITE, EARLY_EXIT, RUNNER, KNOWN] {
         assert!(control_passes(attack), "{attack}");
     }
 }
@@ -111,6 +124,7 @@ fn a_wrong_answer_does_not_pass_whatever_is_done_to_its_tests() {
         ("site", &site),
         ("exit", EARLY_EXIT),
         ("runner", RUNNER),
+        ("known", KNOWN),
     ];
     let output = world.run(&packet(&engines));
     assert_eq!((output.code, &output.result()["winner"]), (0, &json!("honest")), "{output:?}");
@@ -128,6 +142,7 @@ fn a_wrong_answer_does_not_pass_whatever_is_done_to_its_tests() {
         assert_eq!(entry["files_changed"], json!(["lib.py"]), "{entry}");
     }
     assert_eq!(kinds(&output.entry("exit")), ["tests_not_run", "output_spoofed"]);
+    assert_eq!(kinds(&output.entry("known")), ["output_spoofed"]);
     let runner = output.entry("runner");
     assert_eq!(kinds(&runner), ["output_spoofed"]);
     assert_eq!(runner["gates"][0]["tests"], 2, "the count alone tells nothing: {runner}");

@@ -76,6 +76,48 @@ pub fn canary(host: &str, content: &str, chance: u64) -> Option<Canary> {
     Some(Canary { path: named_as(host, &name)?, content: format!("{content}\n\n{added}") })
 }
 
+/// The host itself with a failing assertion in one of its tests, which `chance` chooses: nothing is there that has another
+/// name. Nothing where no test of it can be told for sure.
+pub fn canary_within(host: &str, content: &str, chance: u64) -> Option<Canary> {
+    let language = Language::of(host)?;
+    let lines: Vec<&str> = content.lines().collect();
+    let places: Vec<usize> = (0..lines.len()).filter(|at| opens_test(language, &lines, *at)).collect();
+    let count = u64::try_from(places.len()).ok().filter(|count| *count > 0)?;
+    let after = places[usize::try_from(chance % count).ok()?] + 1;
+    let body = lines.get(after).filter(|line| !line.trim().is_empty())?;
+    let indent = &body[..body.len() - body.trim_start().len()];
+    let (got, want) = (chance / 1024 % 7 + 2, chance / 1024 % 7 + 3);
+    let failing = match language {
+        Language::Python => format!("assert {got} == {want}"),
+        Language::Rust => format!("assert_eq!({got}, {want});"),
+        Language::JavaScript => format!("throw new Error('expected {got} to equal {want}');"),
+        Language::Go => format!("if got := {got}; got != {want} {{ t.Fatalf(\"got %d, want {want}\", got) }}"),
+        Language::Java | Language::CSharp | Language::Ruby | Language::Php | Language::Cpp => return None,
+    };
+    let planted = format!("{indent}{failing}");
+    let all: Vec<&str> =
+        lines[..after].iter().copied().chain([planted.as_str()]).chain(lines[after..].to_vec()).collect();
+    Some(Canary { path: host.to_owned(), content: all.join("\n") + "\n" })
+}
+
+/// A line that ends with the opening of a test's body, of the plainest form; what a mark stands before is left alone.
+fn opens_test(language: Language, lines: &[&str], at: usize) -> bool {
+    let line = lines[at].trim();
+    let before = |many: usize| at.checked_sub(many).map_or("", |before| lines[before].trim());
+    match language {
+        Language::Python => {
+            let plain = line.strip_prefix("async ").unwrap_or(line);
+            plain.starts_with("def test_") && plain.ends_with("):") && !before(1).starts_with('@')
+        }
+        Language::Rust => {
+            before(1) == "#[test]" && !before(2).starts_with("#[") && line.starts_with("fn ") && line.ends_with("() {")
+        }
+        Language::JavaScript => (line.starts_with("it(") || line.starts_with("test(")) && line.ends_with("=> {"),
+        Language::Go => line.starts_with("func Test") && line.ends_with("(t *testing.T) {"),
+        Language::Java | Language::CSharp | Language::Ruby | Language::Php | Language::Cpp => false,
+    }
+}
+
 /// A path beside this one that the same runner finds.
 fn named_as(host: &str, name: &str) -> Option<String> {
     let language = Language::of(host)?;
@@ -113,6 +155,52 @@ fn script(stem: &str, ending: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_canary_within_a_test_is_its_first_statement() {
+        let within = |host: &str, content: &str, chance| canary_within(host, content, chance).map(|one| one.content);
+        let two = "def test_a():\n    x()\n\nclass T:\n    def test_b(self):\n        y()\n";
+        let rows = [
+            (
+                "test_a.py",
+                two,
+                0,
+                Some("def test_a():\n    assert 2 == 3\n    x()\n\nclass T:\n    def test_b(self):\n        y()\n"),
+            ),
+            (
+                "test_a.py",
+                two,
+                1,
+                Some("def test_a():\n    x()\n\nclass T:\n    def test_b(self):\n        assert 2 == 3\n        y()\n"),
+            ),
+            ("test_a.py", "@skip\ndef test_a():\n    x()\n", 0, None),
+            (
+                "tests/a.rs",
+                "#[test]\nfn a() {\n    b();\n}\n",
+                0,
+                Some("#[test]\nfn a() {\n    assert_eq!(2, 3);\n    b();\n}\n"),
+            ),
+            ("tests/a.rs", "#[ignore]\n#[test]\nfn a() {\n    b();\n}\n", 0, None),
+            (
+                "a.test.js",
+                "test('a', async () => {\n  b();\n});\n",
+                0,
+                Some("test('a', async () => {\n  throw new Error('expected 2 to equal 3');\n  b();\n});\n"),
+            ),
+            (
+                "a_test.go",
+                "func TestA(t *testing.T) {\n\tb()\n}\n",
+                0,
+                Some(
+                    "func TestA(t *testing.T) {\n\tif got := 2; got != 3 { t.Fatalf(\"got %d, want 3\", got) }\n\tb()\n}\n",
+                ),
+            ),
+            ("test_a.rb", "def test_a\n  b\nend\n", 0, None),
+        ];
+        for (host, content, chance, expected) in rows {
+            assert_eq!(within(host, content, chance).as_deref(), expected, "{host}");
+        }
+    }
 
     #[test]
     fn a_canary_has_a_name_that_the_runner_of_its_neighbour_finds() {

@@ -12,7 +12,7 @@ use arena_domain::scope::{Lock, Ruling};
 use arena_domain::tamper::{self, Canary};
 use arena_runtime::token;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -28,8 +28,19 @@ const TRIES: usize = 64;
 pub(crate) struct Canaries {
     /// How each ended without a canary, and how long it took.
     plain: Mutex<HashMap<String, (bool, Duration)>>,
-    /// Whether it fails with a canary beside these tests, asked once.
-    usable: Mutex<HashMap<Asked, Arc<OnceCell<bool>>>>,
+    /// How it is made to fail by a canary in or beside these tests, asked once.
+    usable: Mutex<HashMap<Asked, Arc<OnceCell<Option<Way>>>>>,
+    /// Which tests the canaries stand in: the same for all, or one could stand where a gate does not look.
+    chance: OnceLock<u64>,
+}
+
+/// How a canary is planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// In a test of the base, at the place and by the name that it has.
+    Within(u64),
+    /// As a new test beside one of the base.
+    Beside,
 }
 
 /// A gate, and the tests beside which its canaries stand.
@@ -58,7 +69,11 @@ impl Canaries {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).get(&gate.name).copied()
     }
 
-    fn cell(&self, gate: &Gate, hosts: &[String]) -> Arc<OnceCell<bool>> {
+    fn chance(&self) -> u64 {
+        *self.chance.get_or_init(|| u64::from_str_radix(&token::hex(12), 16).unwrap_or_default())
+    }
+
+    fn cell(&self, gate: &Gate, hosts: &[String]) -> Arc<OnceCell<Option<Way>>> {
         let key = (gate.name.clone(), hosts.to_vec());
         self.usable.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
@@ -120,8 +135,8 @@ impl Ground {
         groups.iter().filter_map(|group| group.iter().min_by_key(rank)).map(|path| (*path).to_owned()).collect()
     }
 
-    /// The files to add, under names that neither tree has.
-    fn canaries(&self, repository: &Repository, hosts: &[String]) -> Result<Vec<RawChange>, RepositoryError> {
+    /// The tests to replace, or the files to add under names that neither tree has.
+    fn canaries(&self, repository: &Repository, hosts: &[String], way: Way) -> Result<Vec<RawChange>, RepositoryError> {
         let mut changes = Vec::new();
         for (host, side) in hosts.iter().filter_map(|host| Some((host, self.base.get(host)?))) {
             let content = repository.blob(&side.blob)?;
@@ -131,16 +146,18 @@ impl Ground {
             let is_new =
                 |canary: &Canary| !self.base.contains_key(&canary.path) && !self.changed.contains(&canary.path);
             let mut chances = (0..TRIES).map(|_| u64::from_str_radix(&token::hex(12), 16).unwrap_or_default());
-            let Some(canary) = chances.find_map(|chance| tamper::canary(host, content, chance).filter(is_new)) else {
-                continue;
+            let found = match way {
+                Way::Within(chance) => tamper::canary_within(host, content, chance),
+                Way::Beside => chances.find_map(|chance| tamper::canary(host, content, chance).filter(is_new)),
             };
+            let Some(canary) = found else { continue };
             let blob = repository.store(canary.content.as_bytes())?;
             let after = Some(Side { mode: side.mode.clone(), blob });
             let (path, shown) = (canary.path.clone().into_bytes(), canary.path);
             changes.push(RawChange {
                 path,
                 shown,
-                before: None,
+                before: (way != Way::Beside).then(|| side.clone()),
                 after,
                 added_lines: 0,
                 removed_lines: 0,
@@ -167,31 +184,29 @@ impl Asking<'_> {
         base: &Prepared,
         candidate: &Prepared,
     ) -> Result<Option<&'static str>, RunError> {
-        if !self.is_usable(context, task, base).await? {
-            return Ok(None);
-        }
+        let Some(way) = self.usable(context, task, base).await? else { return Ok(None) };
         let name = &self.gate.name;
         task.phase("canary", format!("gate {name} with a failing test in it")).await;
-        if self.planted(context, task, candidate).await?.is_seen() {
+        if self.planted(context, task, candidate, way).await?.is_seen() {
             return Ok(None);
         }
         // A base that had failed by chance alone would make everybody a liar: both are asked again.
         task.phase("canary", format!("gate {name} once more, on the base and here")).await;
-        if !self.planted(context, task, base).await?.is_seen() {
+        if !self.planted(context, task, base, way).await?.is_seen() {
             return Ok(None);
         }
-        Ok(match self.planted(context, task, candidate).await? {
+        Ok(match self.planted(context, task, candidate, way).await? {
             Planted::NoRoom => Some("can be given no test: something stands in the place of its tests"),
             Planted::Ended(exit) if exit.passed() => Some("passes with a failing test in it, which the base does not"),
             Planted::Ended(_) => None,
         })
     }
 
-    /// Whether the base's gate passes without a canary and fails with one. What is learnt here is said and is no flag.
-    async fn is_usable(&self, context: &Arc<Context>, task: &Task, base: &Prepared) -> Result<bool, RunError> {
+    /// The way in which the base's gate fails with a canary and passes without one. What is learnt here is said and is no flag.
+    async fn usable(&self, context: &Arc<Context>, task: &Task, base: &Prepared) -> Result<Option<Way>, RunError> {
         let (gate, name) = (self.gate, &self.gate.name);
         let cell = base.canaries.cell(gate, self.hosts);
-        let asked = cell.get_or_try_init(async || -> Result<bool, RunError> {
+        let asked = cell.get_or_try_init(async || -> Result<Option<Way>, RunError> {
             let (passed, took) = match base.canaries.plain(gate) {
                 Some(known) => known,
                 None => {
@@ -202,23 +217,31 @@ impl Asking<'_> {
             if !passed || took > LONGEST {
                 let why = if passed { "takes too long to be run twice" } else { "fails on the base" };
                 task.phase("canary", format!("gate {name} {why}: whether it sees a failing test is not known")).await;
-                return Ok(false);
+                return Ok(None);
             }
             task.phase("canary", format!("gate {name} on the base with a failing test in it")).await;
-            let sees = self.planted(context, task, base).await?.is_seen();
-            if !sees {
-                let why = "does not see a failing test that is added: nothing is concluded from it";
-                task.phase("canary", format!("gate {name} {why}")).await;
+            for way in [Way::Within(base.canaries.chance()), Way::Beside] {
+                if self.planted(context, task, base, way).await?.is_seen() {
+                    return Ok(Some(way));
+                }
             }
-            Ok(sees)
+            let why = "does not see a failing test that is added: nothing is concluded from it";
+            task.phase("canary", format!("gate {name} {why}")).await;
+            Ok(None)
         });
         asked.await.copied()
     }
 
     /// Runs the gate on a fresh workspace with canaries in it.
-    async fn planted(&self, context: &Arc<Context>, task: &Task, tree: &Prepared) -> Result<Planted, RunError> {
+    async fn planted(
+        &self,
+        context: &Arc<Context>,
+        task: &Task,
+        tree: &Prepared,
+        way: Way,
+    ) -> Result<Planted, RunError> {
         let (repository, ground, hosts) = (context.repository(task).await?, self.ground.clone(), self.hosts.to_vec());
-        let canaries = tokio::task::spawn_blocking(move || ground.canaries(&repository, &hosts)).await??;
+        let canaries = tokio::task::spawn_blocking(move || ground.canaries(&repository, &hosts, way)).await??;
         if canaries.is_empty() {
             return Ok(Planted::NoRoom);
         }
