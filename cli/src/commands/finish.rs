@@ -62,6 +62,6 @@ pub(super) fn write(embedded: &Embedded, report: &Report) -> Result<PathBuf, Fai
     files::write_atomic(&folder.join("continuation.md"), render::markdown::continuation(report).as_bytes())?;
     files::write_atomic(&page, render::html::report(report).as_bytes())?;
     let result = render::json::result(report.session.as_str(), report, &page.display().to_string());
-    files::write_atomic(&folder.join("result.json"), result.to_string().as_bytes())?;
+    files::write_atomic(&folder.join("result.json"), output::tame(&result.to_string()).as_bytes())?;
     Ok(page)
 }

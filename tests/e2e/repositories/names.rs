@@ -73,6 +73,19 @@ fn odd_names_round_trip_byte_for_byte() {
             assert!(!diff.stdout.contains('\u{1b}') && !diff.stdout.contains('\u{1}'), "{diff:?}");
         }
     }
+    // A script finds every file by the name it is told: the name itself, or its quoted bytes where it is no text.
+    let mut told: Vec<String> = NAMES
+        .iter()
+        .map(|name| match std::str::from_utf8(name) {
+            Ok(name) => format!("ours/{name}"),
+            Err(_) => "\"ours/invalid-\\377\\376-utf8\"".to_owned(),
+        })
+        .chain(["value".to_owned()])
+        .collect();
+    let mut listed: Vec<String> = serde_json::from_value(output.entry("make")["files_changed"].clone()).unwrap();
+    told.sort();
+    listed.sort();
+    assert_eq!(listed, told);
     let edited = old.iter().map(|(name, content)| (name.clone(), [content.as_slice(), b"more\n"].concat())).collect();
     let rows = [("make", named("ours", "new")), ("edit", edited), ("move", named("moved", "old"))];
     for (name, expected) in rows {
