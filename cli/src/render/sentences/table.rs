@@ -25,6 +25,7 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("the provider could not be reached", "プロバイダーに接続できない"),
     ("the budget is used up: [0]", "予算を使い切った：[0]"),
     ("the budget is used up", "予算を使い切った"),
+    ("<0> processes outlived the engine and were killed", "エンジン終了後に残った <0> 個のプロセスを強制終了"),
     ("the broker stopped it: the budget is used up", "ブローカーが停止：予算を使い切った"),
     ("the broker counted <0> tokens, the engine says <1>", "ブローカーの計測は <0> トークン、エンジンの申告は <1>"),
     // Verdicts.
