@@ -2,6 +2,7 @@
 
 use super::{Context, RunError, Task, User};
 use crate::layers::{Ground, Prepared, Workspace};
+use crate::run::Phase;
 use crate::sandbox::Finished;
 use crate::workspace::{Layer, Stage};
 use arena_domain::outcome::GateResult;
@@ -87,7 +88,7 @@ pub(super) async fn command(
 }
 
 async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
-    task.phase("gate", gate.name.clone()).await;
+    task.phase(Phase::Gate, gate.name.clone()).await;
     let finished = command(context, task, gate, workspace).await?;
     let output = [finished.stdout, finished.stderr].concat();
     Ok(GateResult {

@@ -3,6 +3,7 @@
 use super::token::{LINE, Token};
 use super::{Context, RunError, Task, User};
 use crate::layers::Prepared;
+use crate::run::Phase;
 use crate::sandbox::Finished;
 use arena_domain::outcome::{Flag, FlagKind, Series};
 use arena_domain::packet::{Harness, Kpi, KpiSource};
@@ -34,7 +35,7 @@ pub(super) async fn once(
     let mut measured = Measured::default();
     let shown = harness.matrix().into_iter().map(|scenario| (scenario, false));
     for (scenario, holdout) in shown.chain(harness.holdout.iter().cloned().map(|scenario| (scenario, true))) {
-        task.phase("measure", format!("base, scenario {scenario}")).await;
+        task.phase(Phase::Measure, format!("base, scenario {scenario}")).await;
         let run = context.cores.with(async |cores| run(context, task, harness, base, &scenario, cores).await).await?;
         match values(&task.packet.kpis, &run) {
             Ok(values) => measured.add(&task.packet.kpis, &scenario, holdout, &values, &[]),
@@ -62,7 +63,7 @@ pub(super) async fn pairs(
     for scenario in &scenarios {
         for pair in 0..harness.repeats {
             let nth = pair + 1;
-            task.phase("measure", format!("scenario {scenario}, pair {nth} of {}", harness.repeats)).await;
+            task.phase(Phase::Measure, format!("scenario {scenario}, pair {nth} of {}", harness.repeats)).await;
             let two = context.cores.with(async |cores| {
                 let one = async |tree| run(context, task, harness, tree, scenario, cores.clone()).await;
                 if pair % 2 == 0 {
