@@ -22,7 +22,8 @@ fn whole() -> (World, Packet) {
 /// `mid` by an engine of a file, whose stream says what it does; packets have no such engines.
 fn told(world: &mut World, packet: &mut Packet) {
     let event = r#"{"type":"tool_use","tool_name":"read_file","parameters":{"file_path":"value"}}"#;
-    let shell = format!("echo '{event}'; sleep 0.4; expr $(cat value) - 1 > value");
+    let end = r#"{"type":"result","status":"success"}"#;
+    let shell = format!("echo '{event}'; sleep 0.4; expr $(cat value) - 1 > value; echo '{end}'");
     let folder = world.repo.join("../config/arena/engines");
     std::fs::create_dir_all(&folder).expect("a folder");
     let engine = format!(
