@@ -41,15 +41,14 @@ impl Known {
     /// The user's repository, where it still is.
     pub(crate) fn repository(&self) -> Result<UserRepo, Failure> {
         let place = Path::new(&self.head.repository);
-        UserRepo::open(place).map_err(|error| match error {
-            RepoError::NoSuchPath { .. } | RepoError::NotARepository { .. } => {
-                let shown = sanitise_line(&self.head.repository, 300);
-                let mend =
-                    format!("put it back, or a link to where it is now: `ln -s NEW_PLACE {}`", shell_quote(&shown));
-                let what = format!("the repository of session {} is no longer at {shown}", self.session.id);
-                Failure::new(NOT_FOUND, what, mend)
+        UserRepo::open(place).map_err(|error| {
+            if !matches!(error, RepoError::NoSuchPath { .. } | RepoError::NotARepository { .. }) {
+                return error.into();
             }
-            other => other.into(),
+            let shown = sanitise_line(&self.head.repository, 300);
+            let mend = format!("put it back, or a link to where it is now: `ln -s NEW_PLACE {}`", shell_quote(&shown));
+            let what = format!("the repository of session {} is no longer at {shown}", self.session.id);
+            Failure::new(NOT_FOUND, what, mend)
         })
     }
 
