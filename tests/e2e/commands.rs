@@ -4,4 +4,5 @@ mod act;
 mod adopt;
 mod begin;
 mod look;
+mod mends;
 mod streams;

@@ -73,6 +73,7 @@ fn a_session_runs_no_more_competitors_at_a_time_than_its_packet_says() {
 fn eight_first_looks_at_a_fresh_state_directory_all_succeed() {
     for _ in 0..4 {
         let world = World::bare();
+        std::fs::create_dir_all(&world.state).expect("a folder");
         let looks: Vec<Child> = (0..8)
             .map(|_| {
                 let mut look = world.command(&["sessions", "--json"]);

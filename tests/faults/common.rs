@@ -1,7 +1,6 @@
 //! A session that takes its time, what it has stored, and what is left of it.
 
 use serde_json::Value;
-use std::path::Path;
 use std::time::Duration;
 use support::{Leftovers, Output, Packet, Running, Witness, World, leftovers, now};
 
@@ -135,10 +134,4 @@ pub(crate) fn assert_clean(world: &World) {
     let boots: Vec<_> =
         std::fs::read_dir(&run).map(|all| all.flatten().map(|one| one.path()).collect()).unwrap_or_default();
     assert!(boots.is_empty(), "boots are left: {boots:?}");
-    assert_eq!(sockets(&world.state), Vec::<String>::new());
-}
-
-fn sockets(folder: &Path) -> Vec<String> {
-    let output = std::process::Command::new("find").arg(folder).args(["-type", "s"]).output().expect("find");
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }

@@ -5,5 +5,6 @@ mod disk;
 mod docker_gone;
 mod garbage;
 mod kills;
+mod phases;
 mod proxy;
 mod signals;

@@ -26,7 +26,11 @@ fn assert_interrupted(story: &mut Story) {
     let code = story.ends();
     let said = story.world.said();
     assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains(&format!("arena resume {}", story.world.session())), "{said}");
+    let id = story.world.session();
+    let mend = format!("arena resume {id}");
+    let events = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let last = serde_json::json!({ "event": "interrupted", "session": id, "mend": mend });
+    assert_eq!(events.last(), Some(last), "{said}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a run must not leave: containers, volumes, mounts, loop devices. Seen from outside of Arena.
+//! What a run must not leave: containers, volumes, mounts, loop devices, sockets and their folders. Seen from outside
+//! of Arena.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +10,8 @@ pub struct Leftovers {
     pub volumes: Vec<String>,
     pub mounts: Vec<String>,
     pub loops: Vec<String>,
+    /// Files, what listens in the kernel, and the doors of the broker.
+    pub sockets: Vec<String>,
 }
 
 /// Of one state directory.
@@ -28,5 +31,11 @@ pub fn leftovers(state: &Path) -> Leftovers {
         volumes: lines("docker", &["volume", "ls", "-q", "--filter", &filter]),
         mounts: mine(mounts.lines().map(str::to_owned).collect()),
         loops: mine(lines("losetup", &["-a"])),
+        sockets: [
+            lines("find", &[&here, "-type", "s"]),
+            mine(std::fs::read_to_string("/proc/net/unix").expect("sockets").lines().map(str::to_owned).collect()),
+            lines("find", &[&format!("{here}/worker/run"), "-type", "d", "-name", "door-*"]),
+        ]
+        .concat(),
     }
 }

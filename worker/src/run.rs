@@ -7,6 +7,7 @@ mod guard;
 mod implement;
 mod links;
 mod measure;
+mod phase;
 mod rule;
 mod token;
 
@@ -15,6 +16,7 @@ pub(crate) use guard::Made;
 pub(crate) use measure::Sayings;
 
 pub(crate) use implement::refused;
+pub use phase::Phase;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
 use crate::broker::{Broker, Environment};
@@ -172,9 +174,9 @@ pub(crate) enum RunError {
 }
 
 impl Task {
-    pub(crate) async fn phase(&self, phase: &str, text: impl Into<String>) {
+    pub(crate) async fn phase(&self, phase: Phase, text: impl Into<String>) {
         // Nobody listening is no reason to stop.
-        let _ = self.progress.send((phase.to_owned(), text.into())).await;
+        let _ = self.progress.send((phase.as_str().to_owned(), text.into())).await;
     }
 }
 

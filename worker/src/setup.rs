@@ -4,6 +4,7 @@ use crate::broker::{Budgets, Door, Policy};
 use crate::engine;
 use crate::layers::{self, Workspace};
 use crate::mounts;
+use crate::run::Phase;
 use crate::run::{self, Context, RunError, Task, User};
 use crate::snapshot::Snapshot;
 use crate::volume::VolumeStage;
@@ -127,7 +128,7 @@ async fn make_layer(
 }
 
 async fn run(context: &Context, task: &Task, command: &str, workspace: &Workspace) -> Result<(), RunError> {
-    task.phase("setup", command).await;
+    task.phase(Phase::Setup, command).await;
     let words = ["sh", "-c", command].map(str::to_owned).to_vec();
     let mut spec = context.spec(task, workspace, User::Agent, words);
     let door = door(context, task)?;

@@ -36,7 +36,10 @@ fn nine_competitors_wait_for_a_decision_and_then_run() {
     drop(watching);
     let wrong = world.arena(&["decide", &id, "maybe"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
-    assert!(wrong.stderr.contains("one of: all, first-8, cancel"), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains(&format!("mend: one of: all, first-8, cancel; `arena decide {id} all`")),
+        "{wrong:?}"
+    );
     let dry = world.arena(&["decide", &id, "first-8", "--dry-run", "--json"]);
     assert_eq!((dry.code, &dry.document()["status"]), (0, &"waiting".into()), "nothing is answered by a dry run");
     let decided = world.arena(&["decide", &id, "first-8", "--json"]);
@@ -146,6 +149,16 @@ fn who_watches_a_session_that_nobody_moves_is_told_to_resume_it() {
     assert!(watched.status.code() == Some(4) && said.contains(&resume), "{said}");
     let late = world.arena(&["watch", &id, "--json"]);
     assert_eq!((late.code, &late.result()["event"], &late.result()["exit"]), (4, &"error".into(), &4.into()));
+    let job = format!("{id}/slow/1/implement");
+    let why = world.arena(&["why", &job, "--json"]).document();
+    let told =
+        serde_json::json!({ "job": job, "kind": "interrupted", "why": format!("interrupted: `arena resume {id}`") });
+    assert_eq!(why, told);
+    let status = |args: &[&str]| world.arena(args).document()["status"].clone();
+    assert_eq!(status(&["show", &id, "--json"]), "interrupted");
+    assert_eq!(status(&["resume", &id, "--dry-run", "--json"]), "interrupted");
+    assert_eq!(status(&["cancel", &id, "--dry-run", "--json"]), "interrupted");
+    assert_eq!(world.arena(&["sessions", "--json"]).document()[0]["status"], "interrupted");
     assert!(late.stdout.contains("\"event\":\"round\"") && late.stderr.contains(&resume), "{late:?}");
     assert_eq!(world.arena(&["cancel", &id]).code, 0);
     let ended = world.arena(&["watch", &id]);

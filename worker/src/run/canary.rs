@@ -5,6 +5,7 @@
 use super::{Context, RunError, Task, gates};
 use crate::layers::{self, Prepared};
 use crate::repository::{RawChange, Repository, RepositoryError, Side};
+use crate::run::Phase;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Exit, Flag, FlagKind, GateResult};
 use arena_domain::packet::{Gate, GateKind};
@@ -186,12 +187,12 @@ impl Asking<'_> {
     ) -> Result<Option<&'static str>, RunError> {
         let Some(way) = self.usable(context, task, base).await? else { return Ok(None) };
         let name = &self.gate.name;
-        task.phase("canary", format!("gate {name} with a failing test in it")).await;
+        task.phase(Phase::Canary, format!("gate {name} with a failing test in it")).await;
         if self.planted(context, task, candidate, way).await?.is_seen() {
             return Ok(None);
         }
         // A base that had failed by chance alone would make everybody a liar: both are asked again.
-        task.phase("canary", format!("gate {name} once more, on the base and here")).await;
+        task.phase(Phase::Canary, format!("gate {name} once more, on the base and here")).await;
         if !self.planted(context, task, base, way).await?.is_seen() {
             return Ok(None);
         }
@@ -216,17 +217,18 @@ impl Asking<'_> {
             };
             if !passed || took > LONGEST {
                 let why = if passed { "takes too long to be run twice" } else { "fails on the base" };
-                task.phase("canary", format!("gate {name} {why}: whether it sees a failing test is not known")).await;
+                task.phase(Phase::Canary, format!("gate {name} {why}: whether it sees a failing test is not known"))
+                    .await;
                 return Ok(None);
             }
-            task.phase("canary", format!("gate {name} on the base with a failing test in it")).await;
+            task.phase(Phase::Canary, format!("gate {name} on the base with a failing test in it")).await;
             for way in [Way::Within(base.canaries.chance()), Way::Beside] {
                 if self.planted(context, task, base, way).await?.is_seen() {
                     return Ok(Some(way));
                 }
             }
             let why = "does not see a failing test that is added: nothing is concluded from it";
-            task.phase("canary", format!("gate {name} {why}")).await;
+            task.phase(Phase::Canary, format!("gate {name} {why}")).await;
             Ok(None)
         });
         asked.await.copied()

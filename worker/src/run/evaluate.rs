@@ -2,6 +2,7 @@
 
 use super::{Context, RunError, Task, canary, gates, measure};
 use crate::layers::{self, Prepared};
+use crate::run::Phase;
 use arena_domain::job::Tree;
 use arena_domain::outcome::Evaluated;
 use arena_domain::packet::GateKind;
@@ -15,7 +16,7 @@ pub(super) async fn evaluate(
     holdout: bool,
 ) -> Result<Evaluated, RunError> {
     let watch = Stopwatch::start();
-    task.phase("prepare", "").await;
+    task.phase(Phase::Prepare, "").await;
     let Some(tree) = tree else { return base(context, task, &watch).await };
     let candidate = candidate(context, task, tree).await?;
     let mut evaluated = Evaluated { exclusive_cores: context.has_own_cores(), ..Evaluated::default() };

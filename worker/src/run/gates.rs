@@ -3,6 +3,7 @@
 use super::guard::{Guard, Made};
 use super::{Context, RunError, Task, User};
 use crate::layers::{Ground, Prepared, Workspace};
+use crate::run::Phase;
 use crate::sandbox::Finished;
 use crate::workspace::{Layer, Stage};
 use arena_domain::outcome::GateResult;
@@ -103,7 +104,7 @@ pub(super) async fn command(
 }
 
 async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Workspace) -> Result<GateResult, RunError> {
-    task.phase("gate", gate.name.clone()).await;
+    task.phase(Phase::Gate, gate.name.clone()).await;
     let finished = command(context, task, gate, workspace).await?;
     let flood = finished.flood(OUTPUT).map(|flood| format!("\nkilled: {flood}\n"));
     let mut output = [finished.stdout, finished.stderr].concat();

@@ -11,6 +11,7 @@ use super::{Context, RunError, Task, User};
 use crate::collect::{self, Caps, CollectError, Found};
 use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, RepositoryError};
+use crate::run::Phase;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented};
 use arena_domain::text;
@@ -35,12 +36,12 @@ pub(super) async fn implement(
     parent: Option<&Tree>,
 ) -> Result<Implemented, RunError> {
     let plan = plan::plan(context, task)?;
-    task.phase("prepare", "").await;
+    task.phase(Phase::Prepare, "").await;
     let prepared = layers::base_layers(context, task).await?;
     let workspace = prepared.engine_stage(context, task, parent).await?;
     let ran = engine_run(context, task, brief, &plan, &workspace).await?;
     // The container is gone: from here on nothing can change what is read.
-    task.phase("collect", "").await;
+    task.phase(Phase::Collect, "").await;
     let redactor = context.broker.redactor();
     let told = told::tell(&ran, &plan, &redactor);
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
@@ -53,7 +54,7 @@ pub(super) async fn implement(
     let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
-    task.phase("stored", "").await;
+    task.phase(Phase::Stored, "").await;
     Ok(implemented)
 }
 
@@ -70,7 +71,7 @@ async fn engine_run(
         true => Some(context.broker.open(policy(task, plan)).map_err(|error| refused(&error))?),
         false => None,
     };
-    task.phase("engine", plan.shown()).await;
+    task.phase(Phase::Engine, plan.shown()).await;
     let mut spec = context.spec(task, workspace, User::Agent, plan.invocation.command.clone());
     spec.env.extend(plan.env());
     spec.mounts.extend(desk.mounts(plan));

@@ -3,6 +3,7 @@
 use super::token::{LINE, Token};
 use super::{Context, RunError, Task, User};
 use crate::layers::Prepared;
+use crate::run::Phase;
 use crate::sandbox::Finished;
 use arena_domain::measure::{Said, lacks};
 use arena_domain::outcome::{Flag, FlagKind, Series};
@@ -47,7 +48,7 @@ pub(super) async fn once(
     let mut measured = Measured::default();
     let shown = harness.matrix().into_iter().map(|scenario| (scenario, false));
     for (scenario, holdout) in shown.chain(harness.holdout.iter().cloned().map(|scenario| (scenario, true))) {
-        task.phase("measure", format!("base, scenario {scenario}")).await;
+        task.phase(Phase::Measure, format!("base, scenario {scenario}")).await;
         let run = context.cores.with(async |cores| run(context, task, harness, base, &scenario, cores).await).await?;
         match values(&task.packet.kpis, &run) {
             Ok(values) => {
@@ -78,7 +79,7 @@ pub(super) async fn pairs(
     for scenario in &scenarios {
         for pair in 0..harness.repeats {
             let nth = pair + 1;
-            task.phase("measure", format!("scenario {scenario}, pair {nth} of {}", harness.repeats)).await;
+            task.phase(Phase::Measure, format!("scenario {scenario}, pair {nth} of {}", harness.repeats)).await;
             let two = context.cores.with(async |cores| {
                 let one = async |tree| run(context, task, harness, tree, scenario, cores.clone()).await;
                 if pair % 2 == 0 {
@@ -125,7 +126,7 @@ async fn cut_off(
         return Ok(None);
     }
     // Few runs say little of what varies by itself: a suspicion is worth more of them, on both sides.
-    task.phase("measure", format!("scenario {scenario}, again for what the harness prints")).await;
+    task.phase(Phase::Measure, format!("scenario {scenario}, again for what the harness prints")).await;
     let one = async |tree: &Prepared| {
         context.cores.with(async |cores| run(context, task, harness, tree, scenario, cores).await).await
     };

@@ -1,6 +1,7 @@
 //! Reads an engine's output while it comes, and tells the row of its competitor what it is doing.
 
 use crate::engine::{Dialect, Reader, Story};
+use crate::run::Phase;
 use crate::run::Task;
 use crate::sandbox::{Listener, Stream};
 use arena_runtime::clock::Stopwatch;
@@ -28,7 +29,7 @@ pub(super) fn watch(task: &Task, dialect: Dialect) -> (Listener, impl Future<Out
             if last.as_ref().is_none_or(|last| last.elapsed() >= BETWEEN)
                 && let Some(text) = reader.take_progress().pop()
             {
-                task.phase("doing", text).await;
+                task.phase(Phase::Doing, text).await;
                 last = Some(Stopwatch::start());
             }
         }
