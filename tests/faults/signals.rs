@@ -28,9 +28,9 @@ fn assert_interrupted(story: &mut Story) {
     assert_eq!(code, Some(130), "{said}");
     let id = story.world.session();
     let mend = format!("arena resume {id}");
-    let events = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut events = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let last = serde_json::json!({ "event": "interrupted", "session": id, "mend": mend });
-    assert_eq!(events.last(), Some(last), "{said}");
+    assert_eq!(events.next_back(), Some(last), "{said}");
 }
 
 #[test]
