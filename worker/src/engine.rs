@@ -73,3 +73,11 @@ pub const PACK: &str = "/arena/engine";
 pub const BROKER: &str = "http://127.0.0.1:47080";
 /// What stands where an engine insists on a key: the broker holds the real one.
 pub const NO_KEY: &str = "arena-broker";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn engines_are_sent_to_the_port_that_the_relay_listens_on() {
+        assert_eq!(super::BROKER, format!("http://127.0.0.1:{}", crate::sandbox::BROKER_PORT));
+    }
+}

@@ -71,13 +71,18 @@ impl Canaries {
     }
 
     fn chance(&self) -> u64 {
-        *self.chance.get_or_init(|| u64::from_str_radix(&token::hex(12), 16).unwrap_or_default())
+        *self.chance.get_or_init(drawn)
     }
 
     fn cell(&self, gate: &Gate, hosts: &[String]) -> Arc<OnceCell<Option<Way>>> {
         let key = (gate.name.clone(), hosts.to_vec());
         self.usable.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
+}
+
+/// A number of chance.
+fn drawn() -> u64 {
+    u64::from_str_radix(&token::hex(12), 16).unwrap_or_default()
 }
 
 /// Whether there is a gate to ask.
@@ -146,7 +151,7 @@ impl Ground {
             };
             let is_new =
                 |canary: &Canary| !self.base.contains_key(&canary.path) && !self.changed.contains(&canary.path);
-            let mut chances = (0..TRIES).map(|_| u64::from_str_radix(&token::hex(12), 16).unwrap_or_default());
+            let mut chances = (0..TRIES).map(|_| drawn());
             let found = match way {
                 Way::Within(chance) => tamper::canary_within(host, content, chance),
                 Way::Beside => chances.find_map(|chance| tamper::canary(host, content, chance).filter(is_new)),
