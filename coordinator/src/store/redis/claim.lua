@@ -7,7 +7,11 @@ local function show(id)
 end
 
 local given = redis.call('HGET', REQ, request)
-if given then return show(given) end
+if given then
+  -- A write, so that whoever waits for replicas waits for the first answer too.
+  redis.call('HINCRBY', KEYS[1], 'repeated', 1)
+  return show(given)
+end
 promote(now)
 if redis.call('SCARD', RUNNING) >= tonumber(redis.call('HGET', LIMITS, 'fleet')) then return false end
 

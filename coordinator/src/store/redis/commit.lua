@@ -4,15 +4,19 @@ local now, nonce, session, version = clock(), ARGV[2], ARGV[3], tonumber(ARGV[4]
 local settle, fence, cancel = ARGV[8], ARGV[9], ARGV[10]
 
 local v = redis.call('HMGET', S(session), 'version', 'last', 'answer')
+-- A write, so that whoever waits for replicas waits for the first report too.
+local function again() redis.call('HINCRBY', KEYS[1], 'repeated', 1) end
 -- The same call once more: its answer was lost.
-if v[2] == nonce then return cmsgpack.unpack(v[3]) end
+if v[2] == nonce then
+  again()
+  return cmsgpack.unpack(v[3])
+end
 local settled = settle ~= '' and job(settle)
 -- The fence before the version: a repeated report must be told apart from a conflict.
 if settle ~= '' then
   if not settled or settled.fe ~= fence then return { 'stale' } end
   if settled.st == 'd' then
-    -- A write, so that whoever waits for replicas waits for the first report too.
-    redis.call('HINCRBY', KEYS[1], 'repeated', 1)
+    again()
     return { 'repeated' }
   end
   if settled.st ~= 'l' and settled.st ~= 'x' then return { 'stale' } end

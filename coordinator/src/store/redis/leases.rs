@@ -26,8 +26,14 @@ impl Leases for Redis {
                 args.extend(engines.iter().map(|name| engine(Some(name)).into_bytes()));
             }
         }
-        let claimed: Option<Claimed> = self.write(Call::new(&script::CLAIM, now, args)).await?;
-        claimed.map(place).transpose()
+        let claimed: Result<Option<Claimed>, StoreError> = self.write(Call::new(&script::CLAIM, now, args)).await;
+        if let Err(StoreError::Unavailable(_)) = &claimed {
+            // Whatever came of it, nobody runs it: as far as the server can be reached its job waits again, at no cost.
+            let undo = texts(["undo", ask.request.as_str()]);
+            let call = Call { again: Again::Never, ..Call::new(&script::REQUEUE, now, undo) };
+            let _undone: Result<Vec<String>, StoreError> = self.read(call).await;
+        }
+        claimed?.map(place).transpose()
     }
 
     async fn renew(&self, leases: Vec<(JobId, Fence)>, now: Millis) -> Result<Vec<JobId>, StoreError> {
