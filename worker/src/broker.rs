@@ -24,6 +24,7 @@ mod purses;
 mod refusal;
 mod route;
 mod upstream;
+mod watched;
 
 pub use credential::Readiness;
 pub use door::{Account, Door};
