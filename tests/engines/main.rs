@@ -9,3 +9,4 @@ mod money;
 mod stage;
 mod table;
 mod together;
+mod watched;
