@@ -1,6 +1,7 @@
 //! All that the requests of one door share.
 
 use super::audit::{self, Log};
+use super::bodies::Room;
 use super::books::Books;
 use super::credential::Missing;
 use super::policy::{OpenError, Policy};
@@ -18,6 +19,8 @@ pub(super) struct Desk {
     /// Host in lower case, and port.
     pub(super) egress: Vec<(String, u16)>,
     pub(super) books: Books,
+    /// For the bodies of its requests: half of what all jobs have, so that one cannot take it all.
+    pub(super) bodies: Room,
     /// Of the job and of the session, where they have a cost budget.
     pub(super) purses: Vec<Arc<SharedPurse>>,
     /// Connections of plain HTTP to listed places.
@@ -43,7 +46,8 @@ impl Desk {
             }
         }
         let books = Books::new(policy.budgets, log);
-        Ok(Self { broker, policy, provider, egress, books, purses, side: Mutex::default() })
+        let bodies = Room::new(broker.settings.limits.bodies / 2);
+        Ok(Self { broker, policy, provider, egress, books, bodies, purses, side: Mutex::default() })
     }
 }
 
