@@ -91,6 +91,27 @@ fn killed_for_good(env: &[(&str, &str)]) -> Story {
 }
 
 #[test]
+fn what_a_killed_session_ran_ends_at_once_and_by_itself() {
+    if !ready("what_a_killed_session_ran_ends_at_once") {
+        return;
+    }
+    let mut story = killed_for_good(&[]);
+    story.world.until("both engines", &mut story.running, |said| competitors_in(said, "engine") >= 2);
+    assert!(story.witness.running() >= 1, "an engine runs");
+    story.kill();
+    let ended = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        story.witness.running() == 0
+    });
+    assert!(ended, "an engine outlived its worker: {:?}", story.witness.seen());
+    let id = story.world.session();
+    assert_eq!(story.world.arena(&["cancel", &id]).code, 0);
+    story.world.packet(&packet());
+    assert_won(&story.world.arena(&["run", "arena.toml", "--json"]));
+    assert_clean(&story.world);
+}
+
+#[test]
 fn the_next_session_takes_away_what_a_killed_one_left() {
     if !ready("the_next_session_takes_away") {
         return;

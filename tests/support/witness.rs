@@ -55,6 +55,19 @@ impl Witness {
         self.seen().iter().filter(|one| one.action == "create" && one.job == job && one.at > after).count()
     }
 
+    /// Containers of jobs that run now.
+    pub fn running(&self) -> usize {
+        let mut running = Vec::new();
+        for one in self.seen().into_iter().filter(|one| !one.job.is_empty()) {
+            match one.action.as_str() {
+                "start" => running.push(one.container),
+                "die" => running.retain(|id| *id != one.container),
+                _ => {}
+            }
+        }
+        running.len()
+    }
+
     /// The most containers of jobs that `which` names that ran at the same time.
     pub fn most_at_once(&self, which: impl Fn(&str) -> bool) -> usize {
         let (mut running, mut most) = (Vec::new(), 0);

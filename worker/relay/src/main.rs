@@ -1,5 +1,5 @@
 //! The first process of every sandbox: starts the command, reaps orphans, ends whatever outlives the command, and
-//! tells the worker how it went. With `--forward` it also carries a loopback port to the broker's socket. `relay hold` only
+//! tells the worker how it went; a worker that is gone ends them all. With `--forward` it also carries a loopback port to the broker's socket. `relay hold` only
 //! keeps a network namespace alive.
 //!
 //! The command runs under the same user id and owns the same pipes, so nothing here may be readable or writable by
@@ -8,6 +8,7 @@
 mod children;
 mod control;
 mod forward;
+mod leash;
 mod usage;
 
 use nix::sys::prctl;
@@ -56,6 +57,7 @@ fn run(way_out: Option<(&str, &str)>, program: &str, arguments: &[&str]) -> Resu
     // Before the secret is read: from here on /proc/1 belongs to root and nobody may attach.
     prctl::set_dumpable(false).map_err(|error| format!("cannot become unreadable: {error}"))?;
     let order = control::Order::read()?;
+    leash::tie()?;
     if let Some((port, socket)) = way_out {
         forward::start(port.parse().map_err(|_| format!("'{port}' is no port"))?, socket)?;
     }

@@ -151,17 +151,19 @@ async fn pass_on(listener: Option<&Listener>, stream: Stream, bytes: Vec<u8>, la
     }
 }
 
-/// The order, the command's input, and the end of it. A command need not read its input, so nothing here can fail.
+/// The order and the command's input, which stays open until the container has ended: its end tells the relay that this
+/// process is gone. A command need not read its input, so nothing here can fail.
 async fn feed(mut input: Input, order: String, stdin: &[u8], over: &CancellationToken) {
     let write = async {
         input.write_all(order.as_bytes()).await?;
         input.write_all(stdin).await?;
-        input.shutdown().await
+        input.flush().await
     };
     tokio::select! {
         written = write => written.unwrap_or_else(|error| tracing::debug!(%error, "the input was not read to its end")),
-        () = over.cancelled() => {}
+        () = over.cancelled() => return,
     }
+    over.cancelled().await;
 }
 
 fn conclude(cause: Cause, elapsed: Duration, heard: Heard, ended: Ended) -> Result<Finished, Error> {

@@ -1,5 +1,6 @@
 //! The sandbox against the real engine of this machine. Where there is none, each test says SKIP.
 
+mod leash;
 mod posture;
 mod runs;
 mod syscalls;
