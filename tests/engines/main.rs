@@ -6,6 +6,8 @@
 mod hostile;
 mod keys;
 mod money;
+mod naive;
+mod packs;
 mod stage;
 mod table;
 mod together;

@@ -34,6 +34,8 @@ pub struct Manifest {
     pub env: Vec<(String, String)>,
     pub files: Vec<Placed>,
     pub writable: Vec<String>,
+    /// Names at the top of the repository that it is not shown: what it would take for its own settings.
+    pub hide: Vec<String>,
     pub version: Vec<String>,
     pub tested: Option<Tested>,
     pub bad_invocation: Vec<i32>,
@@ -104,6 +106,7 @@ impl Manifest {
             files: Vec::new(),
             placed: self.files.iter().filter_map(placed).collect(),
             writable: self.writable.clone(),
+            hidden: self.hide.clone(),
             dialect: self.dialect,
             bad_invocation: self.bad_invocation.clone(),
         })
@@ -125,10 +128,7 @@ impl Manifest {
 
     /// Whether Arena's own tests ran with this version.
     pub fn is_tested(&self, version: &str) -> bool {
-        self.tested.as_ref().is_some_and(|tested| {
-            let held = numbers(version);
-            !held.is_empty() && held >= numbers(&tested.from) && held < numbers(&tested.below)
-        })
+        self.tested.as_ref().is_some_and(|tested| tested.covers(version))
     }
 
     /// The command that makes it usable.
@@ -141,6 +141,13 @@ impl Manifest {
 
     fn env_values(&self) -> Vec<String> {
         self.env.iter().map(|(_, value)| value.clone()).collect()
+    }
+}
+
+impl Tested {
+    pub fn covers(&self, version: &str) -> bool {
+        let held = numbers(version);
+        !held.is_empty() && held >= numbers(&self.from) && held < numbers(&self.below)
     }
 }
 
