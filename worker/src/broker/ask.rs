@@ -218,7 +218,9 @@ mod tests {
         for (given, sent) in rows {
             assert_eq!(asked(Api::Chat, None, given).unwrap().body, sent.as_bytes());
         }
-        let long = |options: &str| format!("{{\"model\":\"m\",\"x\":\"{}\",\"stream\":true{options}}} ", "x".repeat(MOST_TREE));
+        let long = |options: &str| {
+            format!("{{\"model\":\"m\",\"x\":\"{}\",\"stream\":true{options}}} ", "x".repeat(MOST_TREE))
+        };
         let route = Route { api: Api::Chat, kind: Kind::Generate, model: None };
         let sent = read(&route, long("").into()).unwrap().body;
         assert!(sent.ends_with(br#""stream":true,"stream_options":{"include_usage":true}}"#));
