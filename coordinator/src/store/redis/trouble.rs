@@ -1,0 +1,42 @@
+//! What Redis answers when it cannot: what heals by itself, what needs another connection, what a person must mend.
+
+use crate::store::StoreError;
+use redis::RedisError;
+
+/// Codes of a server that is not the one to write to, or not yet.
+const ELSEWHERE: [&str; 6] = ["READONLY", "MOVED", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "UNBLOCKED"];
+
+/// Codes of a server that cannot write now and will again.
+const LATER: [&str; 5] = ["OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "BUSY"];
+
+/// The connection leads to the wrong server, or nowhere: the next call finds the right one anew.
+pub(super) fn leads_nowhere(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+        || error.code().is_some_and(|code| ELSEWHERE.contains(&code))
+}
+
+pub(super) fn is_unknown_script(error: &RedisError) -> bool {
+    error.code() == Some("NOSCRIPT")
+}
+
+pub(super) fn of(error: &RedisError) -> StoreError {
+    if leads_nowhere(error) || error.code().is_some_and(|code| LATER.contains(&code)) {
+        let hint = match error.code() {
+            Some("OOM") => ": redis has no memory left for more; raise its maxmemory, or let jobs end",
+            Some("NOREPLICAS") => ": redis has too few replicas in reach to write safely",
+            Some("MISCONF") => ": redis cannot write to its disk; make room there",
+            Some(_) | None => "",
+        };
+        return StoreError::Unavailable(format!("{error}{hint}"));
+    }
+    match error.code() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unfit(
+            error.to_string(),
+            "give the user and the password of an ACL user that may use the cell's keys".into(),
+        ),
+        Some(_) | None => StoreError::Record(format!("redis: {error}")),
+    }
+}
