@@ -6,6 +6,7 @@ mod build;
 mod keys;
 mod layers;
 mod provider;
+mod telemetry;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use build::Build;
 pub use provider::{Api, KeyStyle, Login};
+pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -32,6 +34,7 @@ pub struct Config {
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,
     /// By name, such as `openai`.
     pub providers: BTreeMap<String, Provider>,
+    pub telemetry: TelemetryConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

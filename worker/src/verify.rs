@@ -3,7 +3,7 @@
 use crate::link::Worker;
 use crate::run::{self, Task};
 use arena_domain::id::{Commit, Fence, SessionId, Tenant};
-use arena_domain::job::{Job, Work};
+use arena_domain::job::{Job, Mark, Work};
 use arena_domain::outcome::Outcome;
 use arena_proto::packet;
 use arena_proto::v1::SessionHead;
@@ -26,6 +26,7 @@ impl Worker {
             work: Work::Evaluate { tree: None, holdout: false },
             session_limit: 1,
             engine: None,
+            trace: Mark::default(),
         };
         let mut packet = parsed.packet;
         packet.harness = None;
