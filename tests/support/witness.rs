@@ -55,31 +55,32 @@ impl Witness {
         self.seen().iter().filter(|one| one.action == "create" && one.job == job && one.at > after).count()
     }
 
-    /// Containers of jobs that run now.
-    pub fn running(&self) -> usize {
-        let mut running = Vec::new();
-        for one in self.seen().into_iter().filter(|one| !one.job.is_empty()) {
-            match one.action.as_str() {
-                "start" => running.push(one.container),
-                "die" => running.retain(|id| *id != one.container),
-                _ => {}
-            }
-        }
-        running.len()
+    /// Whether within five seconds as many containers of jobs run as `wanted` says: Docker tells a moment after the fact.
+    pub fn soon_runs(&self, wanted: impl Fn(usize) -> bool) -> bool {
+        (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            wanted(self.levels(|_| true).last().copied().unwrap_or(0))
+        })
     }
 
     /// The most containers of jobs that `which` names that ran at the same time.
     pub fn most_at_once(&self, which: impl Fn(&str) -> bool) -> usize {
-        let (mut running, mut most) = (Vec::new(), 0);
-        for one in self.seen().into_iter().filter(|one| !one.job.is_empty() && which(&one.job)) {
+        self.levels(which).into_iter().max().unwrap_or(0)
+    }
+
+    /// How many containers of jobs that `which` names ran after each event of theirs.
+    fn levels(&self, which: impl Fn(&str) -> bool) -> Vec<usize> {
+        let mut running = Vec::new();
+        let theirs = self.seen().into_iter().filter(|one| !one.job.is_empty() && which(&one.job));
+        let level = |one: Seen| {
             match one.action.as_str() {
                 "start" => running.push(one.container),
                 "die" => running.retain(|id| *id != one.container),
                 _ => {}
             }
-            most = most.max(running.len());
-        }
-        most
+            running.len()
+        };
+        theirs.map(level).collect()
     }
 
     fn sync(&self) {

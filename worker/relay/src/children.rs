@@ -1,5 +1,6 @@
 //! Starting the command, reaping every orphan, and leaving nobody alive.
 
+use crate::deaf;
 use crate::usage::Clock;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -59,7 +60,7 @@ impl fmt::Display for End {
 /// Starts the command; it gets `stdin_bytes` of our input and then the end of file.
 pub(crate) fn spawn(program: &str, arguments: &[&str], stdin_bytes: u64) -> io::Result<Child> {
     let input = if stdin_bytes == 0 { Stdio::null() } else { Stdio::piped() };
-    let mut child = Command::new(program).args(arguments).stdin(input).spawn()?;
+    let mut child = deaf::hearing(|| Command::new(program).args(arguments).stdin(input).spawn())?;
     if let Some(pipe) = child.stdin.take() {
         // Not joined: a command may never read its input, and the process ends with its last record.
         std::thread::Builder::new().spawn(move || feed(pipe, stdin_bytes))?;

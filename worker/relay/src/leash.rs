@@ -15,9 +15,8 @@ pub(crate) fn tie() -> Result<(), String> {
         let input = std::io::stdin();
         loop {
             let mut ends = [PollFd::new(input.as_fd(), PollFlags::empty())];
-            let Ok(_) = poll(&mut ends, PollTimeout::NONE) else { continue };
-            if ends[0].any() == Some(true) {
-                // The end of the first process is the end of every other one in its namespace.
+            if poll(&mut ends, PollTimeout::NONE).is_ok() {
+                // It waits for nothing but the end. That of the first process is the end of all in its namespace.
                 std::process::exit(HUNG_UP);
             }
         }

@@ -1,12 +1,13 @@
 //! The first process of every sandbox: starts the command, reaps orphans, ends whatever outlives the command, and
-//! tells the worker how it went; a worker that is gone ends them all. With `--forward` it also carries a loopback port to the broker's socket. `relay hold` only
-//! keeps a network namespace alive.
+//! tells the worker how it went; a worker that is gone ends them all. With `--forward` it also carries a loopback port to
+//! the broker's socket. `relay hold` only keeps a network namespace alive.
 //!
 //! The command runs under the same user id and owns the same pipes, so nothing here may be readable or writable by
 //! it: the process is not dumpable, and no secret is ever in arguments, environment or an inherited descriptor.
 
 mod children;
 mod control;
+mod deaf;
 mod forward;
 mod leash;
 mod usage;
@@ -57,6 +58,7 @@ fn run(way_out: Option<(&str, &str)>, program: &str, arguments: &[&str]) -> Resu
     // Before the secret is read: from here on /proc/1 belongs to root and nobody may attach.
     prctl::set_dumpable(false).map_err(|error| format!("cannot become unreadable: {error}"))?;
     let order = control::Order::read()?;
+    deaf::become_deaf().map_err(|error| format!("cannot block signals: {error}"))?;
     leash::tie()?;
     if let Some((port, socket)) = way_out {
         forward::start(port.parse().map_err(|_| format!("'{port}' is no port"))?, socket)?;
