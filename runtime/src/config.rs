@@ -89,6 +89,8 @@ pub struct Provider {
     pub key_style: KeyStyle,
     /// Patterns with `*`; a model that none of them fits is refused.
     pub models: Vec<String>,
+    /// Tools that may run at the provider, by type; all others of that kind are refused.
+    pub server_tools: Vec<String>,
     /// By model; a model without a price costs an unknown amount.
     pub price: BTreeMap<String, Price>,
 }

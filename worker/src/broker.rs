@@ -21,8 +21,10 @@ mod price;
 mod proxy;
 mod purse;
 mod purses;
+mod reach;
 mod refusal;
 mod route;
+mod tools;
 mod upstream;
 
 pub use credential::Readiness;

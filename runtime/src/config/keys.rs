@@ -43,6 +43,7 @@ pub(super) static KEYS: &[Key] = &[
     key("provider.*.api", Kind::Texts),
     key("provider.*.key_style", Kind::Text),
     key("provider.*.models", Kind::Texts),
+    key("provider.*.server_tools", Kind::Texts),
     key("provider.*.price", Kind::Prices),
 ];
 

@@ -102,6 +102,7 @@ impl Build<'_> {
             apis: self.apis(&at("api")).unwrap_or_else(|| apis.to_vec()),
             key_style: said.unwrap_or(key_style),
             models: self.texts(&at("models")),
+            server_tools: self.texts(&at("server_tools")),
             price: self.prices(&at("price")),
         }
     }

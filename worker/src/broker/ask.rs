@@ -1,6 +1,8 @@
 //! What a request asks for: its model, how much it may answer, and whether it streams.
 
+use super::reach::{Found, Present};
 use super::route::{Kind, Route};
+use super::tools::Tools;
 use arena_runtime::config::Api;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -18,6 +20,7 @@ pub(super) struct Asked {
     pub(super) guessed_input: u64,
     /// Of all its answers together; `None` when the request does not say.
     pub(super) most_output: Option<u64>,
+    pub(super) tools: Tools,
 }
 
 /// The fields that matter. One that stands twice is refused, since two readers could take different ones.
@@ -34,6 +37,62 @@ struct Head<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(rename = "generationConfig", alias = "generation_config")]
     generation: Option<Generation>,
+    #[serde(default)]
+    tools: Tools,
+    #[serde(default)]
+    input: Found,
+    #[serde(default)]
+    messages: Found,
+    #[serde(default)]
+    contents: Found,
+    #[serde(default)]
+    system: Found,
+    #[serde(default, rename = "systemInstruction", alias = "system_instruction")]
+    instruction: Found,
+    #[serde(default)]
+    previous_response_id: Present,
+    #[serde(default)]
+    conversation: Present,
+    #[serde(default)]
+    prompt: Present,
+    #[serde(default, rename = "cachedContent", alias = "cached_content")]
+    cached_content: Present,
+    #[serde(default)]
+    container: Present,
+    #[serde(default)]
+    mcp_servers: Present,
+    #[serde(default)]
+    web_search_options: Present,
+    #[serde(borrow, rename = "service_tier", alias = "serviceTier")]
+    service_tier: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    speed: Option<Cow<'a, str>>,
+}
+
+impl Head<'_> {
+    /// The first thing that lies outside of the body, in words.
+    fn elsewhere(&self) -> Option<&'static str> {
+        let named = [
+            (self.previous_response_id, "an earlier answer by its id"),
+            (self.conversation, "a conversation that is kept elsewhere"),
+            (self.prompt, "a prompt that is kept elsewhere"),
+            (self.cached_content, "content that is kept elsewhere"),
+            (self.container, "a container of the provider"),
+            (self.mcp_servers, "servers that the provider would call"),
+        ];
+        let within = [self.input, self.messages, self.contents, self.system, self.instruction];
+        let first = named.into_iter().find(|(said, _)| said.0).map(|(_, words)| words);
+        first.or_else(|| within.into_iter().find_map(|found| found.0))
+    }
+
+    /// Whether an answer would cost another price than the model's own. Cheaper ways pass.
+    fn is_dearer(&self) -> bool {
+        let said = |field: &Option<Cow<'_, str>>, plain: &[&str]| {
+            field.as_deref().is_some_and(|word| !plain.iter().any(|one| one.eq_ignore_ascii_case(word)))
+        };
+        said(&self.service_tier, &["", "auto", "default", "standard", "standard_only", "flex"])
+            || said(&self.speed, &["", "standard"])
+    }
 }
 
 #[derive(Deserialize)]
@@ -50,14 +109,21 @@ struct Generation {
 }
 
 /// The reason when it cannot be read.
-pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, &'static str> {
+pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str>> {
     // A list would be read field by field too.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("the request is no JSON object");
+        return Err("the request is no JSON object".into());
     }
-    let head: Head<'_> = serde_json::from_slice(&body).map_err(|_| "the request is no JSON that can be relied on")?;
+    let mut head: Head<'_> =
+        serde_json::from_slice(&body).map_err(|_| "the request is no JSON that can be relied on")?;
     if head.background == Some(true) {
-        return Err("an answer in the background cannot be metered");
+        return Err("an answer in the background cannot be metered".into());
+    }
+    if head.is_dearer() {
+        return Err("a tier of service that costs another price is not for engines".into());
+    }
+    if let Some(what) = head.elsewhere() {
+        return Err(format!("the request names {what}; what is not in its body cannot be checked or metered").into());
     }
     let said = route.model.as_deref().or(head.model.as_deref());
     let model = said.filter(|model| !model.is_empty()).ok_or("the request names no model")?.to_owned();
@@ -72,9 +138,13 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, &'static str> {
     let most_output = stated.into_iter().flatten().max().map(|most| most.saturating_mul(answers));
     let usage_asked = head.stream_options.is_some_and(|options| options.include_usage == Some(true));
     let adds = route.api == Api::Chat && route.kind == Kind::Generate && head.stream == Some(true) && !usage_asked;
+    let mut tools = std::mem::take(&mut head.tools);
+    if head.web_search_options.0 {
+        tools.add("web_search");
+    }
     let guessed_input = (body.len() as u64).div_ceil(BYTES_PER_TOKEN);
     let body = if adds { with_usage(&body)? } else { body };
-    Ok(Asked { model, body, guessed_input, most_output })
+    Ok(Asked { model, body, guessed_input, most_output, tools })
 }
 
 /// A stream of chat completions says what it cost only when it is asked to.
@@ -93,7 +163,7 @@ fn with_usage(body: &[u8]) -> Result<Bytes, &'static str> {
 mod tests {
     use super::*;
 
-    fn asked(api: Api, model: Option<&str>, body: &'static str) -> Result<Asked, &'static str> {
+    fn asked(api: Api, model: Option<&str>, body: &'static str) -> Result<Asked, Cow<'static, str>> {
         let route = Route { api, kind: Kind::Generate, model: model.map(str::to_owned) };
         read(&route, Bytes::from_static(body.as_bytes()))
     }
@@ -134,6 +204,35 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_elsewhere_or_costs_another_price_is_refused_by_its_name() {
+        let rows = [
+            (r#"{"model":"m","previous_response_id":"r"}"#, "an earlier answer"),
+            (r#"{"model":"m","conversation":{"id":"c"}}"#, "a conversation"),
+            (r#"{"model":"m","prompt":{"id":"p"}}"#, "a prompt"),
+            (r#"{"model":"m","cached_content":"c"}"#, "content that is kept elsewhere"),
+            (r#"{"model":"m","container":"c"}"#, "a container"),
+            (r#"{"model":"m","mcp_servers":[{"url":"https://x"}]}"#, "servers that the provider would call"),
+            (r#"{"model":"m","input":[{"content":[{"file_id":"f"}]}]}"#, "a file by its id"),
+            (
+                r#"{"model":"m","messages":[{"content":[{"image_url":{"url":"https://x"}}]}]}"#,
+                "an image by its address",
+            ),
+            (r#"{"model":"m","system":[{"source":{"type":"url"}}]}"#, "a file or an image"),
+            (r#"{"model":"m","contents":[{"parts":[{"fileData":{}}]}]}"#, "a file by its address"),
+            (r#"{"model":"m","service_tier":"priority"}"#, "another price"),
+            (r#"{"model":"m","serviceTier":"PRIORITY"}"#, "another price"),
+            (r#"{"model":"m","speed":"fast"}"#, "another price"),
+        ];
+        for (body, reason) in rows {
+            let refused = asked(Api::Responses, None, body).unwrap_err();
+            assert!(refused.contains(reason), "{body}: {refused}");
+        }
+        let nothing = r#"{"model":"m","previous_response_id":null,"conversation":null,"prompt":null,"mcp_servers":[],
+                          "container":null,"service_tier":"auto","speed":null,"input":"see https://x","tools":null}"#;
+        assert!(asked(Api::Responses, None, nothing).is_ok());
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         for body in [
             r#"{"model":"m","model":"forbidden"}"#,
@@ -142,6 +241,8 @@ mod tests {
             r#"{"input":1}"#,
             r#"{"model":"m","background":true}"#,
             r#"{"model":"m","generationConfig":{},"generation_config":{}}"#,
+            r#"{"model":"m","tools":[],"tools":[{"type":"mcp"}]}"#,
+            r#"{"model":"m","cachedContent":null,"cached_content":"c"}"#,
             r#"["m",true,null,null,null,null,null,null,null]"#,
             "[]",
             "",

@@ -121,6 +121,12 @@ fn allowed(
     let asked = ask::read(route, body)
         .map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, format!("arena: {reason}"), None))?;
     exchange.model(&asked.model);
+    if let Some(tool) = asked.tools.refused(route.api, &provider.server_tools) {
+        let message = format!(
+            "arena: tool '{tool}' would run at the provider; add it to `server_tools` of the provider if it may"
+        );
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, message, None));
+    }
     if model::is_allowed(&asked.model, &provider.models, &desk.policy.models) {
         return Ok(asked);
     }
