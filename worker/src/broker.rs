@@ -13,6 +13,7 @@ mod door;
 mod egress;
 mod exchange;
 mod headers;
+mod ledger;
 mod meter;
 mod model;
 mod pin;

@@ -1,10 +1,9 @@
 //! A line for each request, without bodies and without keys, in a file of the session.
 
 use arena_domain::id::SessionId;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,18 +34,23 @@ pub(super) struct Line {
     pub(super) cost_usd: Option<f64>,
     /// Against the budget: the cost, or what it was taken for where it is unknown.
     pub(super) charged_usd: f64,
+    pub(super) charged_tokens: u64,
     /// Why the broker refused it.
     pub(super) refused: Option<String>,
     /// How it ended when it did not end well.
     pub(super) trouble: Option<String>,
 }
 
-/// Money was set aside and the request goes out: a worker that is killed now finds it again.
+/// What it may cost was set aside and the request goes out: a worker that is killed now finds it again.
 #[derive(Debug, Serialize)]
 pub(super) struct Sent<'a> {
     pub(super) event: &'static str,
     pub(super) id: &'a str,
+    pub(super) job: &'a str,
+    pub(super) is_priced: bool,
     pub(super) set_aside_usd: f64,
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
 }
 
 /// A session's file.
@@ -75,35 +79,4 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)?;
         Ok(text)
     }
-}
-
-#[derive(Deserialize)]
-struct Read {
-    event: String,
-    id: String,
-    #[serde(default)]
-    set_aside_usd: f64,
-    #[serde(default)]
-    charged_usd: f64,
-}
-
-/// What a file says was spent; a request that was sent and never settled counts with all that was set aside. A line that
-/// a kill cut short is passed over.
-pub(super) fn spent(path: &Path) -> io::Result<f64> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0.0),
-        Err(error) => return Err(error),
-    };
-    let (mut spent, mut open) = (0.0, BTreeMap::new());
-    for line in BufReader::new(file).split(b'\n') {
-        let Ok(Read { event, id, set_aside_usd, charged_usd }) = serde_json::from_slice(&line?) else { continue };
-        if event == "sent" {
-            open.insert(id, set_aside_usd);
-        } else {
-            open.remove(&id);
-            spent += charged_usd;
-        }
-    }
-    Ok(spent + open.values().sum::<f64>())
 }

@@ -2,6 +2,7 @@
 
 use super::audit::{Line, Log};
 use super::door::Account;
+use super::ledger::Before;
 use super::meter::Tokens;
 use super::policy::Budgets;
 use super::refusal::Refusal;
@@ -18,6 +19,8 @@ const MOST_BYTES: u64 = 8 << 30;
 pub(super) struct Books {
     budgets: Budgets,
     log: Log,
+    /// By earlier runs of this job.
+    before: Before,
     state: Mutex<State>,
 }
 
@@ -28,11 +31,13 @@ struct State {
     refused: u64,
     up: u64,
     down: u64,
-    /// Settled ones and, as far as is known, running ones.
-    tokens: u64,
     paid: u64,
     metered: Tokens,
     cost_usd: f64,
+    /// Of answers that the broker ended: as much as they can have cost.
+    ended: Tokens,
+    ended_usd: f64,
+    guessed: u64,
     unmetered: u64,
     unpriced: u64,
     trouble: Option<Trouble>,
@@ -40,8 +45,8 @@ struct State {
 }
 
 impl Books {
-    pub(super) fn new(budgets: Budgets, log: Log) -> Self {
-        Self { budgets, log, state: Mutex::default() }
+    pub(super) fn new(budgets: Budgets, log: Log, before: Before) -> Self {
+        Self { budgets, log, before, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -52,8 +57,7 @@ impl Books {
     pub(super) fn begin(&self) -> Result<(), Refusal> {
         let mut state = self.state();
         let used_up = [
-            self.budgets.requests.is_some_and(|most| state.requests >= most),
-            self.budgets.tokens.is_some_and(|most| state.tokens >= most),
+            self.budgets.requests.is_some_and(|most| self.before.requests + state.requests >= most),
             state.up + state.down >= self.most_bytes(),
         ];
         if used_up.contains(&true) {
@@ -75,11 +79,16 @@ impl Books {
         state.up + state.down <= self.most_bytes()
     }
 
-    /// In place of the tokens that were counted for a running answer before. `false`: there are too many now.
-    pub(super) fn tokens(&self, before: u64, now: u64) -> bool {
+    /// One answer that the broker ended: no more than this.
+    pub(super) fn ended(&self, tokens: Tokens, cost_usd: Option<f64>) {
         let mut state = self.state();
-        state.tokens = state.tokens.saturating_sub(before).saturating_add(now);
-        self.budgets.tokens.is_none_or(|most| state.tokens <= most)
+        state.paid += 1;
+        state.guessed += 1;
+        state.ended.add(tokens);
+        match cost_usd {
+            Some(cost) => state.ended_usd += cost,
+            None => state.unpriced += 1,
+        }
     }
 
     /// One answer that was paid for; what is not known of it is `None`.
@@ -87,13 +96,7 @@ impl Books {
         let mut state = self.state();
         state.paid += 1;
         match tokens {
-            Some(Tokens { input, cached, cache_write, output }) => {
-                let sum = &mut state.metered;
-                sum.input = sum.input.saturating_add(input);
-                sum.cached = sum.cached.saturating_add(cached);
-                sum.cache_write = sum.cache_write.saturating_add(cache_write);
-                sum.output = sum.output.saturating_add(output);
-            }
+            Some(tokens) => state.metered.add(tokens),
             None => state.unmetered += 1,
         }
         match cost_usd {
@@ -148,18 +151,33 @@ impl Books {
             cost_usd: has_provider.then_some(state.cost_usd),
             requests: has_provider.then_some(state.paid),
         };
-        let known = |sum: Option<u64>| sum.filter(|_| state.unmetered == 0);
+        let before = self.before;
+        let tokens_known = state.unmetered + before.unmetered == 0;
+        let run_known = state.unmetered == 0 && state.guessed == 0;
+        let known = |sum: u64, is_known: bool| (has_provider && is_known).then_some(sum);
+        let all = |before: u64, metered: u64, ended: u64| {
+            known(before.saturating_add(metered).saturating_add(ended), tokens_known)
+        };
         let usage = Usage {
-            input_tokens: known(metered.input_tokens),
-            cached_input_tokens: known(metered.cached_input_tokens),
-            output_tokens: known(metered.output_tokens),
-            cost_usd: metered.cost_usd.filter(|_| state.unpriced == 0),
+            input_tokens: all(before.input, input, state.ended.input),
+            cached_input_tokens: all(before.cached, cached, state.ended.cached),
+            output_tokens: all(before.output, output, state.ended.output),
+            cost_usd: (has_provider && state.unpriced + before.unpriced == 0)
+                .then_some(before.cost_usd + state.cost_usd + state.ended_usd),
+            requests: has_provider.then_some(before.paid + state.paid),
+        };
+        let run = Usage {
+            input_tokens: known(input, run_known),
+            cached_input_tokens: known(cached, run_known),
+            output_tokens: known(output, run_known),
+            cost_usd: metered.cost_usd.filter(|_| state.unpriced + state.guessed == 0),
             requests: metered.requests,
         };
         Account {
             usage,
+            run,
             metered,
-            unmetered: state.unmetered,
+            unmetered: state.unmetered + state.guessed,
             requests: state.requests,
             refused: state.refused,
             bytes_up: state.up,

@@ -5,10 +5,17 @@ use super::books::Books;
 use super::credential::Missing;
 use super::policy::{OpenError, Policy};
 use super::purses::SharedPurse;
-use super::{Inner, model, price};
+use super::{Inner, ledger, model, price};
 use arena_runtime::config::Provider;
 use arena_runtime::tasks::Tasks;
 use std::sync::{Arc, Mutex};
+
+/// What a purse holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Dollars,
+    Tokens,
+}
 
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -18,8 +25,8 @@ pub(super) struct Desk {
     /// Host in lower case, and port.
     pub(super) egress: Vec<(String, u16)>,
     pub(super) books: Books,
-    /// Of the job and of the session, where they have a cost budget.
-    pub(super) purses: Vec<Arc<SharedPurse>>,
+    /// Of the job and of the session, where they have a budget of tokens or of money.
+    pub(super) purses: Vec<(Unit, Arc<SharedPurse>)>,
     /// Connections of plain HTTP to listed places.
     pub(super) side: Mutex<Tasks>,
 }
@@ -32,17 +39,23 @@ impl Desk {
             place.ok_or_else(|| OpenError::Egress { entry: entry.clone() })
         });
         let egress = egress.collect::<Result<Vec<_>, _>>()?;
-        let log = Log::open(&audit::path(&broker.settings.audit, &policy.session))?;
+        let path = audit::path(&broker.settings.audit, &policy.session);
+        let before = ledger::read(&path, Some(policy.job.as_str()))?;
+        let log = Log::open(&path)?;
         let mut purses = Vec::new();
         if provider.is_some() {
+            if let Some(limit) = policy.budgets.tokens {
+                let purse = SharedPurse::new(limit as f64, before.charged_tokens as f64);
+                purses.push((Unit::Tokens, Arc::new(purse)));
+            }
             if let Some(limit) = policy.budgets.cost_usd {
-                purses.push(Arc::new(SharedPurse::new(limit, 0.0)));
+                purses.push((Unit::Dollars, Arc::new(SharedPurse::new(limit, before.charged_usd))));
             }
             if let Some(cost) = policy.session_cost {
-                purses.push(broker.purses.open(&policy.session, cost)?);
+                purses.push((Unit::Dollars, broker.purses.open(&policy.session, cost)?));
             }
         }
-        let books = Books::new(policy.budgets, log);
+        let books = Books::new(policy.budgets, log, before);
         Ok(Self { broker, policy, provider, egress, books, purses, side: Mutex::default() })
     }
 }

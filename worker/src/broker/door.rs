@@ -37,8 +37,11 @@ const HEADER_TIME: Duration = Duration::from_secs(120);
 /// What a job used, when its door has closed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
-    /// A sum that lacks a part is unknown; all of it is for a job without a provider.
+    /// With what earlier runs of the job spent before they were killed, and as much as answers that the broker ended can
+    /// have cost. A sum that lacks a part is unknown; all of it is for a job without a provider.
     pub usage: Usage,
+    /// Of this run alone and by the provider's word alone; unknown where a part of it is.
+    pub run: Usage,
     /// What the provider did say, which may be less than all.
     pub metered: Usage,
     /// Answers of which the provider did not say what they cost.

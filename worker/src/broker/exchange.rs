@@ -3,8 +3,8 @@
 use super::answer::Body;
 use super::ask::Asked;
 use super::audit::{Line, Sent};
-use super::desk::Desk;
-use super::meter::{Meter, Reading};
+use super::desk::{Desk, Unit};
+use super::meter::{Meter, Reading, Tokens};
 use super::price;
 use super::purses::{NoShare, PATIENCE, Share};
 use super::refusal::{EXHAUSTED, Refusal};
@@ -21,9 +21,15 @@ pub(super) struct Exchange {
     /// Of requests that cost money.
     meter: Option<Meter>,
     price: Option<Price>,
-    shares: Vec<Share>,
-    counted_tokens: u64,
-    guessed_input: u64,
+    shares: Vec<(Unit, Share)>,
+    /// The most that one answer should come to.
+    expected: Tokens,
+    /// The engine said how long its answer may be, and the provider keeps to it.
+    is_bounded: bool,
+    /// Attempts that broke: the provider may have answered each.
+    broken: u32,
+    /// The broker ended it for the sake of a budget.
+    is_ended: bool,
     /// The provider began an answer that costs.
     answering: bool,
     closed: bool,
@@ -37,8 +43,10 @@ pub(super) enum End {
     Cut,
     /// The broker ended it.
     Stopped { trouble: Trouble, message: String },
-    /// The provider answered with an error, which costs nothing.
+    /// The provider answered with an error or was not reached, which costs nothing.
     Failed { trouble: Option<Trouble> },
+    /// The provider took it and did not answer in a way that can be read: nobody knows what it cost.
+    Unknown { trouble: Option<Trouble> },
 }
 
 impl Exchange {
@@ -64,8 +72,10 @@ impl Exchange {
             meter: None,
             price: None,
             shares: Vec::new(),
-            counted_tokens: 0,
-            guessed_input: 0,
+            expected: Tokens::default(),
+            is_bounded: false,
+            broken: 0,
+            is_ended: false,
             answering: false,
             closed: false,
         }
@@ -81,7 +91,7 @@ impl Exchange {
         if let Some(trouble) = refusal.trouble {
             self.note(trouble);
         }
-        self.close(0.0);
+        self.close(Tokens::default(), 0.0);
         refusal.answer(api)
     }
 
@@ -90,24 +100,24 @@ impl Exchange {
         self.desk.books.trouble(trouble);
     }
 
-    /// Sets money aside, of the job's budget and of the session's, and writes down that it is.
+    /// Sets tokens and money aside, of the job's budgets and of the session's.
     pub(super) async fn set_aside(&mut self, asked: &Asked, price: Option<Price>) -> Result<(), Refusal> {
-        self.price = price;
-        if self.desk.purses.is_empty() {
-            return Ok(());
-        }
-        let Some(price) = price else {
+        let has_cost = self.desk.purses.iter().any(|(unit, _)| *unit == Unit::Dollars);
+        if has_cost && price.is_none() {
             let message = format!("arena: there is a cost budget, and model '{}' has no price", self.shown_model());
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message, Some(Trouble::Model)));
-        };
+        }
+        self.price = price;
+        self.is_bounded = asked.most_output.is_some();
         let output = asked.most_output.unwrap_or(u64::from(self.desk.broker.settings.limits.output_tokens));
-        // All of the input may be written to a cache, which costs most.
-        let dearest = price.input.max(price.cache_write);
-        let input = asked.guessed_input as f64 * dearest;
-        let estimate = (input + output as f64 * price.output) / 1e6;
-        for purse in self.desk.purses.clone() {
+        // All of the input may be written to a cache, where that costs most.
+        let dearest = price.is_some_and(|price| price.cache_write > price.input);
+        let cache_write = if dearest { asked.guessed_input } else { 0 };
+        self.expected = Tokens { input: asked.guessed_input, cached: 0, cache_write, output };
+        for (unit, purse) in self.desk.purses.clone() {
+            let estimate = self.amount(unit, self.expected);
             match purse.share(estimate, PATIENCE).await {
-                Ok(share) => self.shares.push(share),
+                Ok(share) => self.shares.push((unit, share)),
                 Err(NoShare::Empty) => return Err(Refusal::exhausted()),
                 Err(NoShare::Busy) => {
                     let message = "arena: the budget is set aside for other requests; try again later";
@@ -115,26 +125,41 @@ impl Exchange {
                 }
             }
         }
-        let sent = Sent { event: "sent", id: &self.line.id, set_aside_usd: estimate };
-        self.desk.books.log().append(&sent).map(drop).map_err(|_| {
-            let message = "arena: what is spent cannot be written down";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::Server))
-        })
+        Ok(())
+    }
+
+    fn amount(&self, unit: Unit, tokens: Tokens) -> f64 {
+        match unit {
+            Unit::Tokens => tokens.total() as f64,
+            Unit::Dollars => self.cost(tokens).unwrap_or(0.0),
+        }
+    }
+
+    fn cost(&self, tokens: Tokens) -> Option<f64> {
+        self.price.map(|price| price::cost(price, tokens))
     }
 
     fn shown_model(&self) -> &str {
         self.line.model.as_deref().unwrap_or_default()
     }
 
-    /// From now on it may cost. An engine that leaves before the answer has still sent its input.
-    pub(super) fn sends(&mut self, api: Api, guessed_input: u64) {
-        let meter = Meter::new(api, true, guessed_input);
-        let running = self.price.map_or(0.0, |price| price::cost(price, meter.running()));
-        self.guessed_input = guessed_input;
-        self.meter = Some(meter);
-        self.shares.iter_mut().for_each(|share| {
-            share.covers(running);
-        });
+    /// From now on it may cost, and that is written down.
+    pub(super) fn sends(&mut self, api: Api) -> Result<(), Refusal> {
+        let sent = Sent {
+            event: "sent",
+            id: &self.line.id,
+            job: &self.line.job,
+            is_priced: self.price.is_some(),
+            set_aside_usd: self.cost(self.expected).unwrap_or(0.0),
+            input_tokens: self.expected.input,
+            output_tokens: self.expected.output,
+        };
+        self.desk.books.log().append(&sent).map_err(|_| {
+            let message = "arena: what is spent cannot be written down";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::Server))
+        })?;
+        self.meter = Some(Meter::new(api, true, self.expected.input));
+        Ok(())
     }
 
     /// `false`: too many bytes.
@@ -143,8 +168,9 @@ impl Exchange {
         self.desk.books.bytes(bytes, 0)
     }
 
-    pub(super) fn attempted(&mut self, attempts: u32) {
+    pub(super) fn attempted(&mut self, attempts: u32, broken: u32) {
         self.line.attempts = attempts;
+        self.broken = broken;
     }
 
     pub(super) fn status(&mut self, status: StatusCode) {
@@ -160,7 +186,7 @@ impl Exchange {
     /// It is one that costs.
     pub(super) fn meters(&mut self, api: Api, streamed: bool) {
         self.answering = true;
-        self.meter = Some(Meter::new(api, streamed, self.guessed_input));
+        self.meter = Some(Meter::new(api, streamed, self.expected.input));
     }
 
     pub(super) fn bytes_down(&mut self, bytes: u64) {
@@ -181,14 +207,17 @@ impl Exchange {
         let mut fits = self.desk.books.bytes(0, data.len() as u64);
         if let Some(meter) = &mut self.meter {
             meter.push(data);
-            let running = meter.running();
-            fits &= self.desk.books.tokens(self.counted_tokens, running.total());
-            self.counted_tokens = running.total();
-            if let Some(price) = self.price {
-                let cost = price::cost(price, running);
-                for share in &mut self.shares {
-                    fits &= share.covers(cost);
-                }
+            let (mut running, certain) = (meter.running(), meter.certain());
+            if self.is_bounded {
+                running.output = running.output.min(self.expected.output.max(certain.output));
+            }
+            let price = self.price;
+            let amount = |unit: Unit, tokens: Tokens| match unit {
+                Unit::Tokens => tokens.total() as f64,
+                Unit::Dollars => price.map_or(0.0, |price| price::cost(price, tokens)),
+            };
+            for (unit, share) in &mut self.shares {
+                fits &= share.covers(amount(*unit, running), amount(*unit, certain));
             }
         }
         if fits { Ok(()) } else { Err(EXHAUSTED) }
@@ -208,6 +237,7 @@ impl Exchange {
             End::Cut if self.answering => self.note(Trouble::Server),
             End::Cut => {}
             End::Stopped { trouble, message } => {
+                self.is_ended = trouble == Trouble::Budget;
                 self.line.refused = Some(message);
                 self.note(trouble);
             }
@@ -216,41 +246,69 @@ impl Exchange {
                     self.note(trouble);
                 }
                 self.meter = None;
-                self.close(0.0);
+                let (tokens, charged) = self.lost();
+                self.close(tokens, charged);
                 return false;
             }
+            End::Unknown { trouble } => trouble.into_iter().for_each(|trouble| self.note(trouble)),
         }
         self.settle();
         // What failed by its own word has been told.
         is_whole || reading.is_some_and(|reading| reading.failed.is_some())
     }
 
-    /// By the provider's word where there is one, else by what was seen of it.
+    /// What attempts that broke before the last one may have come to.
+    fn lost(&self) -> (Tokens, f64) {
+        let many = u64::from(self.broken);
+        let Tokens { input, cached, cache_write, output } = self.expected;
+        let times = |tokens: u64| tokens.saturating_mul(many);
+        let tokens = Tokens {
+            input: times(input),
+            cached: times(cached),
+            cache_write: times(cache_write),
+            output: times(output),
+        };
+        (tokens, self.cost(tokens).unwrap_or(0.0))
+    }
+
+    /// By the provider's word where there is one, else as was set aside, or seen when that is more.
     fn settle(&mut self) {
         let Some(mut meter) = self.meter.take() else {
-            self.close(0.0);
+            self.close(Tokens::default(), 0.0);
             return;
         };
-        let tokens = meter.finish().tokens;
-        let cost = self.price.zip(tokens).map(|(price, tokens)| price::cost(price, tokens));
-        let charged = cost.or_else(|| self.price.map(|price| price::cost(price, meter.running()))).unwrap_or(0.0);
-        self.desk.books.tokens(self.counted_tokens, meter.running().total());
+        let word = meter.finish().tokens;
+        let most = word.unwrap_or_else(|| self.expected.most(meter.running()));
+        let tokens = if self.is_ended { Some(most) } else { word };
+        let cost = tokens.and_then(|tokens| self.cost(tokens));
         self.line.input_tokens = tokens.map(|tokens| tokens.input);
         self.line.cached_input_tokens = tokens.map(|tokens| tokens.cached);
         self.line.output_tokens = tokens.map(|tokens| tokens.output);
         self.line.cost_usd = cost;
-        self.desk.books.paid(tokens, cost);
-        self.close(charged);
+        if self.is_ended && word.is_none() {
+            self.desk.books.ended(most, cost);
+        } else {
+            self.desk.books.paid(tokens, cost);
+        }
+        let (mut charged, _) = self.lost();
+        charged.add(most);
+        self.close(charged, self.cost(charged).unwrap_or(0.0));
     }
 
-    fn close(&mut self, charged: f64) {
+    fn close(&mut self, tokens: Tokens, charged: f64) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         self.line.ms = self.watch.elapsed().as_millis() as u64;
         self.line.charged_usd = charged;
+        self.line.charged_tokens = tokens.total();
         self.desk.books.record(&self.line);
-        self.shares.drain(..).for_each(|share| share.settle(charged));
+        for (unit, share) in self.shares.drain(..) {
+            share.settle(match unit {
+                Unit::Tokens => tokens.total() as f64,
+                Unit::Dollars => charged,
+            });
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use sse::Events;
 const MOST_WHOLE: usize = 32 << 20;
 /// Bytes of text that are taken for one token where the provider has not said.
 const BYTES_PER_TOKEN: u64 = 4;
+/// No tokenizer puts so much of a whole answer into each token: what this says was written surely was.
+const MOST_BYTES_PER_TOKEN: u64 = 16;
 
 /// `input` holds those from and into the cache too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +27,23 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    pub(super) fn add(&mut self, more: Self) {
+        self.input = self.input.saturating_add(more.input);
+        self.cached = self.cached.saturating_add(more.cached);
+        self.cache_write = self.cache_write.saturating_add(more.cache_write);
+        self.output = self.output.saturating_add(more.output);
+    }
+
+    /// Of each kind the more.
+    pub(super) fn most(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            cached: self.cached.max(other.cached),
+            cache_write: self.cache_write.max(other.cache_write),
+            output: self.output.max(other.output),
+        }
+    }
+
     pub(super) fn total(self) -> u64 {
         self.input.saturating_add(self.output)
     }
@@ -89,12 +108,7 @@ impl Meter {
         if let Some(tokens) = tokens {
             // Later words are about the whole answer, but may leave out what was said before.
             let before = self.tokens.unwrap_or_default();
-            self.tokens = Some(Tokens {
-                input: tokens.input.max(before.input),
-                cached: tokens.cached.max(before.cached),
-                cache_write: tokens.cache_write.max(before.cache_write),
-                output: tokens.output.max(before.output),
-            });
+            self.tokens = Some(tokens.most(before));
             self.is_final |= is_final;
         }
         self.text_bytes += text;
@@ -110,6 +124,13 @@ impl Meter {
             Some(tokens) => Tokens { output: tokens.output.max(guess), ..tokens },
             None => Tokens { input: self.guessed_input, output: guess, ..Tokens::default() },
         }
+    }
+
+    /// What it surely has come to: the provider's word, and what so many bytes cannot be less than.
+    pub(super) fn certain(&self) -> Tokens {
+        let tokens = self.tokens.unwrap_or_default();
+        let least = if self.is_final { 0 } else { self.text_bytes / MOST_BYTES_PER_TOKEN };
+        Tokens { output: tokens.output.max(least), ..tokens }
     }
 
     /// When the last byte has come.

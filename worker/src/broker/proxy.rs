@@ -39,7 +39,7 @@ pub(super) async fn provide(desk: &Arc<Desk>, request: Request<Incoming>) -> Res
         Ok(prepared) => prepared,
         Err(refusal) => return exchange.refuse(Some(route.api), &refusal),
     };
-    let reply = desk.broker.upstream.send(&prepared, |attempt| exchange.attempted(attempt)).await;
+    let reply = desk.broker.upstream.send(&prepared, |attempt, broken| exchange.attempted(attempt, broken)).await;
     match reply {
         Reply::Answer(response) => answer(desk, exchange, &route, response),
         Reply::Error { status, headers, body } => failed(desk, exchange, &route, (status, headers, body)),
@@ -82,7 +82,7 @@ async fn prepare(
     if let (Kind::Generate, Some(asked)) = (route.kind, &asked) {
         exchange.set_aside(asked, price::of(&provider.price, &asked.model)).await?;
         desk.books.begin()?;
-        exchange.sends(route.api, asked.guessed_input);
+        exchange.sends(route.api)?;
     }
     let body = asked.map(|asked| asked.body).unwrap_or_default();
     if !exchange.bytes_up(body.len() as u64) {
@@ -191,7 +191,10 @@ fn failed(
 ) -> Response<Body> {
     if status.is_redirection() || status.is_informational() {
         let message = "arena: the provider points elsewhere; set its `upstream` to the place itself";
-        return unanswered(exchange, route, StatusCode::BAD_GATEWAY, message, Trouble::Server);
+        let trouble = (route.kind == Kind::Generate).then_some(Trouble::Server);
+        exchange.status(StatusCode::BAD_GATEWAY);
+        exchange.end(End::Failed { trouble });
+        return Refusal::new(StatusCode::BAD_GATEWAY, message, trouble).answer(Some(route.api));
     }
     exchange.begins(status);
     exchange.bytes_down(body.len() as u64);
@@ -211,9 +214,10 @@ fn unanswered(
     message: &str,
     trouble: Trouble,
 ) -> Response<Body> {
+    let was_taken = trouble != Trouble::Unreachable;
     let trouble = (route.kind == Kind::Generate).then_some(trouble);
     exchange.status(status);
-    exchange.end(End::Failed { trouble });
+    exchange.end(if was_taken { End::Unknown { trouble } } else { End::Failed { trouble } });
     Refusal::new(status, message, trouble).answer(Some(route.api))
 }
 

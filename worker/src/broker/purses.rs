@@ -1,6 +1,7 @@
 //! The purses of sessions on this worker: waiting for a share, and what a killed worker had spent.
 
 use super::audit;
+use super::ledger;
 use super::policy::SessionCost;
 use super::purse::{Answer, Purse};
 use arena_domain::id::SessionId;
@@ -31,7 +32,7 @@ impl Purses {
         if let Some(purse) = open.get(session).and_then(Weak::upgrade) {
             return Ok(purse);
         }
-        let spent = audit::spent(&audit::path(&self.audit, session))?.max(cost.spent_usd);
+        let spent = ledger::read(&audit::path(&self.audit, session), None)?.charged_usd.max(cost.spent_usd);
         let purse = Arc::new(SharedPurse::new(cost.limit_usd, spent));
         open.retain(|_, purse| purse.strong_count() > 0);
         open.insert(session.clone(), Arc::downgrade(&purse));
@@ -78,7 +79,7 @@ impl SharedPurse {
             let settled = self.settled.notified();
             let answer = self.locked().ask(estimate);
             match answer {
-                Answer::Go(ticket) => return Ok(Share { purse: self.clone(), ticket, running: 0.0 }),
+                Answer::Go(ticket) => return Ok(Share { purse: self.clone(), ticket, cost: 0.0 }),
                 Answer::Empty => return Err(NoShare::Empty),
                 Answer::Wait => settled.await,
             }
@@ -86,29 +87,28 @@ impl SharedPurse {
     }
 }
 
-/// Money set aside for one answer; when it goes, what the answer cost so far is spent.
+/// Set aside for one answer; one that goes unsettled was not sent.
 #[derive(Debug)]
 pub(super) struct Share {
     purse: Arc<SharedPurse>,
     ticket: u64,
-    running: f64,
+    cost: f64,
 }
 
 impl Share {
     /// `false`: the answer must end.
-    pub(super) fn covers(&mut self, running: f64) -> bool {
-        self.running = running;
-        self.purse.locked().covers(self.ticket, running)
+    pub(super) fn covers(&mut self, running: f64, certain: f64) -> bool {
+        self.purse.locked().covers(self.ticket, running, certain)
     }
 
     pub(super) fn settle(mut self, cost: f64) {
-        self.running = cost;
+        self.cost = cost;
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.purse.locked().settle(self.ticket, self.running);
+        self.purse.locked().settle(self.ticket, self.cost);
         // One waits at a time: it holds the turn.
         self.purse.settled.notify_one();
     }

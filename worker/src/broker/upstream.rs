@@ -64,12 +64,15 @@ impl Upstream {
         Ok(Self { client, limits })
     }
 
-    /// `attempt` is called before each one with its number. Redirects are not followed.
-    pub(super) async fn send(&self, request: &Request<Bytes>, mut attempt: impl FnMut(u32)) -> Reply {
+    /// `attempt` is called before each one with its number, and with how many before it broke, which the provider may have
+    /// answered all the same. Redirects are not followed.
+    pub(super) async fn send(&self, request: &Request<Bytes>, mut attempt: impl FnMut(u32, u32)) -> Reply {
         let mut left = self.limits.retry_wait;
+        let mut broken = 0;
         for number in 1.. {
-            attempt(number);
+            attempt(number, broken);
             let reply = self.once(request).await;
+            broken += u32::from(matches!(reply, Reply::Broken));
             let Some(said) = reply.wait(number) else { return reply };
             if number > self.limits.retries || said > left {
                 return reply;

@@ -50,7 +50,8 @@ async fn a_running_answer_ends_where_a_budget_does() {
         assert!(answer.contains("insufficient_quota") && answer.contains("arena: budget exhausted"), "{answer}");
         assert_eq!(status(&ask(&door).await), 400, "{budgets:?}");
         let account = door.close().await;
-        assert_eq!((account.trouble, account.usage.output_tokens), (Some(Trouble::Budget), None));
+        assert_eq!((account.trouble, account.run.output_tokens), (Some(Trouble::Budget), None));
+        assert!(account.usage.output_tokens >= Some(1000), "no less than it may have cost: {:?}", account.usage);
     }
 }
 
@@ -121,4 +122,102 @@ async fn a_model_that_is_not_allowed_is_refused() {
         Err(OpenError::Model { .. })
     ));
     door.close().await;
+}
+
+/// What this is charged with.
+fn charged(account: &Account) -> (f64, u64) {
+    let line = lines(&account.audit).pop().unwrap();
+    (line["charged_usd"].as_f64().unwrap(), line["charged_tokens"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_that_never_came_is_charged_as_it_was_set_aside() {
+    let expected = (ASK.len() as u64).div_ceil(2) + 1000;
+    // The engine leaves before the answer.
+    let desk1 = desk(Provided::new(vec![Turn::Hang(Vec::new())]).await).await;
+    let door = desk1.broker.open(money(1.0)).unwrap();
+    let mut stream = connect(&door).await;
+    stream.write_all(&post("/v1/responses", ASK)).await.unwrap();
+    while desk1.provider.seen().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    let (usd, tokens) = charged(&door.close().await);
+    assert!(usd > 0.01 && tokens == expected, "left: {usd} {tokens}");
+    // The provider is silent; it breaks; it answers in a way that cannot be read.
+    let zipped = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nab";
+    for turn in [Turn::Hang(Vec::new()), Turn::Say(Vec::new()), Turn::Say(zipped.into())] {
+        let flags = [("broker.idle_s", "1".to_owned()), ("broker.retries", "1".to_owned())];
+        let desk = desk_with(Provided::new(vec![turn.clone()]).await, &flags).await;
+        let door = desk.broker.open(money(1.0)).unwrap();
+        ask(&door).await;
+        let (usd, tokens) = charged(&door.close().await);
+        assert!(usd > 0.01 && tokens >= expected, "{turn:?}: {usd} {tokens}");
+    }
+    // One that was never reached took nothing.
+    let flags = [("provider.openai.upstream", "http://127.0.0.1:1".to_owned()), ("broker.retries", "1".to_owned())];
+    let desk = desk_with(Provided::saying("").await, &flags).await;
+    let door = desk.broker.open(money(1.0)).unwrap();
+    ask(&door).await;
+    assert_eq!(charged(&door.close().await), (0.0, 0));
+}
+
+#[tokio::test]
+async fn an_answer_is_not_cut_by_its_bytes_when_it_fits() {
+    // 8,000 bytes that are 900 tokens by the provider's word; four bytes a token would be 2,000.
+    let delta = event(&format!("{{\"type\":\"response.output_text.delta\",\"delta\":\"{}\"}}", "w".repeat(8000)));
+    let body = format!("{STREAM}{delta}{}", completed(29, 900));
+    for budgets in
+        [Budgets { tokens: Some(1000), ..Budgets::default() }, Budgets { cost_usd: Some(0.0095), ..Budgets::default() }]
+    {
+        for said in [ASK, r#"{"model":"gpt-5.5","stream":true}"#] {
+            let desk = desk(Provided::saying(body.clone()).await).await;
+            let door = desk.broker.open(limited(budgets)).unwrap();
+            raw(&door, &post("/v1/responses", said)).await;
+            let account = door.close().await;
+            assert_eq!((account.trouble, account.usage.output_tokens), (None, Some(900)), "{budgets:?} {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_requests_at_once_are_passed_by_no_more_than_one_answer() {
+    for (budgets, most) in [
+        (Budgets { tokens: Some(2500), ..Budgets::default() }, 3),
+        (Budgets { requests: Some(2), ..Budgets::default() }, 2),
+    ] {
+        let desk = desk(Provided::saying(good(10, 1000)).await).await;
+        let door = desk.broker.open(limited(budgets)).unwrap();
+        let all: Vec<_> = (0..8).map(|_| ask(&door)).collect();
+        let answers = futures_util::future::join_all(all).await;
+        let answered = answers.iter().filter(|answer| status(answer) == 200).count();
+        assert!((2..=most).contains(&answered), "{budgets:?}: {answered}");
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_run_used_counts_for_every_budget_and_for_the_usage() {
+    for budgets in [
+        Budgets { requests: Some(2), ..Budgets::default() },
+        Budgets { tokens: Some(1200), ..Budgets::default() },
+        Budgets { cost_usd: Some(0.012), ..Budgets::default() },
+    ] {
+        let desk = desk(Provided::saying(good(100, 500)).await).await;
+        let door = desk.broker.open(limited(budgets)).unwrap();
+        ask(&door).await;
+        door.close().await;
+        // And one that was in flight when the worker was killed.
+        let path = desk.folder.path().join("audit/s1.jsonl");
+        let sent = r#"{"event":"sent","id":"x","job":"s1-a-1","is_priced":true,"set_aside_usd":0.0105,"input_tokens":30,"output_tokens":1000}"#;
+        let other = sent.replace("s1-a-1", "s1-b-1").replace("\"x\"", "\"y\"");
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{before}{sent}\n{other}\n")).unwrap();
+        let again = Broker::new(desk.broker.0.settings.clone()).unwrap();
+        let door = again.open(limited(budgets)).unwrap();
+        assert_eq!(status(&ask(&door).await), 400, "{budgets:?}");
+        let usage = door.close().await.usage;
+        assert_eq!((usage.input_tokens, usage.output_tokens, usage.requests), (Some(130), Some(1500), Some(2)));
+        assert!((usage.cost_usd.unwrap() - 0.0156).abs() < 1e-9, "{usage:?}");
+    }
 }

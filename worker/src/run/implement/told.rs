@@ -54,7 +54,9 @@ pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
         detail = flood;
     }
     let usage = account.as_ref().map(|account| account.usage).unwrap_or_default();
-    let mut flags: Vec<Flag> = mismatch(&usage, &story.usage).into_iter().collect();
+    // The engine knows only of this run, and of nothing that the broker had to guess.
+    let run = account.as_ref().map(|account| account.run).unwrap_or_default();
+    let mut flags: Vec<Flag> = mismatch(&run, &story.usage).into_iter().collect();
     if facts.trouble == Some(Trouble::Budget) {
         let detail = "the broker stopped it: the budget is used up".to_owned();
         flags.push(Flag { kind: FlagKind::BudgetExceeded, path: None, detail });
