@@ -6,6 +6,7 @@
 mod hostile;
 mod keys;
 mod money;
+mod naive;
 mod stage;
 mod table;
 mod together;

@@ -7,6 +7,9 @@ use support::{Output, Packet, World, skip};
 
 pub const ENGINES: [&str; 4] = ["codex", "claude", "gemini", "opencode"];
 
+/// With the one that has no model of its own, and costs the tests above too much.
+pub const ALL: [&str; 5] = ["codex", "claude", "gemini", "opencode", "qwen"];
+
 /// The variable that holds the key, as a user has it in the environment.
 const KEY_VARIABLE: &str = "ARENA_TEST_KEY";
 
@@ -77,8 +80,9 @@ pub fn packet(competitors: &[(&str, &str, &str)]) -> Packet {
     packet.sandbox = "memory = \"1GiB\"\ndisk = \"256MiB\"\npids = 512".into();
     for (name, engine, script) in competitors {
         packet.rest.push_str(&format!(
-            "[[competitor]]\nname = \"{name}\"\nengine = \"{engine}\"\napproach = \"play [[script:{script}]]\"\n\n"
+            "[[competitor]]\nname = \"{name}\"\nengine = \"{engine}\"\napproach = \"play [[script:{script}]]\"\n"
         ));
+        packet.rest.push_str(if *engine == "qwen" { "model = \"gpt-5.5\"\n\n" } else { "\n" });
     }
     packet
 }

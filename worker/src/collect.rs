@@ -63,6 +63,39 @@ pub enum CollectError {
     Io(#[from] io::Error),
 }
 
+impl Found<'_> {
+    pub(crate) fn path(&self) -> &[u8] {
+        match self {
+            Self::File { path, .. }
+            | Self::Link { path, .. }
+            | Self::Removed { path }
+            | Self::Emptied { path }
+            | Self::Refused { path, .. } => path,
+        }
+    }
+}
+
+/// Passes on what an engine did, but for names at the top that were taken out before it began: that they are gone is no
+/// change of its own, and what it put there it could not know.
+pub(crate) fn shown(
+    found: Found<'_>,
+    hidden: &[String],
+    visit: &mut dyn FnMut(Found<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let path = found.path();
+    if !hidden.iter().any(|name| at_or_below(path, name.as_bytes())) {
+        return visit(found);
+    }
+    match found {
+        Found::Removed { .. } | Found::Emptied { .. } => Ok(()),
+        Found::File { path, .. } | Found::Link { path, .. } => visit(Found::Refused { path, why: HIDDEN }),
+        Found::Refused { .. } => visit(found),
+    }
+}
+
+/// Why something is left out.
+const HIDDEN: &str = "a setting of the engine, which is not shown any";
+
 struct Walk<'a> {
     caps: Caps,
     entries: usize,
@@ -170,6 +203,11 @@ fn open(folder: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<OwnedF
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     Ok(openat2(folder, name, flags, Mode::empty(), resolve)?)
+}
+
+/// Whether a path is this name at the top of the tree, or lies below it.
+pub(crate) fn at_or_below(path: &[u8], name: &[u8]) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// `.git` in any case, and the short name that some file systems give it.

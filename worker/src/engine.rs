@@ -23,6 +23,8 @@ pub struct Invocation {
     pub placed: Vec<Placed>,
     /// Folders beside its home, `/tmp` and `/work` that it must be able to write to.
     pub writable: Vec<String>,
+    /// Names at the top of the repository that it is not shown.
+    pub hidden: Vec<String>,
     /// What its standard output is.
     pub dialect: Dialect,
     /// Exit codes by which it says that it did not understand its command line.
@@ -39,6 +41,7 @@ pub(crate) fn own(competitor: &Competitor, engine: &Engine, round: u32) -> Invoc
         files: files.clone(),
         placed: Vec::new(),
         writable: Vec::new(),
+        hidden: Vec::new(),
         dialect: Dialect::Plain,
         bad_invocation: Vec::new(),
     }

@@ -108,12 +108,13 @@ impl Prepared {
         }
     }
 
-    /// A fresh workspace for an engine, with its parent's changes.
+    /// A fresh workspace for an engine, with its parent's changes and without what it must not see.
     pub(crate) async fn engine_stage(
         &self,
         context: &Arc<Context>,
         task: &Task,
         parent: Option<&Tree>,
+        hidden: &[String],
     ) -> Result<Workspace, RunError> {
         let changes = match parent {
             Some(parent) => changes(context, task, parent).await?,
@@ -123,10 +124,11 @@ impl Prepared {
             Ground::Layers(layers, disk) => {
                 let stage = overlay(context, layers, disk)?;
                 lay_out(context, task, changes, &stage).await?;
+                stage.hide(hidden).map_err(|error| on_quota(context, error))?;
                 Ok(Workspace::Overlay(stage))
             }
             Ground::Packed(base) => {
-                let tree = laid_over(context, task, base, changes).await?;
+                let tree = laid_over(context, task, base, changes).await?.without(hidden);
                 let stage = VolumeStage::take(context, &task.packet.sandbox, base, &tree).await?;
                 Ok(Workspace::Volume(Box::new(stage)))
             }

@@ -132,6 +132,20 @@ impl Stage {
         self.layer.join("up")
     }
 
+    /// Takes these names out of the top of the tree: before any container has it, and following no link.
+    pub(crate) fn hide(&self, names: &[String]) -> io::Result<()> {
+        for name in names {
+            let place = self.merged.join(name);
+            let meta = match std::fs::symlink_metadata(&place) {
+                Ok(meta) => meta,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if meta.is_dir() { std::fs::remove_dir_all(&place)? } else { std::fs::remove_file(&place)? }
+        }
+        Ok(())
+    }
+
     /// Unmounts and keeps the changes as a layer for further stages.
     pub fn freeze(mut self) -> Layer {
         self.keep = true;

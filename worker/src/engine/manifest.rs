@@ -34,6 +34,8 @@ pub struct Manifest {
     pub env: Vec<(String, String)>,
     pub files: Vec<Placed>,
     pub writable: Vec<String>,
+    /// Names at the top of the repository that it is not shown: what it would take for its own settings.
+    pub hide: Vec<String>,
     pub version: Vec<String>,
     pub tested: Option<Tested>,
     pub bad_invocation: Vec<i32>,
@@ -104,6 +106,7 @@ impl Manifest {
             files: Vec::new(),
             placed: self.files.iter().filter_map(placed).collect(),
             writable: self.writable.clone(),
+            hidden: self.hide.clone(),
             dialect: self.dialect,
             bad_invocation: self.bad_invocation.clone(),
         })

@@ -38,15 +38,18 @@ pub(super) async fn implement(
     let plan = plan::plan(context, task)?;
     task.phase(Phase::Prepare, "").await;
     let prepared = layers::base_layers(context, task).await?;
-    let workspace = prepared.engine_stage(context, task, parent).await?;
+    let workspace = prepared.engine_stage(context, task, parent, &plan.invocation.hidden).await?;
     let ran = engine_run(context, task, brief, &plan, &workspace).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase(Phase::Collect, "").await;
     let redactor = context.broker.redactor();
     let told = told::tell(&ran, &plan, &redactor);
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
-    let (tree, stdout, stderr) =
-        tokio::join!(collect(context, task, &workspace), context.blobs.put(&stdout), context.blobs.put(&stderr));
+    let (tree, stdout, stderr) = tokio::join!(
+        collect(context, task, &workspace, &plan.invocation.hidden),
+        context.blobs.put(&stdout),
+        context.blobs.put(&stderr)
+    );
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
     if let Some(account) = &ran.account {
         logs.push(context.blobs.put(&account.audit).await?);
@@ -89,15 +92,25 @@ async fn engine_run(
     Ok(Ran { finished: finished?, story, account })
 }
 
-async fn collect(context: &Arc<Context>, task: &Task, workspace: &Workspace) -> Result<Ruled, RunError> {
+async fn collect(
+    context: &Arc<Context>,
+    task: &Task,
+    workspace: &Workspace,
+    hidden: &[String],
+) -> Result<Ruled, RunError> {
+    let hidden = hidden.to_vec();
     match workspace {
         Workspace::Overlay(stage) => {
             let upper = stage.upper();
-            submit(context, task, move |visit| collect::walk(&upper, Caps::default(), visit)).await
+            submit(context, task, move |visit| {
+                collect::walk(&upper, Caps::default(), &mut |found| collect::shown(found, &hidden, visit))
+            })
+            .await
         }
         Workspace::Volume(stage) => {
             let (left, before) = (stage.collect(context).await?, stage.base().clone());
-            submit(context, task, move |visit| left.walk(&before, visit)).await
+            submit(context, task, move |visit| left.walk(&before, &mut |found| collect::shown(found, &hidden, visit)))
+                .await
         }
     }
 }

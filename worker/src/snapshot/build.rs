@@ -2,6 +2,7 @@
 
 use super::pack::{Head, Packing};
 use super::{Entry, FOLDER_MODE, OWNER, Snapshot, What};
+use crate::collect::at_or_below;
 use crate::repository::{RawChange, Side};
 use arena_runtime::clock;
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 const FOLDER: &[u8] = b"/";
 
@@ -70,6 +72,17 @@ impl Snapshot {
             tree.entries.insert(change.path.clone(), entry);
         }
         Ok(tree)
+    }
+
+    /// This tree without these names at its top, and without what lies below them.
+    pub(crate) fn without(self: Arc<Self>, names: &[String]) -> Arc<Self> {
+        let hidden = |path: &[u8]| names.iter().any(|name| at_or_below(path, name.as_bytes()));
+        if !self.entries.keys().any(|path| hidden(path)) {
+            return self;
+        }
+        let mut tree = Self::clone(&self);
+        tree.entries.retain(|path, _| !hidden(path));
+        Arc::new(tree)
     }
 
     /// This tree with everything that is taken out, and only that, as it is in `before`.

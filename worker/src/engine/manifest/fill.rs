@@ -4,7 +4,7 @@ use super::super::{BRIEF, BROKER, NO_KEY, PACK};
 use crate::sandbox::HOME;
 
 /// All that a manifest may name.
-pub(super) const NAMES: [&str; 8] = ["pack", "model", "budget_usd", "url", "key", "brief", "home", "work"];
+pub(super) const NAMES: [&str; 9] = ["pack", "model", "budget_usd", "url", "key", "brief", "home", "work", "random"];
 /// What recipes of packs may name besides.
 pub(super) const OF_PACKS: [&str; 3] = ["version", "arch", "machine"];
 
@@ -12,13 +12,15 @@ pub(super) const OF_PACKS: [&str; 3] = ["version", "arch", "machine"];
 pub(super) struct Values {
     model: Option<String>,
     budget_usd: Option<String>,
+    /// Drawn for each run, for names that nobody can know before.
+    random: String,
 }
 
 impl Values {
     pub(super) fn new(model: Option<&str>, budget_usd: Option<f64>) -> Self {
         // Engines read dollars with two decimals; less than a cent would read as no limit.
         let budget_usd = budget_usd.filter(|usd| usd.is_finite()).map(|usd| format!("{:.2}", usd.max(0.01)));
-        Self { model: model.map(str::to_owned), budget_usd }
+        Self { model: model.map(str::to_owned), budget_usd, random: arena_runtime::token::hex(32) }
     }
 
     fn of(&self, name: &str) -> Option<&str> {
@@ -31,6 +33,7 @@ impl Values {
             "brief" => Some(BRIEF),
             "home" => Some(HOME),
             "work" => Some("/work"),
+            "random" => Some(&self.random),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ const ROOT: &[&str] = &[
     "env",
     "file",
     "writable",
+    "hide",
     "version",
     "tested",
     "bad_invocation",
@@ -88,6 +89,7 @@ impl Reader<'_> {
             env: self.pairs(root, "", "env", &NAMES),
             files: self.files(root),
             writable: self.paths(root, "writable"),
+            hide: self.top_names(root, "hide"),
             version: self.templates(root, "", "version", &NAMES),
             tested: self.tested(root),
             bad_invocation: self.codes(root),
@@ -144,6 +146,19 @@ impl Reader<'_> {
             self.absolute(root, key, path);
         }
         paths
+    }
+
+    /// What lies deeper could be reached through a link in the place of a folder.
+    fn top_names(&mut self, root: &Table, key: &str) -> Vec<String> {
+        let names = self.texts(root, "", key);
+        for name in &names {
+            let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
+            if !plain || crate::collect::is_git(name.as_bytes()) {
+                let reason = format!("\"{name}\" is no name at the top of a repository");
+                self.say(self.line_of(root, key), key, reason, "write a name without folders, such as \".NAME\"");
+            }
+        }
+        names
     }
 
     /// A mount elsewhere would hide what Arena put there.
