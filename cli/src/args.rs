@@ -151,6 +151,9 @@ pub(crate) enum Command {
     Engines {
         #[command(subcommand)]
         action: Option<EnginesAction>,
+        /// Read every installed pack and compare it with what was installed.
+        #[arg(long)]
+        verify: bool,
         /// Its own engines too.
         packet: Option<PathBuf>,
     },

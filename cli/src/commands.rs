@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Archive { id, dir, dry_run } => {
             archive::archive(&common, &Embedded::existing(&common).await?, &id, &dir, dry_run).await
         }
-        Command::Engines { action, packet } => engines::engines(&common, action, packet.as_deref()),
+        Command::Engines { action, verify, packet } => engines::engines(&common, action, verify, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.

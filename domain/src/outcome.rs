@@ -170,10 +170,11 @@ pub enum FlagKind {
     BudgetExceeded,
     Oom,
     Survivor,
+    UntestedEngine,
 }
 
 impl FlagKind {
-    pub const ALL: [FlagKind; 15] = [
+    pub const ALL: [FlagKind; 16] = [
         Self::ScopeViolation,
         Self::TestDeleted,
         Self::TestWeakened,
@@ -189,6 +190,7 @@ impl FlagKind {
         Self::BudgetExceeded,
         Self::Oom,
         Self::Survivor,
+        Self::UntestedEngine,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -208,6 +210,7 @@ impl FlagKind {
             Self::BudgetExceeded => "budget_exceeded",
             Self::Oom => "oom",
             Self::Survivor => "survivor",
+            Self::UntestedEngine => "untested_engine",
         }
     }
 
@@ -228,7 +231,8 @@ impl FlagKind {
             | Self::DecisionLogMissing
             | Self::BudgetExceeded
             | Self::Oom
-            | Self::Survivor => false,
+            | Self::Survivor
+            | Self::UntestedEngine => false,
         }
     }
 }

@@ -62,6 +62,51 @@ fn an_engine_of_a_file_beside_the_configuration_competes_as_any_other() {
     world.assert_clean();
 }
 
+/// The settings of an engine and what it may do with them: a folder, a file, and a link to a folder that stays.
+const HIDING: &str = "\nhide = [\".mine\", \"mine.json\", \"linked\", \"absent\"]\n";
+
+#[test]
+fn what_is_hidden_from_an_engine_is_neither_seen_nor_lost_nor_left() {
+    for workspaces in ["overlay", "volume"] {
+        if !ready(&format!("what_is_hidden_from_an_engine {workspaces}")) {
+            continue;
+        }
+        let model = Model::start(vec![script("none", [text("3")])]);
+        let mut world = world(&model);
+        world.env.push(("ARENA_WORKER_WORKSPACES".into(), workspaces.into()));
+        for path in [".mine/plugin/evil.sh", "mine.json", "kept/.mine/deep", "kept/mine.json"] {
+            world.write(path, "settings\n");
+        }
+        std::os::unix::fs::symlink("kept", world.repo.join("linked")).expect("a link");
+        // It sees no setting, and leaves some for the next round, which must not see them either.
+        world.write(
+            "mine.sh",
+            "if [ -e .mine ] || [ -e mine.json ] || [ -L linked ] || [ -e absent ]; then echo 9; \
+             else ls kept/.mine/deep kept/mine.json >/dev/null && echo $((8 - ARENA_ROUND)); fi > value\n\
+             mkdir .mine && echo mine > .mine/own && echo mine > absent\n",
+        );
+        let base = world.commit("settings");
+        let file = world.repo.join("../config/arena/engines/mine.toml");
+        let manifest = std::fs::read_to_string(&file).expect("the engine");
+        std::fs::write(&file, manifest.replacen("\n[env]", &format!("{HIDING}[env]"), 1)).expect("the engine");
+        let mut packet = Packet::lower(&[]);
+        packet.budget = "rounds = 2".into();
+        std::fs::write(world.repo.join("../arena.toml"), named(&packet, "[[competitor]]\nengine = \"mine\"\n"))
+            .unwrap();
+        let output = world.arena(&["run", "arena.toml", "--json"]);
+        let entry = output.entry("mine");
+        assert_eq!(entry["kpis"][0]["best"], 6.0, "{workspaces}: {output:?}");
+        assert_eq!(entry["files_changed"], serde_json::json!(["value"]), "{workspaces}");
+        let flagged: Vec<&str> =
+            entry["flags"].as_array().unwrap().iter().filter_map(|flag| flag["path"].as_str()).collect();
+        assert_eq!(flagged, [".mine/own", "absent"], "{workspaces}: {entry}");
+        let branch = entry["branch"].as_str().expect("a branch");
+        let changed = support::git(&world.repo, &["diff", "--name-only", &base, branch]);
+        assert_eq!(changed, "value", "{workspaces}: what it was not shown is as it was");
+        world.assert_clean();
+    }
+}
+
 #[test]
 fn a_name_that_nobody_knows_is_refused_with_the_nearest_and_a_missing_pack_with_its_command() {
     let model = Model::start(vec![script("three", [text("3")])]);

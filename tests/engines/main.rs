@@ -7,6 +7,7 @@ mod hostile;
 mod keys;
 mod money;
 mod naive;
+mod packs;
 mod stage;
 mod table;
 mod together;

@@ -36,7 +36,7 @@ pub fn ready(test: &str, engines: &[&str]) -> bool {
     missing.is_none()
 }
 
-fn packs() -> PathBuf {
+pub fn packs() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("target/engines");
     std::env::var_os("ARENA_TEST_ENGINES").map_or_else(default, PathBuf::from)
 }

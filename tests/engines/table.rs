@@ -153,6 +153,13 @@ fn opencode_ends_in_its_class_whatever_its_provider_does() {
 }
 
 #[test]
+fn qwen_ends_in_its_class_whatever_its_provider_does() {
+    if ready("qwen_ends_in_its_class", &["qwen"]) {
+        bounded(|| provider_fails("qwen"));
+    }
+}
+
+#[test]
 fn codex_is_stopped_by_its_budget_and_by_its_time() {
     if ready("codex_is_stopped", &["codex"]) {
         bounded(|| limits_stop("codex"));

@@ -6,7 +6,7 @@ use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
-use crate::run::{self, Context, Cores, Engines, Lost, Mirrors, Settings, Task};
+use crate::run::{self, Checks, Context, Cores, Engines, Lost, Mirrors, Settings, Task};
 use crate::sandbox::{Docker, Error as SandboxError};
 use crate::volume::Spares;
 use crate::workspace::Disks;
@@ -110,6 +110,7 @@ impl Worker {
             mirrors: Mirrors::default(),
             cores: Cores::new(&settings.measure_cores),
             broker,
+            checks: Checks::default(),
             docker,
             boot,
             settings,

@@ -15,7 +15,7 @@ pub(crate) use canary::Canaries;
 pub(crate) use guard::Made;
 pub(crate) use measure::Sayings;
 
-pub(crate) use implement::refused;
+pub(crate) use implement::{Checks, refused};
 pub use phase::Phase;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
@@ -104,6 +104,8 @@ pub struct Context {
     /// Measuring slots: the cpusets that are free.
     pub(crate) cores: Cores,
     pub(crate) broker: Broker,
+    /// What is known of the engines' packs and versions.
+    pub(crate) checks: Checks,
     pub(crate) lost: watch::Sender<Option<Lost>>,
 }
 

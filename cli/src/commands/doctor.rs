@@ -156,6 +156,12 @@ fn engines(common: &Common) -> Vec<Finding> {
         Err(failure) => return vec![Finding { what: "engines", good: false, text: failure.what, mend }],
     };
     let mut findings = vec![Finding { what: "engines", good: true, text: known.summary(), mend }];
+    for pack in known.engines.manifests.iter().flat_map(|one| known.engines.packs.versions(&one.name)) {
+        if let Err(error) = pack.check(None) {
+            let text = format!("{error}; {}", error.mend());
+            findings.push(Finding { what: "engines", good: false, text, mend: "the command that the text names" });
+        }
+    }
     for (name, lacks) in known.providers() {
         let text = match lacks {
             None => format!("{name}: ready"),

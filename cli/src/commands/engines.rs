@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn engines(common: &Common, action: Option<EnginesAction>, packet: Option<&Path>) -> Done {
+pub(super) fn engines(common: &Common, action: Option<EnginesAction>, verify: bool, packet: Option<&Path>) -> Done {
     let known = Known::read(common)?;
     match action {
+        None if verify => verified(&known).and_then(|()| list(common, &known, packet)),
         None => list(common, &known, packet),
         Some(EnginesAction::Install { name, wanted, dry_run }) => {
             install(common, &known, &name, wanted.as_deref(), dry_run)
@@ -23,6 +24,13 @@ pub(super) fn engines(common: &Common, action: Option<EnginesAction>, packet: Op
             remove(common, &known, &name, wanted.as_deref(), dry_run)
         }
     }
+}
+
+/// Every pack of every engine; the first that is not what was installed is the failure.
+fn verified(known: &Known) -> Result<(), Failure> {
+    let packs = &known.engines.packs;
+    let all = known.engines.manifests.iter().flat_map(|one| packs.versions(&one.name));
+    all.map(|pack| pack.verify().map_err(failure)).collect()
 }
 
 fn list(common: &Common, known: &Known, path: Option<&Path>) -> Done {
@@ -160,7 +168,11 @@ fn failure(error: PackError) -> Failure {
         PackError::NotInstalled(_) => NOT_FOUND,
         PackError::Fetch { .. } => AGAIN,
         PackError::Folder { .. } => NOT_ALLOWED,
-        PackError::Machine { .. } | PackError::NoClient { .. } | PackError::Broken(_) | PackError::Io(_) => GENERAL,
+        PackError::Machine { .. }
+        | PackError::NoClient { .. }
+        | PackError::Broken(_)
+        | PackError::Changed { .. }
+        | PackError::Io(_) => GENERAL,
     };
     Failure::new(code, error.to_string(), error.mend())
 }

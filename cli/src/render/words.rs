@@ -205,6 +205,7 @@ table! {
     FlagBudgetExceeded: "went over its budget", "予算を超過";
     FlagOom: "ran out of memory", "メモリが不足";
     FlagSurvivor: "left a process running", "プロセスを残した";
+    FlagUntestedEngine: "a version of the engine that is untested", "未検証のバージョンのエンジン";
     // Kinds of gates.
     GateLint: "lint", "静的整形";
     GateBuild: "build", "ビルド";
@@ -300,6 +301,7 @@ impl Word {
             FlagKind::BudgetExceeded => Self::FlagBudgetExceeded,
             FlagKind::Oom => Self::FlagOom,
             FlagKind::Survivor => Self::FlagSurvivor,
+            FlagKind::UntestedEngine => Self::FlagUntestedEngine,
         }
     }
 }

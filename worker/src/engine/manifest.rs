@@ -128,10 +128,7 @@ impl Manifest {
 
     /// Whether Arena's own tests ran with this version.
     pub fn is_tested(&self, version: &str) -> bool {
-        self.tested.as_ref().is_some_and(|tested| {
-            let held = numbers(version);
-            !held.is_empty() && held >= numbers(&tested.from) && held < numbers(&tested.below)
-        })
+        self.tested.as_ref().is_some_and(|tested| tested.covers(version))
     }
 
     /// The command that makes it usable.
@@ -144,6 +141,13 @@ impl Manifest {
 
     fn env_values(&self) -> Vec<String> {
         self.env.iter().map(|(_, value)| value.clone()).collect()
+    }
+}
+
+impl Tested {
+    pub fn covers(&self, version: &str) -> bool {
+        let held = numbers(version);
+        !held.is_empty() && held >= numbers(&self.from) && held < numbers(&self.below)
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod install;
 mod seal;
+mod verify;
 
 use super::manifest::{Manifest, numbers};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,10 @@ pub struct Record {
     pub files: u64,
     /// Over every name, mode and content.
     pub digest: String,
+    /// Of these very files, by which it is seen without reading them that they are still the same; empty in a pack of an
+    /// older Arena.
+    #[serde(default)]
+    pub stamp: String,
 }
 
 /// The packs of this machine.

@@ -1,5 +1,6 @@
 //! `implement`: workspace -> engine -> stop -> collect -> scope -> stored. Only a tree comes out.
 
+mod checked;
 mod desk;
 mod plan;
 mod policy;
@@ -15,6 +16,7 @@ use crate::run::Phase;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented};
 use arena_domain::text;
+pub(crate) use checked::Checks;
 use desk::Desk;
 use plan::Plan;
 use policy::policy;
@@ -37,13 +39,14 @@ pub(super) async fn implement(
 ) -> Result<Implemented, RunError> {
     let plan = plan::plan(context, task)?;
     task.phase(Phase::Prepare, "").await;
+    let version = checked::checked(context, task, &plan).await?;
     let prepared = layers::base_layers(context, task).await?;
     let workspace = prepared.engine_stage(context, task, parent, &plan.invocation.hidden).await?;
     let ran = engine_run(context, task, brief, &plan, &workspace).await?;
     // The container is gone: from here on nothing can change what is read.
     task.phase(Phase::Collect, "").await;
     let redactor = context.broker.redactor();
-    let told = told::tell(&ran, &plan, &redactor);
+    let told = told::tell(&ran, &plan, &version, &redactor);
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) = tokio::join!(
         collect(context, task, &workspace, &plan.invocation.hidden),

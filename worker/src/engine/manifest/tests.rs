@@ -181,3 +181,26 @@ fn braces_that_are_no_placeholders_stay_as_they_are() {
         assert_eq!(values.fill(template).as_deref(), expected, "{template}");
     }
 }
+
+#[test]
+fn the_one_server_that_is_allowed_has_a_name_that_nobody_can_know() {
+    for name in ["gemini", "qwen"] {
+        let allowed = || {
+            let request = Request { model: Some("a-model"), ..Request::default() };
+            let words = command(name, &request);
+            let at = words.iter().position(|word| word == "--allowed-mcp-server-names").unwrap();
+            words[at + 1].clone()
+        };
+        let (first, second) = (allowed(), allowed());
+        assert!(first.len() == 32 && first != second, "{first} {second}");
+    }
+}
+
+#[test]
+fn only_a_name_at_the_top_of_the_repository_can_be_hidden() {
+    for bad in ["", ".", "..", "a/b", "/etc", ".git", ".GIT"] {
+        let text = format!("name = \"one\"\ncommand = [\"one\"]\nhide = [\".one\", \"{bad}\"]\n");
+        let problems = parse::parse("one.toml", &text).unwrap_err();
+        assert_eq!((problems.len(), problems[0].line, problems[0].path.as_str()), (1, Some(3), "hide"), "{bad}");
+    }
+}

@@ -20,6 +20,8 @@ pub enum PackError {
     Broken(String),
     #[error("{} cannot be written to: {source}", .folder.display())]
     Folder { folder: PathBuf, source: io::Error },
+    #[error("{name} {version} in {} is not what was installed", .folder.display())]
+    Changed { name: String, version: String, folder: PathBuf },
     #[error("no version of {0} is installed that fits")]
     NotInstalled(String),
     #[error("{0}")]
@@ -41,6 +43,9 @@ impl PackError {
                 "run it with sudo, or set `engine_packs` of [worker] to a folder of yours in a file for `--config`"
                     .into()
             }
+            Self::Changed { name, version, .. } => format!(
+                "`arena engines remove {name} --version {version}`, then `arena engines install {name} --version {version}`"
+            ),
             Self::NotInstalled(_) => "`arena engines` lists what is".into(),
             Self::Io(_) => "free some space, or set `engine_packs` of [worker] to another folder".into(),
         }
@@ -56,6 +61,7 @@ impl PackError {
             | Self::NoClient { .. }
             | Self::Broken(_)
             | Self::Folder { .. }
+            | Self::Changed { .. }
             | Self::NotInstalled(_)
             | Self::Io(_) => false,
         }

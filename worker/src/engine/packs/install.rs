@@ -1,7 +1,7 @@
 //! Installing and removing packs: one at a time for each engine, and a half one is never seen.
 
 use super::seal::{self, Sealed};
-use super::{Pack, PackError, Packs, RECORD, Recipe, Record, fetch, open};
+use super::{Pack, PackError, Packs, Recipe, Record, fetch, open};
 use crate::engine::manifest::{Manifest, replace};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
@@ -31,7 +31,9 @@ impl Packs {
             return Err(PackError::BadVersion(version.to_owned()));
         }
         let held = self.versions(name).into_iter().find(|pack| pack.record.version == version);
-        if let Some(pack) = held {
+        if let Some(mut pack) = held {
+            // Whoever installs again wants to have what was installed; a pack that was copied gets its stamp.
+            pack.renew()?;
             return Ok(Installed { pack, before: true, remarks: Vec::new() });
         }
         let words = Words::of_this_machine(name, version)?;
@@ -181,12 +183,9 @@ fn make(
     }
     let Sealed { bytes, files, digest } = seal::seal(draft)?;
     let source = std::iter::once(recipe.client.as_str().to_owned()).chain(packages).collect();
-    let record = Record { name: name.to_owned(), version: version.to_owned(), source, bytes, files, digest };
-    fs::set_permissions(draft, fs::Permissions::from_mode(0o755))?;
-    let text = serde_json::to_vec_pretty(&record).map_err(io::Error::from)?;
-    arena_runtime::files::write_atomic(&draft.join(RECORD), &text)?;
-    fs::set_permissions(draft.join(RECORD), fs::Permissions::from_mode(0o444))?;
-    fs::set_permissions(draft, fs::Permissions::from_mode(0o555))?;
+    let stamp = seal::stamp(draft)?;
+    let record = Record { name: name.to_owned(), version: version.to_owned(), source, bytes, files, digest, stamp };
+    record.write(draft)?;
     Ok((record, remarks))
 }
 

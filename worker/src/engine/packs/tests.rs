@@ -29,6 +29,7 @@ impl Shelf {
             bytes: sealed.bytes,
             files: sealed.files,
             digest: sealed.digest,
+            stamp: seal::stamp(&folder).unwrap(),
         };
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(folder.join(RECORD), serde_json::to_vec(&record).unwrap()).unwrap();
@@ -92,6 +93,47 @@ fn a_removed_pack_is_gone_with_its_files_though_they_were_read_only() {
         fs::read_dir(shelf.root.path().join("codex")).unwrap().map(|one| one.unwrap().file_name()).collect();
     assert_eq!(left, [".lock"]);
     assert!(matches!(shelf.packs.remove("codex", None), Err(PackError::NotInstalled(_))));
+}
+
+#[test]
+fn a_replaced_file_is_seen_though_its_size_and_its_time_are_the_old_ones() {
+    let shelf = Shelf::new();
+    let folder = shelf.put("codex", "0.163.0");
+    let pack = shelf.packs.choose(codex(), None).unwrap();
+    assert_eq!(pack.check(None).unwrap(), pack.record.stamp);
+    pack.verify().unwrap();
+    let place = folder.join("bin/engine");
+    let old = fs::metadata(&place).unwrap().modified().unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&place, "0.163.1").unwrap();
+    fs::File::options().write(true).open(&place).unwrap().set_modified(old).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o444)).unwrap();
+    let error = pack.check(None).unwrap_err();
+    assert!(matches!(error, PackError::Changed { .. }), "{error}");
+    assert!(error.mend().contains("arena engines remove codex --version 0.163.0"), "{}", error.mend());
+    assert!(shelf.packs.install(codex(), None).is_err(), "nor is it taken for installed");
+}
+
+#[test]
+fn a_pack_that_was_copied_is_read_once_and_then_known_by_its_stamp() {
+    let shelf = Shelf::new();
+    let folder = shelf.put("codex", "0.163.0");
+    let copied = folder.with_file_name("copy");
+    let status = std::process::Command::new("cp").arg("-r").args([&folder, &copied]).status().unwrap();
+    assert!(status.success());
+    seal::remove(&folder).unwrap();
+    fs::rename(&copied, &folder).unwrap();
+    let pack = shelf.packs.choose(codex(), None).unwrap();
+    let stamp = pack.check(None).unwrap();
+    assert_ne!(stamp, pack.record.stamp);
+    // With a wrong digest nothing but the stamp can let it pass.
+    let mut spoilt = pack.clone();
+    spoilt.record.digest = String::new();
+    assert!(spoilt.check(None).is_err());
+    assert_eq!(spoilt.check(Some(&stamp)).unwrap(), stamp);
+    let installed = shelf.packs.install(codex(), None).unwrap();
+    assert_eq!((installed.before, installed.pack.record.stamp.as_str()), (true, stamp.as_str()));
+    assert_eq!(shelf.packs.choose(codex(), None).unwrap().record.stamp, stamp, "and keeps it");
 }
 
 #[test]

@@ -1,12 +1,21 @@
 //! Which engine runs, from what, and what it may reach: decided before anything is made or paid for.
 
+use crate::engine::manifest::Tested;
 use crate::engine::packs::Pack;
 use crate::engine::{self, BROKER, Invocation, Manifest, Request};
 use crate::run::{Context, RunError, Task};
 use arena_domain::packet::{Competitor, Engine};
 
 pub(super) struct Plan {
+    /// The name of the engine.
+    pub engine: String,
     pub invocation: Invocation,
+    /// The command that prints its version; empty for a command of the packet's own.
+    pub version: Vec<String>,
+    /// The versions that Arena was tested with, if any were.
+    pub tested: Option<Tested>,
+    /// The command that installs it.
+    pub install: String,
     /// Mounted read-only.
     pub pack: Option<Pack>,
     /// Whose model the broker lets it call.
@@ -64,6 +73,10 @@ pub(super) fn plan(context: &Context, task: &Task) -> Result<Plan, RunError> {
 
 fn of_packet(task: &Task, competitor: &Competitor, own: &Engine) -> Result<Plan, RunError> {
     Ok(Plan {
+        engine: competitor.engine.clone(),
+        version: Vec::new(),
+        tested: None,
+        install: String::new(),
         invocation: engine::own(competitor, own, task.job.round),
         pack: None,
         provider: own.provider.clone(),
@@ -98,5 +111,15 @@ fn of_manifest(context: &Context, task: &Task, competitor: &Competitor, manifest
         })?,
         false => manifest.provider.clone(),
     };
-    Ok(Plan { invocation, pack, provider: Some(provider), model: model.map(str::to_owned), egress: Vec::new() })
+    Ok(Plan {
+        engine: manifest.name.clone(),
+        version: manifest.version_command(),
+        tested: manifest.tested.clone(),
+        install: manifest.how_to_install(),
+        invocation,
+        pack,
+        provider: Some(provider),
+        model: model.map(str::to_owned),
+        egress: Vec::new(),
+    })
 }

@@ -36,7 +36,7 @@ pub(super) struct Told {
     pub flags: Vec<Flag>,
 }
 
-pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
+pub(super) fn tell(ran: &Ran, plan: &Plan, version: &str, redactor: &Redactor) -> Told {
     let Plan { invocation, pack, .. } = plan;
     let Ran { finished, story, account } = ran;
     let facts = Facts {
@@ -63,8 +63,9 @@ pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
     }
     flags.extend(finished.relay.and_then(|relay| survivor(relay.survivors)));
     let detail = redactor.text(&detail);
-    let installed = pack.as_ref().map(|pack| pack.record.version.as_str());
-    let version = story.version.as_deref().or(installed).unwrap_or_default();
+    flags.extend(untested(plan, version));
+    let installed = pack.as_ref().map_or(version, |pack| pack.record.version.as_str());
+    let version = story.version.as_deref().unwrap_or(installed);
     let version = text::sanitise_line(version, 60);
     Told {
         ending,
@@ -75,6 +76,13 @@ pub(super) fn tell(ran: &Ran, plan: &Plan, redactor: &Redactor) -> Told {
         version,
         flags,
     }
+}
+
+/// No fault of what it left: its flags and its output may mean something else to it than Arena knows.
+fn untested(plan: &Plan, version: &str) -> Option<Flag> {
+    let tested = plan.tested.as_ref().filter(|tested| !version.is_empty() && !tested.covers(version))?;
+    let detail = format!("{version} is untested; tested are {} and later, before {}", tested.from, tested.below);
+    Some(Flag { kind: FlagKind::UntestedEngine, path: None, detail })
 }
 
 fn said(ran: &Ran) -> Vec<String> {
