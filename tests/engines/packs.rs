@@ -14,7 +14,7 @@ const ENGINE: &str = "opencode";
 
 /// A copy of the pack that belongs to this test, at a place of its own.
 fn copied(stage: &mut Stage) -> PathBuf {
-    let root = stage.world.repo.join("../packs");
+    let root = stage.world.repo.parent().expect("the world").join("packs");
     fs::create_dir(&root).expect("a folder");
     let source = packs().join(ENGINE);
     let copy = Command::new("cp").arg("-r").arg(&source).arg(&root).status().expect("cp");

@@ -29,8 +29,8 @@ pub(super) fn engines(common: &Common, action: Option<EnginesAction>, verify: bo
 /// Every pack of every engine; the first that is not what was installed is the failure.
 fn verified(known: &Known) -> Result<(), Failure> {
     let packs = &known.engines.packs;
-    let all = known.engines.manifests.iter().flat_map(|one| packs.versions(&one.name));
-    all.map(|pack| pack.verify().map_err(failure)).collect()
+    let mut all = known.engines.manifests.iter().flat_map(|one| packs.versions(&one.name));
+    all.try_for_each(|pack| pack.verify().map_err(failure))
 }
 
 fn list(common: &Common, known: &Known, path: Option<&Path>) -> Done {

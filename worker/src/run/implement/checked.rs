@@ -62,9 +62,11 @@ fn read(file: &PathBuf) -> Known {
 
 async fn of_pack(pack: Pack, known: String) -> Result<String, RunError> {
     let checked = tokio::task::spawn_blocking(move || pack.check(Some(&known))).await?;
-    checked.map_err(|error| match error {
-        PackError::Io(error) => RunError::Io(error),
-        other => RunError::Setup { reason: format!("engine {other}"), mend: other.mend() },
+    checked.map_err(|error| {
+        if let PackError::Io(error) = error {
+            return RunError::Io(error);
+        }
+        RunError::Setup { reason: format!("engine {error}"), mend: error.mend() }
     })
 }
 
