@@ -126,7 +126,7 @@ fn the_same_settings_take_over_the_same_engines_when_they_are_called_by_hand() {
     let stage = stage(BROKER);
     naive::place(&stage.world);
     let mut packet = packet(&ALL.map(|engine| (engine, engine, "fix")));
-    packet.budget = "rounds = 1\nengine_time = \"120s\"".into();
+    packet.budget = "rounds = 1\nengine_time = \"180s\"".into();
     let output = stage.run(&packet);
     for (engine, marks) in MARKS {
         let entry = output.entry(engine);

@@ -68,7 +68,9 @@ model = "gpt-evil"
 # A project's folder of plugins makes it fetch packages first, for minutes where there is no network. So it runs once as one
 # that is told to leave the project's configuration alone, and then without that folder and without being told.
 command = ["sh", "-c", '''
-OPENCODE_DISABLE_PROJECT_CONFIG=1 timeout -k 1 20 {pack}/bin/opencode run hello </dev/null >/dev/null 2>&1
+OPENCODE_DISABLE_PROJECT_CONFIG=1 {pack}/bin/opencode run hello </dev/null >/dev/null 2>&1 &
+for tenth in $(seq 900); do [ -e mark-opencode-plugin ] && break; sleep 0.1; done
+kill -9 $!
 rm -rf .opencode
 exec {pack}/bin/opencode run --format json --auto
 ''']
