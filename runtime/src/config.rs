@@ -74,6 +74,8 @@ pub struct BrokerConfig {
     pub retry_wait: Duration,
     /// Set aside for a request that does not say how much it may answer.
     pub output_tokens: u32,
+    /// Bytes that the bodies of all requests under way hold together.
+    pub bodies: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod audit;
+mod bodies;
 mod books;
 mod credential;
 mod desk;
@@ -34,6 +35,7 @@ pub use policy::{Budgets, OpenError, Policy, SessionCost};
 
 use crate::redact::Redactor;
 use arena_runtime::config::{BrokerConfig, Config, Provider};
+use bodies::Room;
 use credential::Secrets;
 use desk::Desk;
 use purses::Purses;
@@ -90,6 +92,8 @@ struct Inner {
     upstream: Upstream,
     secrets: Secrets,
     purses: Purses,
+    /// For the bodies of all requests.
+    bodies: Room,
 }
 
 impl Broker {
@@ -97,7 +101,8 @@ impl Broker {
     pub fn new(settings: Settings) -> Result<Self, OpenError> {
         let upstream = Upstream::new(settings.limits).map_err(OpenError::Trust)?;
         let purses = Purses::new(settings.audit.clone());
-        let broker = Self(Arc::new(Inner { settings, upstream, secrets: Secrets::default(), purses }));
+        let bodies = Room::new(settings.limits.bodies);
+        let broker = Self(Arc::new(Inner { settings, upstream, secrets: Secrets::default(), purses, bodies }));
         for name in broker.0.settings.providers.keys() {
             broker.credential(name);
         }

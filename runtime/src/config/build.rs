@@ -12,6 +12,8 @@ use super::{BrokerConfig, Config, ConfigProblem, Limits, WorkerConfig, Workspace
 
 /// Highest core number that is believed.
 const MOST_CORES: u32 = 4096;
+/// A job has half of it, and a single body may have 32.
+const LEAST_BODIES_MIB: u32 = 64;
 
 pub(super) struct Build<'a> {
     pub(super) layer: &'a Layer,
@@ -127,13 +129,19 @@ impl Build<'_> {
         self.layer.iter().filter_map(limit).collect()
     }
 
-    fn broker(&self) -> BrokerConfig {
+    fn broker(&mut self) -> BrokerConfig {
+        let bodies = self.count(&["broker", "bodies_mib"]);
+        if bodies < LEAST_BODIES_MIB {
+            let mend = format!("write at least {LEAST_BODIES_MIB}");
+            self.refuse(&["broker", "bodies_mib"], "is too little for the largest request of one job", &mend);
+        }
         let seconds = |key| Duration::from_secs(u64::from(self.count(&["broker", key])));
         BrokerConfig {
             idle: seconds("idle_s"),
             retries: self.count(&["broker", "retries"]),
             retry_wait: seconds("retry_wait_s"),
             output_tokens: self.count(&["broker", "output_tokens"]),
+            bodies: usize::try_from(bodies).unwrap_or(usize::MAX).saturating_mul(1 << 20),
         }
     }
 

@@ -35,6 +35,7 @@ pub(super) static KEYS: &[Key] = &[
     key("broker.retries", Kind::Count),
     key("broker.retry_wait_s", Kind::Count),
     key("broker.output_tokens", Kind::Count),
+    key("broker.bodies_mib", Kind::Count),
     key("egress.hosts.*", Kind::Text),
     key("provider.*.upstream", Kind::Text),
     key("provider.*.key_env", Kind::Text),

@@ -140,6 +140,7 @@ fn the_brokers_limits_and_the_addresses_of_egress_are_keys_too() {
         retries: 4,
         retry_wait: Duration::from_secs(60),
         output_tokens: 32_000,
+        bodies: 96 << 20,
     };
     assert_eq!(config.broker, broker);
     assert_eq!(config.egress_hosts["mirror.example"], std::net::Ipv4Addr::new(10, 0, 0, 5));
@@ -181,6 +182,7 @@ fn what_does_not_fit_is_refused_with_its_place() {
         &[],
         "did you mean `provider.x.key_env`?",
     );
+    refused("[broker]\nbodies_mib = 63\n", &[], &[], "line 2: broker.bodies_mib: is too little");
     refused("worker.engine_slots = 0\n", &[], &[], "worker.engine_slots: does not fit; write a whole number");
     refused("worker = 3\n", &[], &[], "worker: is no table");
     refused(

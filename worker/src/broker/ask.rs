@@ -5,12 +5,14 @@ use super::route::{Kind, Route};
 use super::tools::Tools;
 use arena_runtime::config::Api;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// A token is rarely fewer bytes of JSON than this, so a guess of the input is rarely too small.
 const BYTES_PER_TOKEN: u64 = 2;
+/// A longer body is not made into a tree.
+const MOST_TREE: usize = 1 << 20;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked {
@@ -34,7 +36,9 @@ struct Head<'a> {
     max_output_tokens: Option<u64>,
     n: Option<u64>,
     background: Option<bool>,
-    stream_options: Option<StreamOptions>,
+    /// The outer one: it stands there, if only as null.
+    #[serde(default, deserialize_with = "stated")]
+    stream_options: Option<Option<StreamOptions>>,
     #[serde(rename = "generationConfig", alias = "generation_config")]
     generation: Option<Generation>,
     #[serde(default)]
@@ -95,6 +99,10 @@ impl Head<'_> {
     }
 }
 
+fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
 #[derive(Deserialize)]
 struct StreamOptions {
     include_usage: Option<bool>,
@@ -136,26 +144,30 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str
     ];
     let answers = head.n.or(generation.and_then(|generation| generation.candidates)).unwrap_or(1).max(1);
     let most_output = stated.into_iter().flatten().max().map(|most| most.saturating_mul(answers));
-    let usage_asked = head.stream_options.is_some_and(|options| options.include_usage == Some(true));
+    let has_options = head.stream_options.is_some();
+    let usage_asked = head.stream_options.flatten().is_some_and(|options| options.include_usage == Some(true));
     let adds = route.api == Api::Chat && route.kind == Kind::Generate && head.stream == Some(true) && !usage_asked;
     let mut tools = std::mem::take(&mut head.tools);
     if head.web_search_options.0 {
         tools.add("web_search");
     }
     let guessed_input = (body.len() as u64).div_ceil(BYTES_PER_TOKEN);
-    let body = if adds { with_usage(&body)? } else { body };
+    let body = if adds { with_usage(&body, has_options)? } else { body };
     Ok(Asked { model, body, guessed_input, most_output, tools })
 }
 
-/// A stream of chat completions says what it cost only when it is asked to.
-fn with_usage(body: &[u8]) -> Result<Bytes, &'static str> {
-    let mut whole: Value = serde_json::from_slice(body).map_err(|_| "the request is no JSON")?;
-    match whole.get_mut("stream_options").and_then(Value::as_object_mut) {
-        Some(options) => {
-            options.insert("include_usage".to_owned(), json!(true));
-        }
-        None => whole["stream_options"] = json!({ "include_usage": true }),
+/// A stream of chat completions says what it cost only when it is asked to. A body may be long, and is many times longer
+/// as a tree: only a short one is made into one, and only where it says options of its own.
+fn with_usage(body: &[u8], has_options: bool) -> Result<Bytes, &'static str> {
+    if !has_options {
+        let object = body.trim_ascii_end().strip_suffix(b"}").ok_or("the request is no JSON object")?;
+        return Ok([object, br#","stream_options":{"include_usage":true}}"#].concat().into());
     }
+    if body.len() > MOST_TREE {
+        return Err("a long request has to say stream_options.include_usage = true itself");
+    }
+    let mut whole: Value = serde_json::from_slice(body).map_err(|_| "the request is no JSON")?;
+    whole["stream_options"]["include_usage"] = json!(true);
     serde_json::to_vec(&whole).map(Bytes::from).map_err(|_| "the request cannot be written again")
 }
 
@@ -197,10 +209,22 @@ mod tests {
                 r#"{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1}}"#,
             ),
             (r#"{"model":"m","stream":false}"#, r#"{"model":"m","stream":false}"#),
+            // The key is there already, so another one would stand twice.
+            (
+                r#"{"model":"m","stream":true,"stream_options":null}"#,
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
         ];
         for (given, sent) in rows {
             assert_eq!(asked(Api::Chat, None, given).unwrap().body, sent.as_bytes());
         }
+        let long = |options: &str| {
+            format!("{{\"model\":\"m\",\"x\":\"{}\",\"stream\":true{options}}} ", "x".repeat(MOST_TREE))
+        };
+        let route = Route { api: Api::Chat, kind: Kind::Generate, model: None };
+        let sent = read(&route, long("").into()).unwrap().body;
+        assert!(sent.ends_with(br#""stream":true,"stream_options":{"include_usage":true}}"#));
+        assert!(read(&route, long(",\"stream_options\":{\"x\":1}").into()).is_err());
     }
 
     #[test]

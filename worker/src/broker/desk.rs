@@ -1,6 +1,7 @@
 //! All that the requests of one door share.
 
 use super::audit::{self, Log};
+use super::bodies::Room;
 use super::books::Books;
 use super::credential::Missing;
 use super::policy::{OpenError, Policy};
@@ -25,6 +26,8 @@ pub(super) struct Desk {
     /// Host in lower case, and port.
     pub(super) egress: Vec<(String, u16)>,
     pub(super) books: Books,
+    /// For the bodies of its requests: half of what all jobs have, so that one cannot take it all.
+    pub(super) bodies: Room,
     /// Of the job and of the session, where they have a budget of tokens or of money.
     pub(super) purses: Vec<(Unit, Arc<SharedPurse>)>,
     /// Connections of plain HTTP to listed places.
@@ -56,7 +59,8 @@ impl Desk {
             }
         }
         let books = Books::new(policy.budgets, log, before);
-        Ok(Self { broker, policy, provider, egress, books, purses, side: Mutex::default() })
+        let bodies = Room::new(broker.settings.limits.bodies / 2);
+        Ok(Self { broker, policy, provider, egress, books, bodies, purses, side: Mutex::default() })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Other places than providers: those that the packet lists, exactly, when they are public.
 
 use super::answer::{Answer, Body, whole};
+use super::bodies;
 use super::desk::{Desk, authority};
 use super::exchange::{End, Exchange};
 use super::refusal::Refusal;
 use super::{headers, pin};
 use arena_runtime::config::Api;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
@@ -21,7 +22,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const DIAL: Duration = Duration::from_secs(10);
-const MOST_BODY: usize = 32 << 20;
 const CHUNK: usize = 64 << 10;
 
 /// A tunnel that begins when the answer to its CONNECT has gone out.
@@ -155,9 +155,7 @@ async fn ask(
 ) -> Result<Response<Incoming>, Refusal> {
     let broken = |_| Refusal::new(StatusCode::BAD_GATEWAY, "arena: the place broke the connection", None);
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MOST_BODY).collect().await;
-    let body = body.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "arena: the request is too long", None))?;
-    let body = body.to_bytes();
+    let (body, _held) = bodies::read(&desk.bodies, &desk.broker.bodies, body).await?;
     if !exchange.bytes_up(body.len() as u64) {
         return Err(Refusal::exhausted());
     }

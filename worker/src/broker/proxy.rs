@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Body, whole};
 use super::ask::{self, Asked};
+use super::bodies::{self, Held};
 use super::credential::Credential;
 use super::desk::Desk;
 use super::exchange::{End, Exchange};
@@ -13,18 +14,11 @@ use super::{model, price};
 use arena_domain::ending::Trouble;
 use arena_runtime::config::Provider;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A whole conversation is sent each time, with images in it.
-const MOST_BODY: usize = 32 << 20;
-/// For the engine to send its body.
-const BODY_TIME: Duration = Duration::from_secs(120);
 
 pub(super) async fn provide(desk: &Arc<Desk>, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -35,11 +29,13 @@ pub(super) async fn provide(desk: &Arc<Desk>, request: Request<Incoming>) -> Res
     let Some(route) = route::of(parts.method.as_str(), parts.uri.path(), &provider.apis) else {
         return exchange.refuse(None, &Refusal::forbidden("arena: this path of the provider is not for engines"));
     };
-    let prepared = match prepare(desk, &mut exchange, provider, &route, parts, body).await {
+    let (prepared, held) = match prepare(desk, &mut exchange, provider, &route, parts, body).await {
         Ok(prepared) => prepared,
         Err(refusal) => return exchange.refuse(Some(route.api), &refusal),
     };
     let reply = desk.broker.upstream.send(&prepared, |attempt, broken| exchange.attempted(attempt, broken)).await;
+    // It is not sent again, so its room is others'.
+    drop((prepared, held));
     match reply {
         Reply::Answer(response) => answer(desk, exchange, &route, response),
         Reply::Error { status, headers, body } => failed(desk, exchange, &route, (status, headers, body)),
@@ -67,8 +63,8 @@ async fn prepare(
     route: &Route,
     parts: Parts,
     body: Incoming,
-) -> Result<Request<Bytes>, Refusal> {
-    let body = read(&parts.headers, body).await?;
+) -> Result<(Request<Bytes>, Held), Refusal> {
+    let (body, held) = read(desk, &parts.headers, body).await?;
     let asked = match route.kind {
         Kind::List => None,
         Kind::Generate | Kind::Count => Some(allowed(desk, exchange, provider, route, body)?),
@@ -88,27 +84,15 @@ async fn prepare(
     if !exchange.bytes_up(body.len() as u64) {
         return Err(Refusal::exhausted());
     }
-    outgoing(provider, &credential, &parts, body)
+    Ok((outgoing(provider, &credential, &parts, body)?, held))
 }
 
-async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Refusal> {
+async fn read(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Held), Refusal> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         let message = "arena: send the body as it is; an encoded one cannot be checked";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, None));
     }
-    let too_long = || {
-        let message = format!("arena: the request is broken, or longer than {} MiB", MOST_BODY >> 20);
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message, None)
-    };
-    // By its own word, before a byte of it is read.
-    if body.size_hint().lower() > MOST_BODY as u64 {
-        return Err(too_long());
-    }
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, MOST_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => Err(too_long()),
-        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "arena: the request came too slowly", None)),
-    }
+    bodies::read(&desk.bodies, &desk.broker.bodies, body).await
 }
 
 fn allowed(

@@ -1,6 +1,7 @@
 //! A whole door between a client that is not trusted and a provider that may do anything.
 
 mod abuse;
+mod bodies;
 mod budgets;
 mod egress;
 mod failing;
