@@ -2,6 +2,8 @@
 
 use crate::stage::{Stage, assert_usage, packet, ready, usage};
 use serde_json::json;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::model::{Script, cut, error, script, shell, silence, text};
 use support::{Output, git};
@@ -107,6 +109,41 @@ fn limits_stop(engine: &str) {
     judged(engine, &play(engine, "", &format!("engine_time = \"{limit}\""), vec![time]), "endless");
 }
 
+/// The socket of the broker is taken away from outside while the engine waits for an answer. That is nobody's fault but the
+/// machine's: the engine is stopped at once and run again, and its second run is as good as a first.
+fn broker_goes(engine: &str) {
+    let turns = [shell("echo 5 > value"), silence().times(1), text("done")];
+    let stage = Stage::set("", vec![script("alone", turns)]);
+    stage.world.packet(&packet(&[("alone", engine, "alone")]));
+    let mut running = stage.world.start(&["run", "arena.toml", "--json", "--yes"]);
+    stage.model.await_turn("alone", 1, 1);
+    let doors = sockets(&stage.world.state);
+    assert_eq!(doors.len(), 1, "{doors:?}");
+    let begun = support::now();
+    std::fs::remove_file(&doors[0]).expect("a socket");
+    stage.model.await_turn("alone", 0, 2);
+    let took = Duration::from_nanos(support::now() - begun);
+    assert!(took < Duration::from_secs(60), "{engine} is run again after {took:?}");
+    assert_eq!(running.child.wait().expect("its end").code(), Some(0), "{}", stage.world.said());
+    assert_eq!(stage.model.turns("alone"), [0, 1, 0, 2], "{engine}");
+    let shown = stage.world.arena(&["show", &stage.world.session(), "--json"]).document();
+    let entry = &shown["standing"][0];
+    assert_eq!((&entry["ending"], &entry["qualified"]), (&json!("done"), &json!(true)), "{entry}");
+    // What the run used that was lost is in the audit; the submission is charged with its own.
+    assert_usage(&entry["usage"], &usage(2), engine);
+    stage.world.assert_clean();
+}
+
+fn sockets(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let below = |path: PathBuf| match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => sockets(&path),
+        Ok(found) if found.file_type().is_socket() => vec![path],
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    entries.flat_map(below).collect()
+}
+
 fn judged(engine: &str, (stage, output): &(Stage, Output), name: &str) {
     assert_eq!(output.code, 0, "what was done before the limit is judged: {output:?}");
     let entry = output.entry(name);
@@ -186,5 +223,33 @@ fn gemini_is_stopped_by_its_budget_and_by_its_time() {
 fn opencode_is_stopped_by_its_budget_and_by_its_time() {
     if ready("opencode_is_stopped", &["opencode"]) {
         bounded(|| limits_stop("opencode"));
+    }
+}
+
+#[test]
+fn codex_is_run_again_when_its_broker_goes() {
+    if ready("codex_is_run_again", &["codex"]) {
+        bounded(|| broker_goes("codex"));
+    }
+}
+
+#[test]
+fn claude_is_run_again_when_its_broker_goes() {
+    if ready("claude_is_run_again", &["claude"]) {
+        bounded(|| broker_goes("claude"));
+    }
+}
+
+#[test]
+fn gemini_is_run_again_when_its_broker_goes() {
+    if ready("gemini_is_run_again", &["gemini"]) {
+        bounded(|| broker_goes("gemini"));
+    }
+}
+
+#[test]
+fn opencode_is_run_again_when_its_broker_goes() {
+    if ready("opencode_is_run_again", &["opencode"]) {
+        bounded(|| broker_goes("opencode"));
     }
 }

@@ -171,6 +171,8 @@ pub(crate) enum RunError {
     Setup { reason: String, mend: String },
     #[error("cancelled")]
     Cancelled,
+    #[error("the broker's socket went away while an engine ran")]
+    Alone,
     #[error("a task of the worker ended: {0}")]
     Join(#[from] tokio::task::JoinError),
 }
@@ -226,9 +228,11 @@ impl Context {
             RunError::Blobs(status) if status.code() == tonic::Code::ResourceExhausted => {
                 self.no_space(status.message().to_owned())
             }
-            other @ (RunError::Repository(_) | RunError::Io(_) | RunError::Blobs(_) | RunError::Join(_)) => {
-                self.infrastructure(other.to_string())
-            }
+            other @ (RunError::Repository(_)
+            | RunError::Io(_)
+            | RunError::Blobs(_)
+            | RunError::Alone
+            | RunError::Join(_)) => self.infrastructure(other.to_string()),
         }
     }
 
@@ -331,20 +335,32 @@ impl Context {
     pub(crate) async fn sandboxed(
         &self,
         task: &Task,
+        spec: Spec,
+        deadline: Duration,
+        live: Option<crate::sandbox::Listener>,
+    ) -> Result<Finished, RunError> {
+        self.sandboxed_until(task, spec, deadline, live, &task.cancel).await
+    }
+
+    /// The same, with one more reason to stop than that nobody wants the job any more.
+    pub(crate) async fn sandboxed_until(
+        &self,
+        task: &Task,
         mut spec: Spec,
         deadline: Duration,
         live: Option<crate::sandbox::Listener>,
+        stop: &CancellationToken,
     ) -> Result<Finished, RunError> {
         if task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
         spec.deadline = deadline;
         let finished = if spec.network_holder.is_some() {
-            self.docker.run(&spec, &task.cancel, live).await
+            self.docker.run(&spec, stop, live).await
         } else {
             let holder = self.holders.take(&self.docker, &spec.image).await?;
             spec.network_holder = Some(holder.id().to_owned());
-            let finished = self.docker.run(&spec, &task.cancel, live).await;
+            let finished = self.docker.run(&spec, stop, live).await;
             match &finished {
                 Ok(_) => self.holders.give_back(holder),
                 // A holder whose container failed may be the reason.

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -33,6 +33,8 @@ const MOST_HEADER_BYTES: usize = 32 << 10;
 const BUFFER: usize = 32 << 10;
 /// For a request's headers to come; longer than engines keep a connection that they do not use.
 const HEADER_TIME: Duration = Duration::from_secs(120);
+/// Between two looks at whether the socket is still there: one call of the system each.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a job used, when its door has closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +67,8 @@ pub struct Door {
     folder: Folder,
     closing: CancellationToken,
     serving: Option<JoinHandle<()>>,
+    /// The socket's number in its file system: another one at its place is not this door's.
+    inode: u64,
 }
 
 /// Gone with its owner.
@@ -87,9 +91,10 @@ impl Door {
         let folder = Folder(below.join(format!("door-{}", arena_runtime::token::hex(12))));
         fs::create_dir_all(&folder.0)?;
         let listener = bind(&folder.0)?;
+        let inode = fs::symlink_metadata(folder.0.join(Self::SOCKET))?.ino();
         let closing = CancellationToken::new();
         let serving = tasks::spawn(serve(desk.clone(), listener, closing.clone()));
-        Ok(Self { desk, folder, closing, serving: Some(serving) })
+        Ok(Self { desk, folder, closing, serving: Some(serving), inode })
     }
 
     /// Holds nothing but the socket; to be mounted read-only.
@@ -100,6 +105,20 @@ impl Door {
     /// What has been used so far stops the engine, or could.
     pub fn trouble(&self) -> Option<Trouble> {
         self.desk.books.trouble_now()
+    }
+
+    /// Somebody could come in. A socket may be taken away by whatever tidies folders up, and then its engine is alone.
+    pub fn stands(&self) -> bool {
+        let serves = self.serving.as_ref().is_some_and(|serving| !serving.is_finished());
+        let found = fs::symlink_metadata(self.folder.0.join(Self::SOCKET));
+        serves && found.is_ok_and(|found| found.ino() == self.inode)
+    }
+
+    /// Ends when the door does not stand any more though nobody closed it.
+    pub async fn falls(&self) {
+        while self.stands() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Cuts what still runs, takes the socket away and says what was used.

@@ -9,6 +9,7 @@ mod watch;
 
 use super::rule::{Ruled, rule};
 use super::{Context, RunError, Task, User};
+use crate::broker::Door;
 use crate::collect::{self, Caps, CollectError, Found};
 use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, RepositoryError};
@@ -21,7 +22,9 @@ use desk::Desk;
 use plan::Plan;
 use policy::policy;
 pub(crate) use policy::refused;
+use std::convert::Infallible;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use told::{Ran, Told};
 
 /// Flags for what no tree can hold; the list of what was put back has all of it.
@@ -47,6 +50,9 @@ pub(super) async fn implement(
     task.phase(Phase::Collect, "").await;
     let redactor = context.broker.redactor();
     let told = told::tell(&ran, &plan, &version, &redactor);
+    if ran.alone && !told.ending.is_judged() {
+        return Err(RunError::Alone);
+    }
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) = tokio::join!(
         collect(context, task, &workspace, &plan.invocation.hidden),
@@ -85,14 +91,31 @@ async fn engine_run(
     spec.stdin = brief.as_bytes().to_vec();
     spec.output_cap = ENGINE_OUTPUT;
     let (listener, reading) = watch::watch(task, plan.invocation.dialect);
-    let run = context.sandboxed(task, spec, plan.invocation.timeout, Some(listener));
-    let (finished, story) = tokio::join!(run, reading);
+    let stop = task.cancel.child_token();
+    let run = async {
+        let run = context.sandboxed_until(task, spec, plan.invocation.timeout, Some(listener), &stop);
+        tokio::join!(run, reading)
+    };
+    let (finished, story) = tokio::select! {
+        ended = run => ended,
+        never = stop_alone(door.as_ref(), &stop) => match never {},
+    };
+    let alone = door.as_ref().is_some_and(|door| !door.stands());
     // Closed whatever became of the run: what was spent is spent.
     let account = match door {
         Some(door) => Some(door.close().await),
         None => None,
     };
-    Ok(Ran { finished: finished?, story, account })
+    Ok(Ran { finished: finished?, story, account, alone })
+}
+
+/// Engines try for minutes to reach a door that has gone, and name the provider as the reason.
+async fn stop_alone(door: Option<&Door>, stop: &CancellationToken) -> Infallible {
+    if let Some(door) = door {
+        door.falls().await;
+        stop.cancel();
+    }
+    std::future::pending().await
 }
 
 async fn collect(

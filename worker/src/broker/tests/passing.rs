@@ -126,6 +126,23 @@ async fn a_door_that_closes_cuts_its_streams_and_leaves_no_socket() {
 }
 
 #[tokio::test]
+async fn a_door_whose_socket_was_taken_away_or_replaced_has_fallen() {
+    let desk = desk(Provided::saying(good(1, 1)).await).await;
+    for replaced in [false, true] {
+        let door = desk.broker.open(policy()).unwrap();
+        let socket = door.socket_dir().join(Door::SOCKET);
+        assert_eq!(status(&ask(&door).await), 200);
+        assert!(door.stands());
+        let moved = socket.with_extension("old");
+        std::fs::rename(&socket, &moved).unwrap();
+        let _other = replaced.then(|| std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        door.falls().await;
+        assert!(!door.stands());
+        assert_eq!(door.close().await.requests, 1, "what was used is known all the same");
+    }
+}
+
+#[tokio::test]
 async fn a_socket_may_lie_deeper_than_its_address_is_long() {
     let desk = desk(Provided::saying(good(1, 1)).await).await;
     let deep = desk.folder.path().join("d".repeat(120));

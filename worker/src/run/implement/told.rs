@@ -24,6 +24,8 @@ pub(super) struct Ran {
     pub story: Story,
     /// Absent where there was no way out.
     pub account: Option<Account>,
+    /// Its way out went away before it was closed.
+    pub alone: bool,
 }
 
 pub(super) struct Told {
@@ -38,7 +40,7 @@ pub(super) struct Told {
 
 pub(super) fn tell(ran: &Ran, plan: &Plan, version: &str, redactor: &Redactor) -> Told {
     let Plan { invocation, pack, .. } = plan;
-    let Ran { finished, story, account } = ran;
+    let Ran { finished, story, account, alone: _ } = ran;
     let facts = Facts {
         exit: finished.exit,
         dialect: invocation.dialect,
