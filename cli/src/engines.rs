@@ -3,8 +3,9 @@
 use crate::args::Common;
 use crate::embedded::{configuration, engines_folder};
 use crate::failure::{Failure, GENERAL, NOT_FOUND, USAGE};
-use arena_domain::packet::BriefStyle;
-use arena_worker::broker::{self, Broker, Readiness};
+use arena_domain::packet::{BriefStyle, Competitor, Packet};
+use arena_runtime::config::Price;
+use arena_worker::broker::{self, Broker, OpenError, Readiness};
 use arena_worker::engine::packs::Packs;
 use arena_worker::engine::{Manifest, built_in, find, load};
 use arena_worker::run::Engines;
@@ -67,6 +68,34 @@ impl Known {
         }
     }
 
+    /// The provider and the model that a competitor asks; `None`: it asks none, or none that is known here.
+    pub(crate) fn asks(&self, packet: &Packet, competitor: &Competitor) -> Option<(String, Option<String>)> {
+        if let Some(own) = packet.engines.get(&competitor.engine) {
+            return Some((own.provider.clone()?, competitor.model.clone()));
+        }
+        let one = find(&self.engines.manifests, &competitor.engine)?;
+        let model = competitor.model.clone().or_else(|| one.model.clone());
+        let provider = match one.serves_any() {
+            true => self.broker.provider_of(model.as_deref()?)?,
+            false => one.provider.clone(),
+        };
+        Some((provider, model))
+    }
+
+    /// Why the broker would not let it ask; `None`: it would.
+    pub(crate) fn refusal(&self, provider: &str, model: Option<&str>, budgeted: bool) -> Option<OpenError> {
+        self.broker.admits(provider, model, budgeted).err()
+    }
+
+    /// A configured provider that this name was probably meant to be.
+    pub(crate) fn nearest_provider(&self, name: &str) -> Option<&str> {
+        nearest(name, self.engines.config.providers.keys().map(String::as_str))
+    }
+
+    pub(crate) fn price(&self, provider: &str, model: &str) -> Option<Price> {
+        self.broker.price(provider, model)
+    }
+
     /// A version that Arena was never tested with; `None`: tested, or not a pack.
     pub(crate) fn untested(&self, name: &str) -> Option<Missing> {
         let one = find(&self.engines.manifests, name)?;
@@ -118,12 +147,19 @@ impl Known {
     }
 }
 
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let short: String = name.chars().take(64).collect();
+    let scored = known.map(|one| (one, strsim::jaro_winkler(&short, one))).filter(|(_, score)| *score >= 0.7);
+    scored.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(one, _)| one)
+}
+
 /// As the configuration of this machine says.
 pub(crate) fn engines(common: &Common) -> Result<Engines, Failure> {
     let config = configuration(common)?;
     let packs = Packs::new(&config.worker.engine_packs, &|name| std::env::var(name).ok());
+    let providers: Vec<String> = config.providers.keys().cloned().collect();
     let manifests = match engines_folder(common) {
-        Some(folder) => load(&folder).map_err(|problems| {
+        Some(folder) => load(&folder, &providers).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Failure::new(USAGE, lines.join("\n"), format!("correct what lies in {}", folder.display()))
         })?,

@@ -5,6 +5,7 @@ mod advice;
 mod archiving;
 mod args;
 mod commands;
+mod doors;
 mod embedded;
 mod engines;
 mod failure;

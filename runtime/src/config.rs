@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use build::Build;
+pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
 
 /// The defaults with their documentation.

@@ -5,4 +5,5 @@ mod adopt;
 mod begin;
 mod look;
 mod mends;
+mod prices;
 mod streams;

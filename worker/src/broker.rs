@@ -34,7 +34,7 @@ pub use door::{Account, Door};
 pub use policy::{Budgets, OpenError, Policy, SessionCost};
 
 use crate::redact::Redactor;
-use arena_runtime::config::{BrokerConfig, Config, Provider};
+use arena_runtime::config::{BrokerConfig, Config, Price, Provider};
 use bodies::Room;
 use credential::Secrets;
 use desk::Desk;
@@ -132,6 +132,16 @@ impl Broker {
         let named = |found: &&(&String, &Provider)| found.1.models.iter().any(|one| one == model);
         let all: Vec<(&String, &Provider)> = self.0.settings.providers.iter().collect();
         all.iter().find(named).or_else(|| all.iter().find(serves)).map(|(name, _)| (*name).clone())
+    }
+
+    /// Whether a door would open to this model of this provider, within a budget of money or without.
+    pub fn admits(&self, provider: &str, model: Option<&str>, budgeted: bool) -> Result<(), OpenError> {
+        desk::provider(&self.0, provider, model, budgeted).map(drop)
+    }
+
+    /// What this model costs; `None`: nobody said.
+    pub fn price(&self, provider: &str, model: &str) -> Option<Price> {
+        price::of(&self.0.settings.providers.get(provider)?.price, model)
     }
 
     /// Opens the door of one job. An error names what is missing before any money is spent.

@@ -51,6 +51,7 @@ fn look(loaded: &Loaded) -> Result<Found, Failure> {
     if let Err(failure) = loaded.files() {
         found.problems.push(say("engine", failure));
     }
+    found.problems.extend(loaded.wrong_doors());
     found.problems.extend(advice::processors(&loaded.packet, &loaded.places));
     found.problems.sort_by_key(|problem| problem.line);
     Ok(found)

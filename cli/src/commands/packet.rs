@@ -2,6 +2,7 @@
 
 use crate::advice;
 use crate::args::Common;
+use crate::doors;
 use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::lineup::{Lineup, lineup};
@@ -106,6 +107,8 @@ impl Loaded {
     pub(crate) fn all_warnings(&self, repository: &UserRepo, base: &Commit) -> Result<Vec<Problem>, Failure> {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.engine_warnings());
+        let shut = doors::shut(&self.packet, &self.places, &self.engines);
+        warnings.extend(shut.iter().filter(|shut| !shut.is_wrong).map(|shut| shut.problem(&self.places)));
         warnings.extend(self.shown_holdout(repository, base));
         warnings.extend(advice::of(&self.packet, &self.places, repository, base)?);
         warnings.sort_by_key(|warning| warning.line);
@@ -125,6 +128,17 @@ impl Loaded {
         let Some(problem) = advice::processors(&self.packet, &self.places) else { return Ok(()) };
         let Problem { line, path, reason, mend } = problem;
         Err(Failure::new(USAGE, format!("{}: line {line}: {path}: {reason}", self.path.display()), mend))
+    }
+
+    /// What no machine with this configuration could run.
+    pub(crate) fn wrong_doors(&self) -> Vec<Problem> {
+        let shut = doors::shut(&self.packet, &self.places, &self.engines);
+        shut.iter().filter(|shut| shut.is_wrong).map(|shut| shut.problem(&self.places)).collect()
+    }
+
+    pub(crate) fn check_doors(&self) -> Result<(), Failure> {
+        let wrong = self.wrong_doors();
+        if wrong.is_empty() { Ok(()) } else { Err(refusal(&self.path, &wrong)) }
     }
 
     /// Engines that are not ready on this machine: another one may run the packet.
@@ -164,9 +178,13 @@ impl Loaded {
     pub(crate) fn check_engines(&self) -> Result<(), Failure> {
         let wrong: Vec<Missing> =
             self.engines_from_outside().into_iter().filter_map(|name| self.engines.missing(name)).collect();
-        let Some(first) = wrong.first() else { return Ok(()) };
-        let reasons: Vec<&str> = wrong.iter().map(|one| one.reason.as_str()).collect();
-        Err(Failure::new(USAGE, reasons.join("\n"), first.mend.clone()))
+        if let Some(first) = wrong.first() {
+            let reasons: Vec<&str> = wrong.iter().map(|one| one.reason.as_str()).collect();
+            return Err(Failure::new(USAGE, reasons.join("\n"), first.mend.clone()));
+        }
+        let shut = doors::shut(&self.packet, &self.places, &self.engines);
+        let shut: Vec<Problem> = shut.iter().map(|shut| shut.problem(&self.places)).collect();
+        if shut.is_empty() { Ok(()) } else { Err(refusal(&self.path, &shut)) }
     }
 
     /// The files that engines name, as one archive; a name may be a folder.

@@ -2,6 +2,7 @@
 
 use super::{Done, packet};
 use crate::args::Common;
+use crate::doors;
 use crate::output;
 use arena_domain::brief;
 use arena_domain::id::{Commit, SessionId, Tenant};
@@ -17,6 +18,7 @@ pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
     let mut loaded = packet::load(common, path)?;
     loaded.files()?;
     loaded.check_machine()?;
+    loaded.check_doors()?;
     let (repository, base) = loaded.base()?;
     loaded.warn(&repository, &base)?;
     loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
@@ -27,12 +29,13 @@ pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
         .iter()
         .map(|one| (one.competitor.name.to_string(), brief::compose(packet, one, 1, None)))
         .collect();
+    let costs = doors::costs(packet, &loaded.engines);
     if common.json {
-        output::json(&document(packet, &base, &briefs));
+        output::json(&document(packet, &base, &briefs, &costs));
         return Ok(ExitCode::SUCCESS);
     }
     if !only_briefs {
-        show(packet, &base);
+        show(packet, &base, &costs);
     }
     for (name, brief) in briefs {
         output::line(&format!("\n=== brief of {name} ===\n{}", arena_domain::text::sanitise(brief.as_bytes())));
@@ -52,16 +55,18 @@ fn containers(packet: &Packet) -> u32 {
     packet.gates.len() as u32 + harness
 }
 
-fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)]) -> serde_json::Value {
+fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)], costs: &[Option<f64>]) -> serde_json::Value {
     let (implement, evaluate) = jobs(packet);
     let competitors: Vec<_> = packet
         .competitors
         .iter()
         .zip(briefs)
-        .map(|(one, (_, brief))| {
+        .zip(costs)
+        .map(|((one, (_, brief)), cost)| {
             serde_json::json!({
                 "name": one.name.as_str(), "engine": one.engine, "model": one.model, "approach": one.approach,
                 "branch": one.branch(&SessionId::new("<session>")), "brief": brief,
+                "cost_usd_a_run": cost,
             })
         })
         .collect();
@@ -69,11 +74,16 @@ fn document(packet: &Packet, base: &Commit, briefs: &[(String, String)]) -> serd
         "title": packet.title, "base": base.as_str(), "paradigm": packet.paradigm_played().as_str(),
         "mode": packet.mode_played().as_str(), "parallel": packet.at_a_time(), "rounds": packet.budget.rounds,
         "jobs": { "implement": implement, "evaluate": evaluate },
-        "containers_per_evaluation": containers(packet), "cost_usd": null, "competitors": competitors,
+        "containers_per_evaluation": containers(packet), "cost_usd": doors::sum(costs, packet.budget.rounds),
+        "cost_limit_usd": packet.budget.cost_usd,
+        "cost_assumes": {
+            "input_tokens": doors::INPUT_TOKENS, "cached_input_tokens": doors::CACHED_TOKENS, "output_tokens": doors::OUTPUT_TOKENS,
+        },
+        "competitors": competitors,
     })
 }
 
-fn show(packet: &Packet, base: &Commit) {
+fn show(packet: &Packet, base: &Commit, costs: &[Option<f64>]) {
     let (implement, evaluate) = jobs(packet);
     output::line(&format!("{} at {base}", packet.title));
     output::line(&format!(
@@ -83,5 +93,33 @@ fn show(packet: &Packet, base: &Commit) {
     let many = containers(packet);
     let seconds = f64::from(many) * CONTAINER_SECONDS;
     output::line(&format!("each evaluation takes {many} fresh containers: about {seconds:.0} s beside what they run"));
-    output::line("cost: unknown (engines of your own say no price)");
+    cost(packet, costs).iter().for_each(|line| output::line(line));
+}
+
+/// An unknown part makes the whole unknown, and is named.
+fn cost(packet: &Packet, costs: &[Option<f64>]) -> Vec<String> {
+    let pairs = packet.competitors.iter().zip(costs);
+    let unknown: Vec<&str> =
+        pairs.clone().filter(|(_, cost)| cost.is_none()).map(|(one, _)| one.name.as_str()).collect();
+    let mut lines = Vec::new();
+    match doors::sum(costs, packet.budget.rounds) {
+        Some(all) => lines.push(format!(
+            "cost: about ${all:.2} for all runs, if each takes {} input tokens, {} of them cached, and writes {}",
+            doors::INPUT_TOKENS,
+            doors::CACHED_TOKENS,
+            doors::OUTPUT_TOKENS
+        )),
+        None => lines.push(format!(
+            "cost: unknown: nobody says what {} costs; an engine needs a `provider`, and that one a `price` for the model",
+            unknown.join(", ")
+        )),
+    }
+    if packet.competitors.len() > unknown.len() {
+        let each = pairs.filter_map(|(one, cost)| Some(format!("{} ${:.2}", one.name, (*cost)?)));
+        lines.push(format!("  of one run: {}", each.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(limit) = packet.budget.cost_usd {
+        lines.push(format!("  at most ${limit:.2} is spent on what the broker counts, and one answer more"));
+    }
+    lines
 }

@@ -205,16 +205,16 @@ fn effect(root: &Section<'_>, packet: &Packet, sink: &mut Sink) {
     }
 }
 
-/// A budget of money holds only for engines that say what they cost.
+/// A budget of money holds only for engines whose requests the broker counts.
 fn cost(budget: &Section<'_>, packet: &Packet, sink: &mut Sink) {
     let mut own: Vec<&str> = packet.competitors.iter().map(|one| one.engine.as_str()).collect();
-    own.retain(|engine| packet.engines.contains_key(*engine));
+    own.retain(|engine| packet.engines.get(*engine).is_some_and(|own| own.provider.is_none()));
     own.sort_unstable();
     own.dedup();
     if packet.budget.cost_usd.is_some() && !own.is_empty() {
-        let reason = format!("does not hold for {}: a command of your own does not say what it costs", own.join(", "));
+        let reason = format!("does not hold for {}: without a provider nobody counts what it costs", own.join(", "));
         let spot: Spot = budget.spot("cost_usd");
-        sink.warn(&spot, reason, "bound it by `rounds`, `wall` and the engine's `timeout`");
+        sink.warn(&spot, reason, "say its `provider`, or bound it by `rounds`, `wall` and the engine's `timeout`");
     }
 }
 
@@ -279,6 +279,8 @@ mod tests {
             let said = warnings(&text(&more));
             assert!(said.iter().any(|one| one.contains(says)), "{more}: {said:#?}");
         }
+        let counted = format!("{}provider = \"openai\"\n", text("budget.cost_usd = 5.0"));
+        assert_eq!(warnings(&counted), Vec::<String>::new(), "the broker counts what a provider is asked");
         assert_eq!(warnings(&text("")), Vec::<String>::new(), "the defaults are warned of by nobody");
     }
 

@@ -184,7 +184,8 @@ fn cores(set: &str) -> Option<Vec<u32>> {
     Some(cores)
 }
 
-pub(super) fn is_variable(name: &str) -> bool {
+/// Whether a variable of the environment can have this name.
+pub fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

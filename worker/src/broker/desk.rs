@@ -36,7 +36,17 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn set(broker: Arc<Inner>, policy: Policy) -> Result<Self, OpenError> {
-        let provider = provider(&broker, &policy)?;
+        let budgeted = policy.budgets.cost_usd.is_some() || policy.session_cost.is_some();
+        let provider = match &policy.provider {
+            Some(name) => Some(provider(&broker, name, policy.model.as_deref(), budgeted)?.clone()),
+            None => None,
+        };
+        if let (Some(name), Some(model)) = (&policy.provider, &policy.model)
+            && !policy.models.is_empty()
+            && !model::is_allowed(model, &policy.models, &[])
+        {
+            return Err(OpenError::Model { provider: name.clone(), model: model.clone() });
+        }
         let egress = policy.egress.iter().map(|entry| {
             let place = authority(entry).filter(|(_, port)| *port > 0);
             place.ok_or_else(|| OpenError::Egress { entry: entry.clone() })
@@ -64,28 +74,31 @@ impl Desk {
     }
 }
 
-/// The job's provider, when it can be used as the policy wants.
-fn provider(broker: &Inner, policy: &Policy) -> Result<Option<Provider>, OpenError> {
-    let Some(name) = &policy.provider else { return Ok(None) };
-    let unknown = || OpenError::UnknownProvider { name: name.clone() };
+/// The provider of this name, when its key is there and it can be asked for this model, within a budget of money or without.
+pub(super) fn provider<'a>(
+    broker: &'a Inner,
+    name: &str,
+    model: Option<&str>,
+    budgeted: bool,
+) -> Result<&'a Provider, OpenError> {
+    let unknown = || OpenError::UnknownProvider { name: name.to_owned() };
     let provider = broker.settings.providers.get(name).ok_or_else(unknown)?;
     let resolved = broker.secrets.resolve(name, provider, &broker.settings.environment);
     resolved.map_err(|Missing { reason, mend }| OpenError::NoCredential { reason, mend })?;
-    if let Some(model) = &policy.model
-        && !model::is_allowed(model, &provider.models, &policy.models)
+    if let Some(model) = model
+        && !model::is_allowed(model, &provider.models, &[])
     {
-        return Err(OpenError::Model { provider: name.clone(), model: model.clone() });
+        return Err(OpenError::Model { provider: name.to_owned(), model: model.to_owned() });
     }
-    let has_cost_budget = policy.budgets.cost_usd.is_some() || policy.session_cost.is_some();
-    let priced = match &policy.model {
+    let priced = match model {
         Some(model) => price::of(&provider.price, model).is_some(),
         None => !provider.price.is_empty(),
     };
-    if has_cost_budget && !priced {
-        let model = policy.model.clone().unwrap_or_else(|| "MODEL".to_owned());
-        return Err(OpenError::Unpriced { provider: name.clone(), model });
+    if budgeted && !priced {
+        let model = model.unwrap_or("MODEL").to_owned();
+        return Err(OpenError::Unpriced { provider: name.to_owned(), model });
     }
-    Ok(Some(provider.clone()))
+    Ok(provider)
 }
 
 /// `host:port` or `[address]:port`; the host in lower case and without brackets.

@@ -14,6 +14,9 @@ pub(crate) use fill::replace;
 
 pub use arena_runtime::config::ConfigProblem as Problem;
 
+/// In the place of a provider's name: whichever serves the model.
+const ANY: &str = "any";
+
 /// One engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -119,7 +122,7 @@ impl Manifest {
 
     /// Whichever provider has the model will do.
     pub fn serves_any(&self) -> bool {
-        self.provider == "any"
+        self.provider == ANY
     }
 
     pub fn answers_to(&self, name: &str) -> bool {
@@ -177,7 +180,7 @@ const EMBEDDED: [(&str, &str); 8] = [
 
 static BUILT_IN: LazyLock<Vec<Manifest>> = LazyLock::new(|| {
     // A test parses each of them, so none is left out of a program that was tested.
-    EMBEDDED.iter().filter_map(|(name, text)| parse::parse(name, text).ok()).collect()
+    EMBEDDED.iter().filter_map(|(name, text)| parse::parse(name, text, None).ok()).collect()
 });
 
 /// The engines that come with Arena.
@@ -187,13 +190,14 @@ pub fn built_in() -> &'static [Manifest] {
 
 /// The engines that come with Arena and those of a folder of `*.toml`, which stand in for one of the same name.
 ///
-/// A folder that is not there holds none. Every problem of every file is told at once.
-pub fn load(folder: &Path) -> Result<Vec<Manifest>, Vec<Problem>> {
+/// A folder that is not there holds none. Every problem of every file is told at once; a provider that is none of
+/// `providers` is one.
+pub fn load(folder: &Path, providers: &[String]) -> Result<Vec<Manifest>, Vec<Problem>> {
     let mut all = built_in().to_vec();
     let mut problems = Vec::new();
     for path in files(folder).map_err(|error| vec![unreadable(folder, &error)])? {
         let read = fs::read_to_string(&path).map_err(|error| vec![unreadable(&path, &error)]);
-        match read.and_then(|text| parse::parse(&path.display().to_string(), &text)) {
+        match read.and_then(|text| parse::parse(&path.display().to_string(), &text, Some(providers))) {
             Ok(manifest) => {
                 all.retain(|one| one.name != manifest.name);
                 all.push(Manifest { origin: Some(path), ..manifest });

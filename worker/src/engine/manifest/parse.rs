@@ -1,11 +1,15 @@
 //! A manifest's text to a `Manifest`, or everything that is wrong with it, with lines.
 
-use super::fill::{self, NAMES, OF_PACKS};
-use super::{Group, Manifest, Placed, Problem, Tested};
+mod values;
+
+use super::fill::{NAMES, OF_PACKS};
+use super::{ANY, Group, Manifest, Placed, Problem, Tested, numbers};
 use crate::engine::packs::{Client, Recipe};
 use crate::engine::stream::Dialect;
 use arena_domain::packet::BriefStyle;
+use arena_runtime::config::is_variable;
 use toml_edit::{Array, Document, Item, Table, TableLike, Value};
+use values::nearest;
 
 const ROOT: &[&str] = &[
     "name",
@@ -34,9 +38,9 @@ const PACK: &[&str] = &["client", "version", "packages", "libraries", "links", "
 /// Larger files are no manifests.
 const MOST_BYTES: usize = 256 << 10;
 
-/// `origin` is the file's name, for problems.
-pub(super) fn parse(origin: &str, text: &str) -> Result<Manifest, Vec<Problem>> {
-    let mut reader = Reader { origin, text, problems: Vec::new() };
+/// `origin` is the file's name, for problems; `providers` are those of the configuration, where there is one.
+pub(super) fn parse(origin: &str, text: &str, providers: Option<&[String]>) -> Result<Manifest, Vec<Problem>> {
+    let mut reader = Reader { origin, text, providers, problems: Vec::new() };
     if text.len() > MOST_BYTES {
         reader.say(None, "", format!("is larger than {MOST_BYTES} bytes"), "keep one engine in a file");
         return Err(reader.problems);
@@ -60,6 +64,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Manifest, Vec<Problem>> 
 struct Reader<'a> {
     origin: &'a str,
     text: &'a str,
+    providers: Option<&'a [String]>,
     problems: Vec<Problem>,
 }
 
@@ -67,11 +72,7 @@ impl Reader<'_> {
     fn manifest(&mut self, root: &Table) -> Manifest {
         self.known(root, "", ROOT);
         let name = self.needed(root, "", "name");
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !name.chars().all(plain) || name.starts_with(['-', '.']) {
-            let line = self.line_of(root, "name");
-            self.say(line, "name", format!("\"{name}\" is no name"), "letters, digits, `-`, `_` and `.`");
-        }
+        self.plain(root, "name", &name);
         let (command, review) = (self.groups(root, "command"), self.groups(root, "review"));
         if command.is_empty() && !root.contains_key("command") {
             self.say(None, "command", "is missing", "write [\"program\", \"argument\"]");
@@ -79,14 +80,14 @@ impl Reader<'_> {
         Manifest {
             title: self.text_of(root, "", "title").unwrap_or_else(|| name.clone()),
             name,
-            aliases: self.texts(root, "", "aliases"),
-            provider: self.text_of(root, "", "provider").unwrap_or_else(|| "any".to_owned()),
+            aliases: self.aliases(root),
+            provider: self.provider(root),
             dialect: self.choice(root, "dialect", &Dialect::ALL.map(|one| (one.as_str(), one)), Dialect::Plain),
             style: self.choice(root, "style", &STYLES, BriefStyle::Contextual),
             model: self.text_of(root, "", "model"),
             command,
             review,
-            env: self.pairs(root, "", "env", &NAMES),
+            env: self.env(root),
             files: self.files(root),
             writable: self.paths(root, "writable"),
             hide: self.top_names(root, "hide"),
@@ -102,14 +103,77 @@ impl Reader<'_> {
     fn tested(&mut self, root: &Table) -> Option<Tested> {
         let table = self.table(root, "tested")?;
         self.known(table, "tested", TESTED);
-        Some(Tested { from: self.needed(table, "tested", "from"), below: self.needed(table, "tested", "below") })
+        let tested =
+            Tested { from: self.needed(table, "tested", "from"), below: self.needed(table, "tested", "below") };
+        let (from, below) = (numbers(&tested.from), numbers(&tested.below));
+        let is_said = !tested.from.is_empty() && !tested.below.is_empty();
+        if is_said && (from.is_empty() || from >= below) {
+            let reason = format!("no version is {} or later and before {}", tested.from, tested.below);
+            let mend = "write the first version that was tried, and the first one after it that was not";
+            self.say(self.line_of(root, "tested"), "tested", reason, mend);
+        }
+        Some(tested)
+    }
+
+    fn provider(&mut self, root: &Table) -> String {
+        let Some(name) = self.text_of(root, "", "provider") else { return ANY.to_owned() };
+        if let Some(known) = self.providers.filter(|known| name != ANY && !known.contains(&name)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).chain([ANY]).collect();
+            let near = nearest(&name, &names);
+            let mend = format!("{near} Or add [provider.{name}] with its upstream to the configuration");
+            self.say(self.line_of(root, "provider"), "provider", format!("there is no provider \"{name}\""), mend);
+        }
+        name
+    }
+
+    fn aliases(&mut self, root: &Table) -> Vec<String> {
+        let aliases = self.texts(root, "", "aliases");
+        for alias in &aliases {
+            self.plain(root, "aliases", alias);
+        }
+        aliases
+    }
+
+    /// What a packet can name, and a folder can be called.
+    fn plain(&mut self, root: &Table, key: &str, name: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !name.chars().all(plain) || name.starts_with(['-', '.']) {
+            let mend = "letters, digits, `-`, `_` and `.`, and a letter or digit first";
+            self.say(self.line_of(root, key), key, format!("\"{name}\" is no name"), mend);
+        }
+    }
+
+    fn env(&mut self, root: &Table) -> Vec<(String, String)> {
+        let pairs = self.pairs(root, "", "env", &NAMES);
+        let held = root.get("env").and_then(Item::as_table_like);
+        for (name, _) in pairs.iter().filter(|(name, _)| !is_variable(name)) {
+            let line = held.and_then(|held| self.line_of(held, name));
+            let mend = "letters, digits and `_`, and no digit first; the value stands behind the equals sign";
+            self.say(line, "env", format!("\"{name}\" is no name of a variable"), mend);
+        }
+        pairs
+    }
+
+    /// A client of packages takes a word that begins with a dash for an option, and an option may do anything.
+    fn packages(&mut self, table: &dyn TableLike) -> Vec<String> {
+        let packages = self.templates(table, "pack", "packages", &OF_PACKS);
+        let is_one = |word: &str| {
+            word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '@' || c == '{')
+                && !word.contains(|c: char| c.is_whitespace() || c.is_control())
+        };
+        for word in packages.iter().filter(|word| !is_one(word)) {
+            let line = self.line_of(table, "packages");
+            let mend = "write a name and a version, such as \"name@{version}\"";
+            self.say(line, "pack.packages", format!("\"{word}\" is no package"), mend);
+        }
+        packages
     }
 
     fn pack(&mut self, root: &Table) -> Option<Recipe> {
         let table = self.table(root, "pack")?;
         self.known(table, "pack", PACK);
         let client = self.choice(table, "client", &[("npm", Client::Npm), ("pip", Client::Pip)], Client::Npm);
-        let packages = self.templates(table, "pack", "packages", &OF_PACKS);
+        let packages = self.packages(table);
         if packages.is_empty() {
             self.say(self.line_of(root, "pack"), "pack.packages", "is missing", "write [\"name@{version}\"]");
         }
@@ -211,137 +275,3 @@ impl Reader<'_> {
 }
 
 const STYLES: [(&str, BriefStyle); 2] = [("directive", BriefStyle::Directive), ("contextual", BriefStyle::Contextual)];
-
-/// Values by their type; every problem is noted and a stand-in given back, so that one hides no other.
-impl Reader<'_> {
-    fn text_of(&mut self, table: &dyn TableLike, path: &str, key: &str) -> Option<String> {
-        let item = table.get(key)?;
-        let text = item.as_str().map(str::to_owned);
-        if text.as_deref().is_none_or(|text| text.contains('\0')) {
-            self.say(self.line_of(table, key), &joined(path, key), "is no text", "write it in quotes");
-        }
-        text
-    }
-
-    fn needed(&mut self, table: &dyn TableLike, path: &str, key: &str) -> String {
-        let text = self.text_of(table, path, key);
-        if text.as_deref().is_none_or(str::is_empty) && table.get(key).is_none_or(Item::is_str) {
-            self.say(self.line_of(table, key), &joined(path, key), "is missing", "write it in quotes");
-        }
-        text.unwrap_or_default()
-    }
-
-    fn choice<T: Copy>(&mut self, table: &dyn TableLike, key: &str, rows: &[(&str, T)], usual: T) -> T {
-        let Some(text) = self.text_of(table, "", key) else { return usual };
-        if let Some((_, value)) = rows.iter().find(|(name, _)| *name == text) {
-            return *value;
-        }
-        let known: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-        let reason = format!("\"{text}\" is none of {}", known.join(", "));
-        self.say(self.line_of(table, key), key, reason, "write one of them");
-        usual
-    }
-
-    fn array<'t>(&mut self, table: &'t dyn TableLike, path: &str, key: &str) -> Option<&'t Array> {
-        let item = table.get(key)?;
-        if item.as_array().is_none() {
-            self.say(self.line_of(table, key), &joined(path, key), "is no list", "write [\"…\", \"…\"]");
-        }
-        item.as_array()
-    }
-
-    fn texts(&mut self, table: &dyn TableLike, path: &str, key: &str) -> Vec<String> {
-        let mut texts = Vec::new();
-        for value in self.array(table, path, key).into_iter().flat_map(Array::iter) {
-            match value.as_str() {
-                Some(text) => texts.push(text.to_owned()),
-                None => self.say(self.line_of(table, key), &joined(path, key), "holds what is no text", "quote each"),
-            }
-        }
-        texts
-    }
-
-    fn templates(&mut self, table: &dyn TableLike, path: &str, key: &str, known: &[&str]) -> Vec<String> {
-        let texts = self.texts(table, path, key);
-        for text in &texts {
-            self.strangers(self.line_of(table, key), &joined(path, key), text, known);
-        }
-        texts
-    }
-
-    fn table<'t>(&mut self, table: &'t Table, key: &str) -> Option<&'t dyn TableLike> {
-        let item = table.get(key)?;
-        if item.as_table_like().is_none() {
-            self.say(self.line_of(table, key), key, "is no table", format!("write [{key}]"));
-        }
-        item.as_table_like()
-    }
-
-    fn pairs(&mut self, table: &dyn TableLike, path: &str, key: &str, known: &[&str]) -> Vec<(String, String)> {
-        let Some(item) = table.get(key) else { return Vec::new() };
-        let whole = joined(path, key);
-        let Some(held) = item.as_table_like() else {
-            self.say(self.line_of(table, key), &whole, "is no table", "write NAME = \"text\" in it");
-            return Vec::new();
-        };
-        let mut pairs = Vec::new();
-        for (name, value) in held.iter() {
-            let line = self.line_of(held, name);
-            match value.as_str() {
-                Some(text) => {
-                    self.strangers(line, &joined(&whole, name), text, known);
-                    pairs.push((name.to_owned(), text.to_owned()));
-                }
-                None => self.say(line, &joined(&whole, name), "is no text", "write it in quotes"),
-            }
-        }
-        pairs
-    }
-
-    fn known(&mut self, table: &dyn TableLike, path: &str, known: &[&str]) {
-        for (name, _) in table.iter().filter(|(name, _)| !known.contains(name)) {
-            let mend = nearest(name, known);
-            self.say(self.line_of(table, name), &joined(path, name), "unknown key", mend);
-        }
-    }
-
-    fn strangers(&mut self, line: Option<usize>, path: &str, text: &str, known: &[&str]) {
-        if let Some(name) = fill::stranger(text, known) {
-            let mend = format!("known here: {}", known.join(", "));
-            self.say(line, path, format!("there is no placeholder {{{name}}}"), mend);
-        }
-    }
-
-    fn line_of(&self, table: &dyn TableLike, key: &str) -> Option<usize> {
-        let (name, item) = table.get_key_value(key)?;
-        let span = name.span().or_else(|| item.span())?;
-        Some(self.line(span.start))
-    }
-
-    fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-    }
-
-    fn say(&mut self, line: Option<usize>, path: &str, reason: impl Into<String>, mend: impl Into<String>) {
-        self.problems.push(Problem {
-            origin: self.origin.to_owned(),
-            line,
-            path: path.to_owned(),
-            reason: reason.into(),
-            mend: mend.into(),
-        });
-    }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn nearest(name: &str, known: &[&str]) -> String {
-    let short: String = name.chars().take(64).collect();
-    let scored = known.iter().map(|one| (one, strsim::jaro_winkler(&short, one)));
-    match scored.filter(|(_, score)| *score >= 0.7).max_by(|one, other| one.1.total_cmp(&other.1)) {
-        Some((best, _)) => format!("did you mean `{best}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    }
-}

@@ -14,7 +14,7 @@ fn command(name: &str, request: &Request<'_>) -> Vec<String> {
 #[test]
 fn every_embedded_manifest_parses_and_the_packets_know_the_same_names() {
     for (file, text) in EMBEDDED {
-        let parsed = parse::parse(file, text);
+        let parsed = parse::parse(file, text, None);
         assert_eq!(parsed.as_ref().map(|one| format!("{}.toml", one.name)), Ok(file.to_owned()));
     }
     let names: Vec<&str> = built_in().iter().map(|one| one.name.as_str()).collect();
@@ -110,12 +110,12 @@ fn an_alias_finds_its_engine_and_a_name_comes_before_an_alias() {
 #[test]
 fn a_folder_adds_engines_and_replaces_those_of_the_same_name() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(load(&folder.path().join("nowhere")).unwrap(), built_in());
+    assert_eq!(load(&folder.path().join("nowhere"), &[]).unwrap(), built_in());
     let file = folder.path().join("own.toml");
     fs::write(&file, "name = \"own\"\ncommand = [\"own\", \"{model}\"]\n").unwrap();
     fs::write(folder.path().join("kimi.toml"), "name = \"kimi\"\ncommand = [\"other\"]\n").unwrap();
     fs::write(folder.path().join("notes.txt"), "not read").unwrap();
-    let all = load(folder.path()).unwrap();
+    let all = load(folder.path(), &[]).unwrap();
     assert_eq!(all.len(), built_in().len() + 1);
     assert_eq!(find(&all, "own").unwrap().origin.as_deref(), Some(file.as_path()));
     assert_eq!(find(&all, "kimi").unwrap().invocation(&Request::default()).unwrap().command, ["other"]);
@@ -155,13 +155,32 @@ fn a_wrong_manifest_is_told_every_fault_with_its_line() {
             "pack.lnks: unknown key",
         ),
         ("name = ", "x.toml: line 1: is not TOML"),
+        (
+            "name = \"x\"\ncommand = [\"x\"]\nprovider = \"opnai\"",
+            "line 3: provider: there is no provider \"opnai\"; did you mean `openai`? Or add [provider.opnai]",
+        ),
+        (
+            "name = \"x\"\ncommand = [\"x\"]\ntested = { from = \"2.0\", below = \"2.0\" }",
+            "line 3: tested: no version is 2.0 or later and before 2.0",
+        ),
+        ("name = \"x\"\ncommand = [\"x\"]\ntested = { from = \"new\", below = \"2\" }", "line 3: tested: no version"),
+        (
+            "name = \"x\"\ncommand = [\"x\"]\n[env]\nB = \"\"\n\"A=B\" = \"c\"",
+            "line 5: env: \"A=B\" is no name of a variable; letters",
+        ),
+        (
+            "name = \"x\"\ncommand = [\"x\"]\n[pack]\nversion = \"1\"\npackages = [\"a\", \"--global\"]",
+            "line 5: pack.packages: \"--global\" is no package; write a name",
+        ),
+        ("name = \"x\"\naliases = [\"-y\"]\ncommand = [\"x\"]", "line 2: aliases: \"-y\" is no name"),
     ];
+    let providers = ["openai".to_owned(), "anthropic".to_owned()];
     for (text, says) in rows {
-        let problems = parse::parse("x.toml", text).expect_err(text);
+        let problems = parse::parse("x.toml", text, Some(&providers)).expect_err(text);
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(said.iter().any(|one| one.contains(says)), "{said:#?} should say: {says}");
     }
-    let all = parse::parse("x.toml", "nme = 1\nstyle = \"loud\"\n[tested]\nfrm = \"1\"\n").unwrap_err();
+    let all = parse::parse("x.toml", "nme = 1\nstyle = \"loud\"\n[tested]\nfrm = \"1\"\n", None).unwrap_err();
     assert_eq!(all.len(), 7, "{all:#?}");
 }
 
