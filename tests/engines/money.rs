@@ -12,20 +12,20 @@ fn real(turn: Turn) -> Turn {
 }
 
 const REAL_USD: f64 = 0.0205;
-/// What the largest request may be taken for while it runs.
-const LARGEST_USD: f64 = 0.1;
 
 /// More turns than the money is for; each leaves something that can be judged.
 fn endless() -> Vec<Turn> {
     (0..60).map(|turn| real(shell(&format!("echo {} > value", 9 - turn % 5)))).chain([text("done")]).collect()
 }
 
-/// What was charged to a session, from the lines that outlive its worker.
-fn charged(stage: &Stage, session: &str) -> f64 {
+/// What a session was charged, and the most that was set aside for one answer: from the lines that outlive its worker.
+fn charged(stage: &Stage, session: &str) -> (f64, f64) {
     let path = stage.world.state.join("worker/audit").join(format!("{session}.jsonl"));
     let lines = std::fs::read_to_string(path).expect("the audit");
-    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line"));
-    lines.filter_map(|line| line["charged_usd"].as_f64()).sum()
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let each = |key: &'static str| lines.iter().filter_map(move |line| line[key].as_f64());
+    (each("charged_usd").sum(), each("set_aside_usd").fold(0.0, f64::max))
 }
 
 #[test]
@@ -39,9 +39,11 @@ fn engines_at_once_share_one_budget_and_overrun_it_by_no_more_than_one_answer() 
     let limit = 12.0 * REAL_USD;
     packet.budget = format!("rounds = 3\ncost_usd = {limit}");
     let output = stage.run(&packet);
-    let spent = charged(&stage, output.result()["session"].as_str().expect("a session"));
+    let (spent, largest) = charged(&stage, output.result()["session"].as_str().expect("a session"));
     assert!(spent >= limit, "all of it is used: {spent} of {limit}");
-    assert!(spent <= limit + LARGEST_USD, "at most one answer more: {spent} of {limit}");
+    assert!(spent <= limit + largest, "at most one answer more: {spent} of {limit}");
+    let answers: usize = THREE.iter().map(|engine| stage.model.turns(engine).len()).sum();
+    assert!(answers as f64 * REAL_USD <= limit + REAL_USD, "{answers} answers");
     for engine in THREE {
         let entry = output.entry(engine);
         // Claude watches its own budget too, by prices of its own.

@@ -20,6 +20,7 @@ CODEX_HOME = "{home}"
 path = "/etc/naive/config.toml"
 content = '''
 model_provider = "arena"
+web_search = "disabled"
 [model_providers.arena]
 name = "arena"
 base_url = "{url}/v1"

@@ -3,6 +3,8 @@
 //! Such a thing lies outside of the body, so what it costs cannot be said before; and it is a way out of a sandbox that has
 //! none, or a place that jobs could share. Walks through the content of all four APIs without keeping any of it.
 
+use super::tools::Tools;
+use arena_runtime::config::Api;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -72,6 +74,8 @@ struct Part<'a> {
     file_data: FileData,
     #[serde(borrow)]
     source: Option<Source<'a>>,
+    /// An engine that looked for tools says in an item what it found, and the model may call them from then on.
+    tools: Tools,
 }
 
 /// Of Messages.
@@ -104,6 +108,7 @@ impl Part<'_> {
             .or(self.parts.0)
             .or(self.function_response.0)
             .or(self.file.0)
+            .or(self.tools.refused(Api::Responses, &[]).map(|_| "a tool of the provider's within its messages"))
     }
 }
 
@@ -277,6 +282,7 @@ mod tests {
             r#"[{"type":"message","content":[{"type":"input_file","file_url":"https://x/a"}]}]"#,
             r#"[{"type":"function_call_output","output":[{"type":"input_image","image_url":"HTTP://x"}]}]"#,
             r#"[{"type":"item_reference","id":"rs_1"}]"#,
+            r#"[{"type":"tool_search_output","tools":[{"type":"mcp","server_url":"https://x"}]}]"#,
             r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]"#,
             r#"[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]"#,
             r#"[{"role":"assistant","audio":{"id":"a"}}]"#,
@@ -299,6 +305,7 @@ mod tests {
         let rows = [
             r#""hello""#,
             "null",
+            r#"[{"type":"tool_search_output","tools":[{"type":"namespace","tools":[{"type":"function"}]}]}]"#,
             r#"[{"type":"message","role":"user","content":"https://x"}]"#,
             r#"[{"content":[{"type":"input_image","image_url":"data:image/png;base64,AA","detail":"auto"}]}]"#,
             r#"[{"content":[{"type":"image_url","image_url":{"url":"DATA:image/png;base64,AA"}}]}]"#,

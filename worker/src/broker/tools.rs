@@ -46,7 +46,10 @@ impl Tools {
 fn is_engines_own(api: Api, name: &str) -> bool {
     let begins = |all: &[&str]| all.iter().any(|begin| name.starts_with(begin));
     match api {
-        Api::Responses => matches!(name, "function" | "custom" | "local_shell" | "apply_patch" | "namespace"),
+        // `tool_search` finds nothing but what the request itself declares.
+        Api::Responses => {
+            matches!(name, "function" | "custom" | "local_shell" | "apply_patch" | "namespace" | "tool_search")
+        }
         Api::Chat => matches!(name, "function" | "custom"),
         // A tool of the engine's own has no type there.
         Api::Messages => matches!(name, "" | "custom") || begins(&["bash_", "text_editor_", "memory_", "computer_"]),
@@ -150,11 +153,12 @@ mod tests {
 
     #[test]
     fn tools_of_the_engine_pass_and_those_of_the_provider_do_not() {
-        let rows: [(Api, &str, Option<&str>); 21] = [
+        let rows: [(Api, &str, Option<&str>); 22] = [
             (Api::Responses, "null", None),
             (Api::Responses, r#"[{"type":"function","name":"shell"},{"type":"custom"},{"type":"local_shell"}]"#, None),
             (Api::Responses, r#"[{"type":"namespace","name":"n","tools":[{"type":"function"}]}]"#, None),
             (Api::Responses, r#"[{"type":"namespace","tools":[{"type":"mcp"}]}]"#, Some("mcp")),
+            (Api::Responses, r#"[{"type":"tool_search","execution":"client","parameters":{}}]"#, None),
             (Api::Responses, r#"[{"type":"function"},{"type":"web_search"}]"#, Some("web_search")),
             (Api::Responses, r#"[{"type":"mcp","server_url":"https://x"}]"#, Some("mcp")),
             (Api::Responses, r#"[{"type":"code_interpreter","container":{}}]"#, Some("code_interpreter")),

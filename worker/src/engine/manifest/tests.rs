@@ -219,7 +219,7 @@ fn the_one_server_that_is_allowed_has_a_name_that_nobody_can_know() {
 fn only_a_name_at_the_top_of_the_repository_can_be_hidden() {
     for bad in ["", ".", "..", "a/b", "/etc", ".git", ".GIT"] {
         let text = format!("name = \"one\"\ncommand = [\"one\"]\nhide = [\".one\", \"{bad}\"]\n");
-        let problems = parse::parse("one.toml", &text).unwrap_err();
+        let problems = parse::parse("one.toml", &text, None).unwrap_err();
         assert_eq!((problems.len(), problems[0].line, problems[0].path.as_str()), (1, Some(3), "hide"), "{bad}");
     }
 }
