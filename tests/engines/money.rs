@@ -22,8 +22,7 @@ fn endless() -> Vec<Turn> {
 fn charged(stage: &Stage, session: &str) -> (f64, f64) {
     let path = stage.world.state.join("worker/audit").join(format!("{session}.jsonl"));
     let lines = std::fs::read_to_string(path).expect("the audit");
-    let lines: Vec<serde_json::Value> =
-        lines.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
     let each = |key: &'static str| lines.iter().filter_map(move |line| line[key].as_f64());
     (each("charged_usd").sum(), each("set_aside_usd").fold(0.0, f64::max))
 }
