@@ -14,6 +14,7 @@ mod door;
 mod egress;
 mod exchange;
 mod headers;
+mod keys;
 mod ledger;
 mod meter;
 mod model;

@@ -117,7 +117,10 @@ impl Build<'_> {
         if let Err(reason) = upstream::check(&upstream) {
             self.refuse(&path, reason, "write https://host; http:// is legal for loopback only");
         }
-        upstream.trim_end_matches('/').to_owned()
+        let upstream = upstream.trim_end_matches('/');
+        // Engines say the version themselves; many write it here too, as other programs want it.
+        let bare = ["/v1", "/v1beta"].iter().find_map(|version| upstream.strip_suffix(version));
+        bare.unwrap_or(upstream).to_owned()
     }
 
     /// One of a few words; one that is not among them is refused.

@@ -107,6 +107,12 @@ fn a_login_is_one_more_source_of_a_key_with_an_upstream_of_its_own() {
     let openai = &config.providers["openai"];
     assert_eq!((openai.login, openai.key_env.clone()), (Some(Login::Codex), None));
     assert_eq!(openai.upstream, "https://chatgpt.com/backend-api/codex");
+    for written in
+        ["https://gw.example/x/v1", "https://gw.example/x/v1/", "https://gw.example/x/v1beta", "https://gw.example/x"]
+    {
+        let text = format!("[provider.openai]\nupstream = \"{written}\"\n");
+        assert_eq!(loaded(&text, &[], &[]).unwrap().providers["openai"].upstream, "https://gw.example/x", "{written}");
+    }
     let text = "[provider.openai]\nlogin = \"codex\"\nupstream = \"http://127.0.0.1:9/x\"\n";
     assert_eq!(loaded(text, &[], &[]).unwrap().providers["openai"].upstream, "http://127.0.0.1:9/x");
     let config = loaded("[provider.anthropic]\nlogin = \"claude\"\n", &[], &[]).unwrap();

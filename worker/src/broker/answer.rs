@@ -36,6 +36,8 @@ pub(super) struct Answer {
     sleep: Pin<Box<Sleep>>,
     /// Of a stream of events, which can be told why it ends.
     events: Option<Api>,
+    /// The last bytes were given, and the end of a whole answer must not follow them.
+    broken: bool,
 }
 
 impl Answer {
@@ -47,7 +49,7 @@ impl Answer {
         events: Option<Api>,
     ) -> Body {
         let sleep = Box::pin(tokio::time::sleep(idle));
-        Self { upstream, exchange: Some(exchange), redact, idle, sleep, events }.boxed_unsync()
+        Self { upstream, exchange: Some(exchange), redact, idle, sleep, events, broken: false }.boxed_unsync()
     }
 
     /// Ends it before the provider does.
@@ -76,6 +78,7 @@ impl Answer {
         let whole = self.exchange.take().is_none_or(|exchange| exchange.end(End::Finished));
         let tail = self.redact.finish();
         if !tail.is_empty() {
+            self.broken = !whole;
             return Poll::Ready(Some(Ok(Frame::data(tail.into()))));
         }
         // A stream without its last event may be taken for a whole answer, so it is cut.
@@ -89,7 +92,7 @@ impl hyper::body::Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if self.exchange.is_none() {
-            return Poll::Ready(None);
+            return Poll::Ready(std::mem::take(&mut self.broken).then_some(Err(Broken)));
         }
         while let Poll::Ready(next) = Pin::new(&mut self.upstream).poll_frame(context) {
             let data = match next {

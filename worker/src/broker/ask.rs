@@ -1,5 +1,6 @@
 //! What a request asks for: its model, how much it may answer, and whether it streams.
 
+use super::keys;
 use super::reach::{Found, Present};
 use super::route::{Kind, Route};
 use super::tools::Tools;
@@ -9,8 +10,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// A token is rarely fewer bytes of JSON than this, so a guess of the input is rarely too small.
-const BYTES_PER_TOKEN: u64 = 2;
 /// A longer body is not made into a tree.
 const MOST_TREE: usize = 1 << 20;
 
@@ -19,9 +18,11 @@ pub(super) struct Asked {
     pub(super) model: String,
     /// As it is sent on.
     pub(super) body: Bytes,
-    pub(super) guessed_input: u64,
-    /// Of all its answers together; `None` when the request does not say.
+    /// No token of text is shorter than a byte, and what is worth more than its bytes is added: no less than it really is.
+    pub(super) most_input: u64,
+    /// Of each of its answers, in the field that its API has for it; `None` when the request does not say.
     pub(super) most_output: Option<u64>,
+    pub(super) answers: u64,
     pub(super) tools: Tools,
 }
 
@@ -84,9 +85,32 @@ impl Head<'_> {
             (self.container, "a container of the provider"),
             (self.mcp_servers, "servers that the provider would call"),
         ];
-        let within = [self.input, self.messages, self.contents, self.system, self.instruction];
         let first = named.into_iter().find(|(said, _)| said.0).map(|(_, words)| words);
-        first.or_else(|| within.into_iter().find_map(|found| found.0))
+        first.or_else(|| self.within().into_iter().find_map(|found| found.elsewhere))
+    }
+
+    fn within(&self) -> [Found; 5] {
+        [self.input, self.messages, self.contents, self.system, self.instruction]
+    }
+
+    fn heavy(&self) -> u64 {
+        self.within().iter().fold(0, |sum, found| sum.saturating_add(found.heavy))
+    }
+
+    /// A provider that does not know the field of another one's API may not care for it.
+    fn most_output(&self, api: Api) -> Option<u64> {
+        match api {
+            Api::Responses => self.max_output_tokens,
+            Api::Chat => self.max_completion_tokens.max(self.max_tokens),
+            Api::Messages => self.max_tokens,
+            Api::Gemini => self.generation.as_ref().and_then(|generation| generation.max_output_tokens),
+        }
+    }
+
+    /// Whichever field says so: one that is not cared for costs nothing.
+    fn answers(&self) -> u64 {
+        let candidates = self.generation.as_ref().and_then(|generation| generation.candidates);
+        self.n.max(candidates).unwrap_or(1).max(1)
     }
 
     /// Whether an answer would cost another price than the model's own. Cheaper ways pass.
@@ -122,6 +146,7 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err("the request is no JSON object".into());
     }
+    keys::check(&body)?;
     let mut head: Head<'_> =
         serde_json::from_slice(&body).map_err(|_| "the request is no JSON that can be relied on")?;
     if head.background == Some(true) {
@@ -135,15 +160,8 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str
     }
     let said = route.model.as_deref().or(head.model.as_deref());
     let model = said.filter(|model| !model.is_empty()).ok_or("the request names no model")?.to_owned();
-    let generation = head.generation.as_ref();
-    let stated = [
-        head.max_tokens,
-        head.max_completion_tokens,
-        head.max_output_tokens,
-        generation.and_then(|generation| generation.max_output_tokens),
-    ];
-    let answers = head.n.or(generation.and_then(|generation| generation.candidates)).unwrap_or(1).max(1);
-    let most_output = stated.into_iter().flatten().max().map(|most| most.saturating_mul(answers));
+    let (most_output, answers) = (head.most_output(route.api), head.answers());
+    let most_input = (body.len() as u64).saturating_add(head.heavy());
     let has_options = head.stream_options.is_some();
     let usage_asked = head.stream_options.flatten().is_some_and(|options| options.include_usage == Some(true));
     let adds = route.api == Api::Chat && route.kind == Kind::Generate && head.stream == Some(true) && !usage_asked;
@@ -151,9 +169,8 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str
     if head.web_search_options.0 {
         tools.add("web_search");
     }
-    let guessed_input = (body.len() as u64).div_ceil(BYTES_PER_TOKEN);
     let body = if adds { with_usage(&body, has_options)? } else { body };
-    Ok(Asked { model, body, guessed_input, most_output, tools })
+    Ok(Asked { model, body, most_input, most_output, answers, tools })
 }
 
 /// A stream of chat completions says what it cost only when it is asked to. A body may be long, and is many times longer
@@ -183,17 +200,25 @@ mod tests {
     #[test]
     fn the_model_and_the_most_of_the_answer_are_read_for_every_api() {
         let rows = [
-            (Api::Responses, None, r#"{"model":"m","max_output_tokens":10,"input":[{"model":"x"}]}"#, Some(10)),
-            (Api::Chat, None, r#"{"model":"m","max_completion_tokens":10,"n":3}"#, Some(30)),
-            (Api::Messages, None, r#"{"max_tokens":10,"model":"m"}"#, Some(10)),
-            (Api::Gemini, Some("m"), r#"{"generationConfig":{"maxOutputTokens":10,"candidateCount":2}}"#, Some(20)),
-            (Api::Gemini, Some("m"), r#"{"model":"other","contents":[]}"#, None),
+            (Api::Responses, None, r#"{"model":"m","max_output_tokens":10,"input":[{"model":"x"}]}"#, Some(10), 1),
+            (Api::Chat, None, r#"{"model":"m","max_completion_tokens":10,"n":3}"#, Some(10), 3),
+            (Api::Messages, None, r#"{"max_tokens":10,"model":"m"}"#, Some(10), 1),
+            (Api::Responses, None, r#"{"model":"m","max_tokens":1,"generationConfig":{"maxOutputTokens":1}}"#, None, 1),
+            (
+                Api::Chat,
+                None,
+                r#"{"model":"m","max_tokens":1,"max_completion_tokens":9,"max_output_tokens":1}"#,
+                Some(9),
+                1,
+            ),
+            (Api::Gemini, Some("m"), r#"{"generationConfig":{"maxOutputTokens":10,"candidateCount":2}}"#, Some(10), 2),
+            (Api::Gemini, Some("m"), r#"{"model":"other","contents":[]}"#, None, 1),
         ];
-        for (api, model, body, most_output) in rows {
+        for (api, model, body, most_output, answers) in rows {
             let asked = asked(api, model, body).unwrap();
-            assert_eq!((asked.model.as_str(), asked.most_output), ("m", most_output), "{body}");
+            assert_eq!((asked.model.as_str(), asked.most_output, asked.answers), ("m", most_output, answers), "{body}");
             assert_eq!(asked.body, body.as_bytes());
-            assert_eq!(asked.guessed_input, (body.len() as u64).div_ceil(2));
+            assert_eq!(asked.most_input, body.len() as u64);
         }
     }
 
@@ -257,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_a_gateway_choose_another_place_is_refused_by_its_name() {
+        for name in ["models", "fallbacks", "route", "plugins", "api_base", "base_url"] {
+            let body = format!(r#"{{"model":"m","{name}":["other"]}}"#);
+            let route = Route { api: Api::Chat, kind: Kind::Generate, model: None };
+            assert!(read(&route, body.into()).unwrap_err().contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         for body in [
             r#"{"model":"m","model":"forbidden"}"#,
@@ -267,6 +301,9 @@ mod tests {
             r#"{"model":"m","generationConfig":{},"generation_config":{}}"#,
             r#"{"model":"m","tools":[],"tools":[{"type":"mcp"}]}"#,
             r#"{"model":"m","cachedContent":null,"cached_content":"c"}"#,
+            r#"{"model":"m","Model":"forbidden"}"#,
+            r#"{"model":"m","MAX_TOKENS":9}"#,
+            r#"{"model":"m","tool\u017f":[{"type":"mcp"}]}"#,
             r#"["m",true,null,null,null,null,null,null,null]"#,
             "[]",
             "",

@@ -8,12 +8,22 @@ use super::policy::Budgets;
 use super::refusal::Refusal;
 use arena_domain::ending::Trouble;
 use arena_domain::outcome::Usage;
+use serde::Serialize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lines of a job that its account holds; the session's file has all of them.
 const MOST_AUDIT: usize = 4 << 20;
+/// Lines of what costs nothing: an engine may ask for what is refused as fast as it can.
+const MOST_FREE: u64 = 10_000;
 /// Both ways together, when nobody says otherwise.
 const MOST_BYTES: u64 = 8 << 30;
+
+/// Of lines that were not written.
+#[derive(Serialize)]
+struct More {
+    event: &'static str,
+    lines: u64,
+}
 
 #[derive(Debug)]
 pub(super) struct Books {
@@ -29,6 +39,8 @@ struct State {
     /// Sent, or about to be.
     requests: u64,
     refused: u64,
+    /// Lines of what costs nothing.
+    free: u64,
     up: u64,
     down: u64,
     paid: u64,
@@ -122,17 +134,36 @@ impl Books {
         state.trouble = state.trouble.filter(|trouble| *trouble == Trouble::Budget);
     }
 
-    /// Written at once: a worker that is killed now has it in its file.
-    pub(super) fn record(&self, line: &Line) {
+    /// Written at once: a worker that is killed now has it in its file. Of what was not sent only so much.
+    pub(super) fn record(&self, line: &Line, sent: bool) {
+        {
+            let mut state = self.state();
+            state.refused += u64::from(line.refused.is_some());
+            state.free += u64::from(!sent);
+            if !sent && state.free > MOST_FREE {
+                return;
+            }
+        }
+        self.write(line);
+    }
+
+    fn write(&self, line: &impl Serialize) {
         match self.log.append(line) {
             Ok(text) => {
                 let mut state = self.state();
-                state.refused += u64::from(line.refused.is_some());
                 if state.audit.len() + text.len() <= MOST_AUDIT {
                     state.audit.extend(text);
                 }
             }
             Err(error) => tracing::error!(%error, "a line of the audit cannot be written"),
+        }
+    }
+
+    /// The last line says how many there would have been more.
+    fn close(&self) {
+        let more = self.state().free.saturating_sub(MOST_FREE);
+        if more > 0 {
+            self.write(&More { event: "more", lines: more });
         }
     }
 
@@ -142,6 +173,7 @@ impl Books {
 
     /// What stands there now; a sum that lacks a part is unknown.
     pub(super) fn account(&self, has_provider: bool) -> Account {
+        self.close();
         let mut state = self.state();
         let Tokens { input, cached, cache_write: _, output } = state.metered;
         let metered = Usage {

@@ -90,6 +90,8 @@ impl Door {
     pub(super) fn open(desk: Arc<Desk>, below: &Path) -> Result<Self, OpenError> {
         let folder = Folder(below.join(format!("door-{}", arena_runtime::token::hex(12))));
         fs::create_dir_all(&folder.0)?;
+        // Nobody else on this machine comes to a socket by its path: a container has its folder by a mount of Docker's.
+        fs::set_permissions(below, fs::Permissions::from_mode(0o700))?;
         let listener = bind(&folder.0)?;
         let inode = fs::symlink_metadata(folder.0.join(Self::SOCKET))?.ino();
         let closing = CancellationToken::new();
@@ -141,7 +143,7 @@ impl Drop for Door {
     }
 }
 
-/// Any user may connect: the folder is mounted into one container alone.
+/// Any user that comes so far may connect: the folder is mounted into one container alone, and lies in one that is closed.
 fn bind(folder: &Path) -> std::io::Result<UnixListener> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
     // The path of a socket may have 107 bytes; a folder may lie deeper than that.

@@ -163,13 +163,15 @@ async fn ask(
     *request.method_mut() = parts.method;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().map_err(|_| Refusal::forbidden("arena: this address cannot be asked"))?;
-    *request.headers_mut() = headers::to_provider(&parts.headers);
+    *request.headers_mut() = headers::to_place(&parts.headers);
     let host = HeaderValue::from_str(place).map_err(|_| Refusal::forbidden("arena: this is no host"))?;
     request.headers_mut().insert(HOST, host);
+    let idle = desk.broker.settings.limits.idle;
+    let silent = |_| Refusal::new(StatusCode::GATEWAY_TIMEOUT, "arena: the place was silent for too long", None);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     desk.side.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
         // Its end is seen by whoever reads the answer.
         let _ = connection.await;
     });
-    sender.send_request(request).await.map_err(broken)
+    tokio::time::timeout(idle, sender.send_request(request)).await.map_err(silent)?.map_err(broken)
 }

@@ -30,6 +30,8 @@ pub(super) struct Exchange {
     broken: u32,
     /// The broker ended it for the sake of a budget.
     is_ended: bool,
+    /// It may cost, which is written down.
+    sent: bool,
     /// The provider began an answer that costs.
     answering: bool,
     closed: bool,
@@ -76,6 +78,7 @@ impl Exchange {
             is_bounded: false,
             broken: 0,
             is_ended: false,
+            sent: false,
             answering: false,
             closed: false,
         }
@@ -109,11 +112,12 @@ impl Exchange {
         }
         self.price = price;
         self.is_bounded = asked.most_output.is_some();
-        let output = asked.most_output.unwrap_or(u64::from(self.desk.broker.settings.limits.output_tokens));
+        let each = asked.most_output.unwrap_or(u64::from(self.desk.broker.settings.limits.output_tokens));
+        let output = each.saturating_mul(asked.answers);
         // All of the input may be written to a cache, where that costs most.
         let dearest = price.is_some_and(|price| price.cache_write > price.input);
-        let cache_write = if dearest { asked.guessed_input } else { 0 };
-        self.expected = Tokens { input: asked.guessed_input, cached: 0, cache_write, output };
+        let cache_write = if dearest { asked.most_input } else { 0 };
+        self.expected = Tokens { input: asked.most_input, cached: 0, cache_write, output };
         for (unit, purse) in self.desk.purses.clone() {
             let estimate = self.amount(unit, self.expected);
             match purse.share(estimate, PATIENCE).await {
@@ -121,7 +125,7 @@ impl Exchange {
                 Err(NoShare::Empty) => return Err(Refusal::exhausted()),
                 Err(NoShare::Busy) => {
                     let message = "arena: the budget is set aside for other requests; try again later";
-                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::Budget)));
+                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::RateLimit)));
                 }
             }
         }
@@ -158,6 +162,7 @@ impl Exchange {
             let message = "arena: what is spent cannot be written down";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::Server))
         })?;
+        self.sent = true;
         self.meter = Some(Meter::new(api, true, self.expected.input));
         Ok(())
     }
@@ -168,9 +173,21 @@ impl Exchange {
         self.desk.books.bytes(bytes, 0)
     }
 
-    pub(super) fn attempted(&mut self, attempts: u32, broken: u32) {
-        self.line.attempts = attempts;
-        self.broken = broken;
+    /// Before each attempt, by its number and by how many before it broke, which the provider may have answered all the same:
+    /// `false` when there is no money for one more.
+    pub(super) fn may_attempt(&mut self, number: u32, broken: u32) -> bool {
+        if broken > self.broken {
+            let times = f64::from(broken + 1);
+            let expected = self.expected;
+            let amounts: Vec<f64> = self.shares.iter().map(|(unit, _)| self.amount(*unit, expected) * times).collect();
+            let fits = |((_, share), amount): (&mut (Unit, Share), f64)| share.covers(amount, amount);
+            if !self.shares.iter_mut().zip(amounts).all(fits) {
+                return false;
+            }
+            self.broken = broken;
+        }
+        self.line.attempts = number;
+        true
     }
 
     pub(super) fn status(&mut self, status: StatusCode) {
@@ -302,7 +319,7 @@ impl Exchange {
         self.line.ms = self.watch.elapsed().as_millis() as u64;
         self.line.charged_usd = charged;
         self.line.charged_tokens = tokens.total();
-        self.desk.books.record(&self.line);
+        self.desk.books.record(&self.line, self.sent);
         for (unit, share) in self.shares.drain(..) {
             share.settle(match unit {
                 Unit::Tokens => tokens.total() as f64,

@@ -21,6 +21,32 @@ const HOP: [&str; 14] = [
     "forwarded",
     "via",
 ];
+/// What engines say to their providers, by name or, with a dash at the end, by its beginning: versions and features of the API,
+/// who wrote the engine, and which conversation it is. All else could mean something to a gateway that was not checked.
+const ASKED: [&str; 22] = [
+    "accept",
+    "accept-language",
+    "user-agent",
+    "anthropic-version",
+    "anthropic-beta",
+    "anthropic-dangerous-direct-browser-access",
+    "openai-beta",
+    "originator",
+    "version",
+    "session_id",
+    "session-id",
+    "conversation_id",
+    "thread_id",
+    "thread-id",
+    "x-app",
+    "x-client-request-id",
+    "x-goog-api-client",
+    "x-stainless-",
+    "x-codex-",
+    "x-claude-",
+    "traceparent",
+    "tracestate",
+];
 /// Who pays, and what else could say who asks.
 const CREDENTIALS: [&str; 14] = [
     "authorization",
@@ -53,14 +79,23 @@ const ANSWERED: [&str; 11] = [
     "openai-processing-ms",
 ];
 
-/// To the provider: what the engine said, without credentials and without what is about its own connection.
+fn is_one_of(known: &[&str], name: &HeaderName) -> bool {
+    known.iter().any(|known| match known.strip_suffix('-') {
+        Some(_) => name.as_str().starts_with(known),
+        None => name.as_str() == *known,
+    })
+}
+
+/// To the provider: what is known to be harmless.
 pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
-    let named: Vec<String> = headers
-        .get_all("connection")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
-        .collect();
+    let named = named_hops(headers);
+    let passes = |name: &HeaderName| is_one_of(&ASKED, name) && !named.iter().any(|one| one == name.as_str());
+    headers.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// To a listed place: what the engine said, without credentials and without what is about its own connection.
+pub(super) fn to_place(headers: &HeaderMap) -> HeaderMap {
+    let named = named_hops(headers);
     let drops = |name: &HeaderName| {
         let name = name.as_str();
         HOP.contains(&name)
@@ -72,6 +107,12 @@ pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
     headers.iter().filter(|(name, _)| !drops(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// What `connection` says is about this connection alone.
+fn named_hops(headers: &HeaderMap) -> Vec<String> {
+    let said = headers.get_all("connection").iter().filter_map(|value| value.to_str().ok());
+    said.flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase())).collect()
+}
+
 /// Of a place that is no provider: all that is not about its own connection.
 pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let kept = headers.iter().filter(|(name, _)| !HOP.contains(&name.as_str()));
@@ -80,13 +121,7 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 
 /// To the engine: what it can use. A value with a key in it is left out.
 pub(super) fn to_engine(headers: &HeaderMap, redactor: &Redactor) -> HeaderMap {
-    let passes = |name: &HeaderName| {
-        ANSWERED.iter().any(|known| match known.strip_suffix('-') {
-            Some(_) => name.as_str().starts_with(known),
-            None => name.as_str() == *known,
-        })
-    };
-    let kept = headers.iter().filter(|(name, value)| passes(name) && !redactor.finds(value.as_bytes()));
+    let kept = headers.iter().filter(|(name, value)| is_one_of(&ANSWERED, name) && !redactor.finds(value.as_bytes()));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -116,6 +151,21 @@ mod tests {
             ("anthropic-version", "2023-06-01"),
         ]);
         let kept = map(&[("content-type", "application/json"), ("anthropic-version", "2023-06-01")]);
+        assert_eq!(to_place(&given), kept);
+        assert_eq!(to_provider(&given), map(&[("anthropic-version", "2023-06-01")]));
+    }
+
+    #[test]
+    fn a_provider_is_told_nothing_that_could_change_what_was_checked() {
+        let given = map(&[
+            ("x-http-method-override", "DELETE"),
+            ("x-original-url", "/v1/files"),
+            ("content-encoding", "gzip"),
+            ("x-portkey-config", "{}"),
+            ("x-stainless-retry-count", "0"),
+            ("user-agent", "an engine"),
+        ]);
+        let kept = map(&[("x-stainless-retry-count", "0"), ("user-agent", "an engine")]);
         assert_eq!(to_provider(&given), kept);
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn provide(desk: &Arc<Desk>, request: Request<Incoming>) -> Res
         Ok(prepared) => prepared,
         Err(refusal) => return exchange.refuse(Some(route.api), &refusal),
     };
-    let reply = desk.broker.upstream.send(&prepared, |attempt, broken| exchange.attempted(attempt, broken)).await;
+    let reply = desk.broker.upstream.send(&prepared, |number, broken| exchange.may_attempt(number, broken)).await;
     // It is not sent again, so its room is others'.
     drop((prepared, held));
     match reply {
@@ -88,7 +88,7 @@ async fn prepare(
 }
 
 async fn read(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Held), Refusal> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         let message = "arena: send the body as it is; an encoded one cannot be checked";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, None));
     }
@@ -135,6 +135,8 @@ fn outgoing(
     *request.method_mut() = if parts.method == Method::GET { Method::GET } else { Method::POST };
     *request.headers_mut() = headers::to_provider(&parts.headers);
     request.headers_mut().insert("accept-encoding", HeaderValue::from_static("identity"));
+    // It was read as this, so it is sent as this.
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &credential.headers {
         request.headers_mut().insert(name, value.clone());
     }

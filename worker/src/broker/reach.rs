@@ -1,14 +1,8 @@
 //! What a request makes the provider fetch or look up for it: addresses, files, earlier answers.
 //!
 //! Such a thing lies outside of the body, so what it costs cannot be said before; and it is a way out of a sandbox that has
-//! none, or a place that jobs could share. Walks through the content of all four APIs without keeping any of it.
-
-use super::tools::Tools;
-use arena_runtime::config::Api;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::borrow::Cow;
-use std::fmt;
+//! none, or a place that jobs could share. Walks through the content of all four APIs without keeping any of it, and counts
+//! what is worth more tokens than it has bytes.
 
 /// Visits of numbers.
 macro_rules! numbers {
@@ -27,32 +21,39 @@ macro_rules! numbers {
     };
 }
 
-/// Visits of values that hold nothing inside.
-macro_rules! plain {
-    ($value:expr) => {
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-            Ok($value)
-        }
+#[cfg(test)]
+mod tests;
+mod values;
 
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($value)
-        }
+pub(super) use values::Present;
 
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($value)
-        }
+use super::tools::Tools;
+use arena_runtime::config::Api;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use values::{Audio, FileData, Link};
 
-        numbers!($value);
-    };
+/// No provider takes an image for more tokens, whatever its size in bytes.
+const IMAGE: u64 = 8_000;
+/// Nor a document, a recording or a film: as many pages or minutes as a provider reads at once.
+const DOCUMENT: u64 = 400_000;
+
+/// What was found in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    /// The first thing that lies elsewhere, in words.
+    pub(super) elsewhere: Option<&'static str>,
+    /// Tokens that its bytes do not tell of.
+    pub(super) heavy: u64,
 }
 
-/// The first such thing in a value, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Found(pub(super) Option<&'static str>);
-
-/// Whether a value says anything: `null`, an empty list and an empty text do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Present(pub(super) bool);
+impl Found {
+    fn and(self, other: Self) -> Self {
+        Self { elsewhere: self.elsewhere.or(other.elsewhere), heavy: self.heavy.saturating_add(other.heavy) }
+    }
+}
 
 /// One message, item, block or part of any of the four.
 #[derive(serde::Deserialize, Default)]
@@ -72,6 +73,8 @@ struct Part<'a> {
     audio: Audio,
     #[serde(rename = "fileData", alias = "file_data")]
     file_data: FileData,
+    #[serde(borrow, rename = "inlineData", alias = "inline_data")]
+    inline_data: Option<Inline<'a>>,
     #[serde(borrow)]
     source: Option<Source<'a>>,
     /// An engine that looked for tools says in an item what it found, and the model may call them from then on.
@@ -84,39 +87,64 @@ struct Part<'a> {
 struct Source<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
+    #[serde(borrow)]
+    media_type: Cow<'a, str>,
     url: Present,
     file_id: Present,
     content: Found,
 }
 
+/// Of Gemini.
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Inline<'a> {
+    #[serde(borrow, rename = "mimeType", alias = "mime_type")]
+    mime_type: Cow<'a, str>,
+}
+
+/// By what it says it is; the provider may look for itself, so only an image that says so is one.
+fn weight(media_type: &str) -> u64 {
+    let begins = |with: &str| media_type.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if begins("image/") { IMAGE } else { DOCUMENT }
+}
+
 impl Part<'_> {
-    fn found(self) -> Option<&'static str> {
+    fn found(self) -> Found {
+        let heavy = [
+            if self.image_url == Link::Inside { IMAGE } else { 0 },
+            if self.file_data == FileData::Inside { DOCUMENT } else { 0 },
+            self.inline_data.as_ref().map_or(0, |inline| weight(&inline.mime_type)),
+        ];
+        let within = [self.content, self.output, self.parts, self.function_response, self.file];
+        let source = self.source.as_ref().map(Source::found).unwrap_or_default();
+        let all = within.into_iter().fold(source, Found::and);
+        let own = Found { elsewhere: self.elsewhere(), heavy: heavy.iter().sum() };
+        own.and(all)
+    }
+
+    fn elsewhere(&self) -> Option<&'static str> {
         let named = match self.kind.as_ref() {
             "item_reference" => Some("an earlier item by its id"),
             "container_upload" => Some("a file by its id"),
             _ => None,
         };
         named
-            .or(self.image_url.0.then_some("an image by its address"))
+            .or((self.image_url == Link::Elsewhere).then_some("an image by its address"))
             .or(self.file_url.0.then_some("a file by its address"))
             .or(self.file_id.0.then_some("a file by its id"))
-            .or(self.file_data.0.then_some("a file by its address"))
+            .or((self.file_data == FileData::Elsewhere).then_some("a file by its address"))
             .or(self.audio.0.then_some("an earlier answer by its id"))
-            .or_else(|| self.source.and_then(Source::found))
-            .or(self.content.0)
-            .or(self.output.0)
-            .or(self.parts.0)
-            .or(self.function_response.0)
-            .or(self.file.0)
             .or(self.tools.refused(Api::Responses, &[]).map(|_| "a tool of the provider's within its messages"))
     }
 }
 
 impl Source<'_> {
-    fn found(self) -> Option<&'static str> {
+    fn found(&self) -> Found {
         let is_inside = matches!(self.kind.as_ref(), "base64" | "text" | "content");
         let elsewhere = self.url.0 || self.file_id.0 || !is_inside;
-        elsewhere.then_some("a file or an image that is not in it").or(self.content.0)
+        let heavy = if self.kind == "base64" { weight(&self.media_type) } else { 0 };
+        let own = Found { elsewhere: elsewhere.then_some("a file or an image that is not in it"), heavy };
+        own.and(self.content)
     }
 }
 
@@ -131,205 +159,31 @@ impl<'de> Deserialize<'de> for Found {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Found, A::Error> {
-                let mut first = Found::default();
+                let mut all = Found::default();
                 while let Some(next) = list.next_element::<Found>()? {
-                    first.0 = first.0.or(next.0);
+                    all = all.and(next);
                 }
-                Ok(first)
+                Ok(all)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Found, A::Error> {
-                Part::deserialize(MapAccessDeserializer::new(map)).map(|part| Found(part.found()))
+                Part::deserialize(MapAccessDeserializer::new(map)).map(Part::found)
             }
 
-            plain!(Found::default());
+            fn visit_str<E>(self, _: &str) -> Result<Found, E> {
+                Ok(Found::default())
+            }
+
+            fn visit_unit<E>(self) -> Result<Found, E> {
+                Ok(Found::default())
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Found, E> {
+                Ok(Found::default())
+            }
+
+            numbers!(Found::default());
         }
         deserializer.deserialize_any(Walk)
-    }
-}
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = Present;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Present, A::Error> {
-                let mut is_empty = true;
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    is_empty = false;
-                }
-                Ok(Present(!is_empty))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Present, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Present(true))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Present, E> {
-                Ok(Present(!text.is_empty()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Present, E> {
-                Ok(Present(false))
-            }
-
-            fn visit_bool<E>(self, said: bool) -> Result<Present, E> {
-                Ok(Present(said))
-            }
-
-            numbers!(Present(true));
-        }
-        deserializer.deserialize_any(Look)
-    }
-}
-
-/// An address that is not the data itself.
-#[derive(Debug, Clone, Copy, Default)]
-struct Link(bool);
-
-impl<'de> Deserialize<'de> for Link {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize, Default)]
-        #[serde(default)]
-        struct Inner {
-            url: Link,
-            file_id: Present,
-        }
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = Link;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an address")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Link, E> {
-                let is_data = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
-                Ok(Link(!is_data && !text.is_empty()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Link, E> {
-                Ok(Link(false))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Link, A::Error> {
-                let inner = Inner::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Link(inner.url.0 || inner.file_id.0))
-            }
-        }
-        deserializer.deserialize_any(Look)
-    }
-}
-
-/// Of Gemini an address; of the others the data itself.
-#[derive(Debug, Clone, Copy, Default)]
-struct FileData(bool);
-
-impl<'de> Deserialize<'de> for FileData {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = FileData;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a file")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FileData, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(FileData(true))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<FileData, A::Error> {
-                IgnoredAny::deserialize(SeqAccessDeserializer::new(list)).map(|_| FileData(true))
-            }
-
-            plain!(FileData(false));
-        }
-        deserializer.deserialize_any(Look)
-    }
-}
-
-/// Of Chat: `{"id": …}` is an earlier answer; `input_audio` holds the data itself.
-#[derive(Debug, Clone, Copy, Default)]
-struct Audio(bool);
-
-impl<'de> Deserialize<'de> for Audio {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        FileData::deserialize(deserializer).map(|data| Audio(data.0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Option<&'static str> {
-        serde_json::from_str::<Found>(text).unwrap().0
-    }
-
-    #[test]
-    fn what_is_elsewhere_is_found_wherever_it_stands() {
-        let rows = [
-            r#"[{"type":"message","content":[{"type":"input_image","image_url":"https://x/a.png"}]}]"#,
-            r#"[{"type":"message","content":[{"type":"input_image","file_id":"file-1"}]}]"#,
-            r#"[{"type":"message","content":[{"type":"input_file","file_url":"https://x/a"}]}]"#,
-            r#"[{"type":"function_call_output","output":[{"type":"input_image","image_url":"HTTP://x"}]}]"#,
-            r#"[{"type":"item_reference","id":"rs_1"}]"#,
-            r#"[{"type":"tool_search_output","tools":[{"type":"mcp","server_url":"https://x"}]}]"#,
-            r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]"#,
-            r#"[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]"#,
-            r#"[{"role":"assistant","audio":{"id":"a"}}]"#,
-            r#"[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]"#,
-            r#"[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]"#,
-            r#"[{"content":[{"type":"tool_result","content":[{"type":"image","source":{"url":"https://x"}}]}]}]"#,
-            r#"[{"content":[{"source":{"type":"content","content":[{"source":{"type":"url"}}]}}]}]"#,
-            r#"[{"content":[{"type":"container_upload","file_id":"f"}]}]"#,
-            r#"[{"parts":[{"fileData":{"fileUri":"gs://x"}}]}]"#,
-            r#"{"parts":[{"file_data":{"file_uri":"https://x"}}]}"#,
-            r#"[{"parts":[{"functionResponse":{"name":"f","parts":[{"fileData":{"fileUri":"x"}}]}}]}]"#,
-        ];
-        for text in rows {
-            assert!(found(text).is_some(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_in_the_body_and_what_tools_are_asked_is_not() {
-        let rows = [
-            r#""hello""#,
-            "null",
-            r#"[{"type":"tool_search_output","tools":[{"type":"namespace","tools":[{"type":"function"}]}]}]"#,
-            r#"[{"type":"message","role":"user","content":"https://x"}]"#,
-            r#"[{"content":[{"type":"input_image","image_url":"data:image/png;base64,AA","detail":"auto"}]}]"#,
-            r#"[{"content":[{"type":"image_url","image_url":{"url":"DATA:image/png;base64,AA"}}]}]"#,
-            r#"[{"content":[{"type":"input_file","file_data":"data:…","filename":"a","file_id":null}]}]"#,
-            r#"[{"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}}]}]"#,
-            r#"[{"content":[{"type":"tool_use","id":"t","input":{"file_id":"f","source":{"type":"url"}}}]}]"#,
-            r#"[{"type":"function_call","arguments":"{\"image_url\":\"https://x\"}"},{"output":"https://x"}]"#,
-            r#"[{"parts":[{"inlineData":{"data":"AA"}},{"functionCall":{"args":{"fileData":{}}}}]}]"#,
-            r#"[{"parts":[{"functionResponse":{"name":"f","response":{"output":{"file_id":"x"}}}}]}]"#,
-        ];
-        for text in rows {
-            assert_eq!(found(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_two_readers_could_take_differently_cannot_be_read() {
-        for text in [
-            r#"[{"image_url":"data:a","image_url":"https://x"}]"#,
-            r#"[{"fileData":null,"file_data":{"fileUri":"x"}}]"#,
-            r#"[{"type":["item_reference"]}]"#,
-            r#"[{"image_url":["https://x"]}]"#,
-        ] {
-            assert!(serde_json::from_str::<Found>(text).is_err(), "{text}");
-        }
     }
 }

@@ -67,15 +67,13 @@ fn models(method: &str, rest: &str, apis: &[Api]) -> Option<Route> {
     }
 }
 
-/// A query without what could be a credential.
+/// What engines say in a query; all else could be a credential, or mean another model to a gateway.
+const ASKED: [&str; 9] =
+    ["alt", "beta", "api-version", "client_version", "limit", "after_id", "before_id", "pageSize", "pageToken"];
+
 pub(super) fn query(query: Option<&str>) -> Option<String> {
-    let credential = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        ["key", "api_key", "api-key", "apikey", "access_token", "token", "auth"].contains(&name.as_str())
-            || name.contains('%')
-    };
-    let kept: Vec<&str> =
-        query?.split('&').filter(|pair| !credential(pair.split('=').next().unwrap_or_default())).collect();
+    let passes = |pair: &&str| ASKED.contains(&pair.split('=').next().unwrap_or_default());
+    let kept: Vec<&str> = query?.split('&').filter(passes).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }
 
@@ -124,12 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn a_query_loses_its_credentials() {
+    fn a_query_keeps_what_engines_say_there_and_no_more() {
         let rows = [
             (Some("alt=sse&key=abc"), Some("alt=sse")),
             (Some("beta=true"), Some("beta=true")),
             (Some("KEY=a"), None),
-            (Some("%6bey=a&b"), Some("b")),
+            (Some("%6bey=a&b&model=other"), None),
+            (Some("alt=sse&model=other"), Some("alt=sse")),
             (None, None),
         ];
         for (given, expected) in rows {

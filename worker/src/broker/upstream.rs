@@ -64,13 +64,15 @@ impl Upstream {
         Ok(Self { client, limits })
     }
 
-    /// `attempt` is called before each one with its number, and with how many before it broke, which the provider may have
-    /// answered all the same. Redirects are not followed.
-    pub(super) async fn send(&self, request: &Request<Bytes>, mut attempt: impl FnMut(u32, u32)) -> Reply {
+    /// `may` is asked before each attempt with its number, and with how many before it broke. Redirects are not followed.
+    pub(super) async fn send(&self, request: &Request<Bytes>, mut may: impl FnMut(u32, u32) -> bool) -> Reply {
         let mut left = self.limits.retry_wait;
         let mut broken = 0;
+        let mut last = Reply::Silent;
         for number in 1.. {
-            attempt(number, broken);
+            if !may(number, broken) {
+                return last;
+            }
             let reply = self.once(request).await;
             broken += u32::from(matches!(reply, Reply::Broken));
             let Some(said) = reply.wait(number) else { return reply };
@@ -79,8 +81,9 @@ impl Upstream {
             }
             left -= said;
             tokio::time::sleep(said).await;
+            last = reply;
         }
-        Reply::Silent
+        last
     }
 
     async fn once(&self, request: &Request<Bytes>) -> Reply {

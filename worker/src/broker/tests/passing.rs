@@ -3,6 +3,7 @@
 use super::provider::{STREAM, Turn, completed, error, event, good};
 use super::*;
 use arena_domain::outcome::Usage;
+use std::os::unix::fs::PermissionsExt;
 use tokio::sync::Semaphore;
 
 #[tokio::test]
@@ -140,6 +141,15 @@ async fn a_door_whose_socket_was_taken_away_or_replaced_has_fallen() {
         assert!(!door.stands());
         assert_eq!(door.close().await.requests, 1, "what was used is known all the same");
     }
+}
+
+#[tokio::test]
+async fn nobody_else_on_the_machine_comes_to_a_socket_by_its_path() {
+    let desk = desk(Provided::saying(good(1, 1)).await).await;
+    let door = desk.broker.open(policy()).unwrap();
+    let closed = door.socket_dir().parent().unwrap();
+    assert_eq!(std::fs::metadata(closed).unwrap().permissions().mode() & 0o777, 0o700);
+    door.close().await;
 }
 
 #[tokio::test]
