@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -75,7 +76,7 @@ impl Embedded {
         let folder = self.folder(id);
         fs::create_dir_all(&folder)?;
         let file = File::options().create(true).append(true).open(folder.join("lock"))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match lock(&file) {
             Ok(()) => Ok(Hold { _lock: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
                 crate::failure::AGAIN,
@@ -255,4 +256,18 @@ async fn serve(coordinator: &Coordinator) -> Result<Channel, Failure> {
         .connect_with_connector(connector)
         .await
         .map_err(|error| Failure::new(GENERAL, format!("the services inside this process: {error}"), ""))
+}
+
+/// Who only looks holds it for a moment, and so does what a killed run was about to start.
+const MOMENTS: u32 = 25;
+const MOMENT: Duration = Duration::from_millis(20);
+
+fn lock(file: &File) -> rustix::io::Result<()> {
+    for _ in 1..MOMENTS {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(MOMENT),
+            other => return other,
+        }
+    }
+    flock(file, FlockOperation::NonBlockingLockExclusive)
 }
