@@ -171,10 +171,12 @@ pub enum FlagKind {
     Oom,
     Survivor,
     UntestedEngine,
+    /// Another model than the packet's was asked.
+    OtherModel,
 }
 
 impl FlagKind {
-    pub const ALL: [FlagKind; 16] = [
+    pub const ALL: [FlagKind; 17] = [
         Self::ScopeViolation,
         Self::TestDeleted,
         Self::TestWeakened,
@@ -191,6 +193,7 @@ impl FlagKind {
         Self::Oom,
         Self::Survivor,
         Self::UntestedEngine,
+        Self::OtherModel,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -211,6 +214,7 @@ impl FlagKind {
             Self::Oom => "oom",
             Self::Survivor => "survivor",
             Self::UntestedEngine => "untested_engine",
+            Self::OtherModel => "other_model",
         }
     }
 
@@ -232,7 +236,8 @@ impl FlagKind {
             | Self::BudgetExceeded
             | Self::Oom
             | Self::Survivor
-            | Self::UntestedEngine => false,
+            | Self::UntestedEngine
+            | Self::OtherModel => false,
         }
     }
 }

@@ -73,3 +73,28 @@ fn what_a_killed_run_had_spent_is_spent_when_it_is_resumed() {
     assert_eq!((entry["ending"].as_str(), stage.model.requests().len()), (Some("out_of_budget"), before), "{entry}");
     stage.world.assert_clean();
 }
+
+#[test]
+fn an_engine_that_asks_another_model_than_the_packets_does_so_in_the_open() {
+    if !ready("an_engine_that_asks_another_model", &[]) {
+        return;
+    }
+    let stage = Stage::set("", vec![script("two", [text("done"), text("done")])]);
+    let mut packet = packet(&[]);
+    for (name, models) in [("honest", "gpt-5.5"), ("other", "gpt-5.5 gpt-5-other")] {
+        let asks = format!(
+            "import urllib.request as u, json\nfor model in '{models}'.split():\n    body = {{'model': model, 'messages': [{{'role': 'user', 'content': '[[script:two]]'}}]}}\n    u.urlopen(u.Request('http://127.0.0.1:47080/v1/chat/completions', json.dumps(body).encode(), {{'content-type': 'application/json'}})).read()\nopen('value', 'w').write('5')\n"
+        );
+        let command = serde_json::json!(["python3", "-c", asks]);
+        packet.rest.push_str(&format!(
+            "[engine.{name}]\ncommand = {command}\nprovider = \"openai\"\n\n[[competitor]]\nname = \"{name}\"\nengine = \"{name}\"\nmodel = \"gpt-5.5\"\n\n"
+        ));
+    }
+    let output = stage.run(&packet);
+    let flags = |name: &str| output.entry(name)["flags"].clone();
+    assert_eq!(flags("honest"), serde_json::json!([]), "{output:?}");
+    let told =
+        serde_json::json!([{"kind": "other_model", "path": null, "detail": "beside gpt-5.5 it asked gpt-5-other"}]);
+    assert_eq!(flags("other"), told, "{output:?}");
+    stage.world.assert_clean();
+}

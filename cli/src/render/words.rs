@@ -206,6 +206,7 @@ table! {
     FlagOom: "ran out of memory", "メモリが不足";
     FlagSurvivor: "left a process running", "プロセスを残した";
     FlagUntestedEngine: "a version of the engine that is untested", "未検証のバージョンのエンジン";
+    FlagOtherModel: "asked another model", "別のモデルに問い合わせた";
     // Kinds of gates.
     GateLint: "lint", "静的整形";
     GateBuild: "build", "ビルド";
@@ -302,6 +303,7 @@ impl Word {
             FlagKind::Oom => Self::FlagOom,
             FlagKind::Survivor => Self::FlagSurvivor,
             FlagKind::UntestedEngine => Self::FlagUntestedEngine,
+            FlagKind::OtherModel => Self::FlagOtherModel,
         }
     }
 }

@@ -9,12 +9,15 @@ use super::refusal::Refusal;
 use arena_domain::ending::Trouble;
 use arena_domain::outcome::Usage;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lines of a job that its account holds; the session's file has all of them.
 const MOST_AUDIT: usize = 4 << 20;
 /// Lines of what costs nothing: an engine may ask for what is refused as fast as it can.
 const MOST_FREE: u64 = 10_000;
+/// Of models that are named; more are not told of.
+const MOST_MODELS: usize = 16;
 /// Both ways together, when nobody says otherwise.
 const MOST_BYTES: u64 = 8 << 30;
 
@@ -53,6 +56,7 @@ struct State {
     unmetered: u64,
     unpriced: u64,
     trouble: Option<Trouble>,
+    models: BTreeSet<String>,
     audit: Vec<u8>,
 }
 
@@ -143,6 +147,9 @@ impl Books {
             if !sent && state.free > MOST_FREE {
                 return;
             }
+            if let Some(model) = line.model.as_ref().filter(|_| sent && state.models.len() < MOST_MODELS) {
+                state.models.insert(model.clone());
+            }
         }
         self.write(line);
     }
@@ -215,6 +222,7 @@ impl Books {
             bytes_up: state.up,
             bytes_down: state.down,
             trouble: state.trouble,
+            models: std::mem::take(&mut state.models),
             audit: std::mem::take(&mut state.audit),
         }
     }

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -54,6 +55,8 @@ pub struct Account {
     pub refused: u64,
     pub bytes_up: u64,
     pub bytes_down: u64,
+    /// That were asked for an answer.
+    pub models: BTreeSet<String>,
     /// The last thing that the engine could not get over.
     pub trouble: Option<Trouble>,
     /// One JSON object a line.

@@ -106,6 +106,7 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("scenario '{0}' was not measured", "シナリオ '{0}' が未計測"),
     ("<0> processes outlived the harness on scenario '{1}'", "シナリオ '{1}' でハーネス終了後に <0> 個のプロセスが残存"),
     ("{0} is untested; tested are {1} and later, before {2}", "{0} は未検証。検証済みは {1} 以降、{2} より前"),
+    ("beside {0} it asked {1}", "{0} のほかに {1} に問い合わせた"),
     ("a process of the engine ran out of memory", "エンジンのプロセスがメモリ不足"),
     ("the harness or a gate runs this file; it was put back", "ハーネスかゲートが実行するファイルのため復元"),
     ("a submodule; put back", "サブモジュールのため復元"),

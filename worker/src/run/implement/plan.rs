@@ -21,6 +21,8 @@ pub(super) struct Plan {
     /// Whose model the broker lets it call.
     pub provider: Option<String>,
     pub model: Option<String>,
+    /// The packet's own word for it.
+    pub stated_model: Option<String>,
     /// `host:port` that it may reach through the broker.
     pub egress: Vec<String>,
 }
@@ -81,6 +83,7 @@ fn of_packet(task: &Task, competitor: &Competitor, own: &Engine) -> Result<Plan,
         pack: None,
         provider: own.provider.clone(),
         model: competitor.model.clone(),
+        stated_model: competitor.model.clone(),
         egress: own.egress.clone(),
     })
 }
@@ -120,6 +123,7 @@ fn of_manifest(context: &Context, task: &Task, competitor: &Competitor, manifest
         pack,
         provider: Some(provider),
         model: model.map(str::to_owned),
+        stated_model: competitor.model.clone(),
         egress: Vec::new(),
     })
 }

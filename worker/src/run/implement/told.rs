@@ -10,6 +10,7 @@ use crate::sandbox::Finished;
 use arena_domain::ending::{Ending, Trouble};
 use arena_domain::outcome::{Flag, FlagKind, Usage};
 use arena_domain::text;
+use std::collections::BTreeSet;
 
 /// Lines of an engine's last words that are kept in the record; all of them are in the log.
 const SAID: usize = 12;
@@ -66,6 +67,7 @@ pub(super) fn tell(ran: &Ran, plan: &Plan, version: &str, redactor: &Redactor) -
     flags.extend(finished.relay.and_then(|relay| survivor(relay.survivors)));
     let detail = redactor.text(&detail);
     flags.extend(untested(plan, version));
+    flags.extend(account.as_ref().and_then(|account| other_model(plan, &account.models)));
     let installed = pack.as_ref().map_or(version, |pack| pack.record.version.as_str());
     let version = story.version.as_deref().unwrap_or(installed);
     let version = text::sanitise_line(version, 60);
@@ -85,6 +87,14 @@ fn untested(plan: &Plan, version: &str) -> Option<Flag> {
     let tested = plan.tested.as_ref().filter(|tested| !version.is_empty() && !tested.covers(version))?;
     let detail = format!("{version} is untested; tested are {} and later, before {}", tested.from, tested.below);
     Some(Flag { kind: FlagKind::UntestedEngine, path: None, detail })
+}
+
+/// Where the packet says which model competes, its result may not be another one's without a word.
+fn other_model(plan: &Plan, asked: &BTreeSet<String>) -> Option<Flag> {
+    let model = plan.stated_model.as_ref()?;
+    let others: Vec<&str> = asked.iter().filter(|one| *one != model).map(String::as_str).collect();
+    let detail = text::sanitise_line(&format!("beside {model} it asked {}", others.join(", ")), 300);
+    (!others.is_empty()).then_some(Flag { kind: FlagKind::OtherModel, path: None, detail })
 }
 
 fn said(ran: &Ran) -> Vec<String> {
