@@ -13,8 +13,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// How long a process may still be ending by itself before it counts as a survivor. Helpers that end when a pipe
-/// closes need a few milliseconds; nobody waits when nothing is left.
-const GRACE: Duration = Duration::from_millis(50);
+/// closes need a few milliseconds, and many on a busy machine; nobody waits when nothing is left.
+const GRACE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(1);
 /// nix has no name for a real-time signal; the last one stands for all of them in the one race that hides which.
 const SOME_REAL_TIME_SIGNAL: i32 = 64;
