@@ -61,7 +61,12 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
         Lineup::Stated => (text, None),
         Lineup::Chosen { text, why } => (text, Some(why)),
         Lineup::Nobody => {
-            let what = format!("{} names no competitor, and no engine is ready here", path.display());
+            let modelless = engines.ready().modelless.join(", ");
+            let none = match modelless.is_empty() {
+                true => "no engine is ready here".to_owned(),
+                false => format!("none that is ready here has a model of its own ({modelless})"),
+            };
+            let what = format!("{} names no competitor, and {none}", path.display());
             return Err(Unusable::Failure(Failure::new(USAGE, what, engines.how_to_begin())));
         }
     };
@@ -117,6 +122,9 @@ impl Loaded {
 
     /// What a person is told of it before it is planned or run.
     pub(crate) fn warn(&self, repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
+        if let Some(why) = &self.lineup {
+            crate::output::note(&format!("note: {why}"));
+        }
         for warning in self.all_warnings(repository, base)? {
             crate::output::note(&format!("warning: {}: {warning}", self.path.display()));
         }
@@ -176,6 +184,7 @@ impl Loaded {
 
     /// Every engine must be ready here before money is spent on any.
     pub(crate) fn check_engines(&self) -> Result<(), Failure> {
+        self.check_doors()?;
         let wrong: Vec<Missing> =
             self.engines_from_outside().into_iter().filter_map(|name| self.engines.missing(name)).collect();
         if let Some(first) = wrong.first() {
