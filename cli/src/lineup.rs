@@ -37,9 +37,7 @@ pub(crate) fn lineup(text: &str, ready: impl FnOnce() -> Ready) -> Lineup {
         return Lineup::Stated;
     }
     let varied = matrix.is_some_and(|matrix| AXES.iter().any(|axis| matrix.contains_key(axis)));
-    let own = document.get("engine").and_then(Item::as_table_like);
-    let mut engines: Vec<String> =
-        own.into_iter().flat_map(|own| own.iter().map(|(name, _)| name.to_owned())).collect();
+    let mut engines = own_engines(&document);
     let modelled = matrix.is_some_and(|matrix| matrix.contains_key("model"));
     let Ready { engines: mut others, modelless } = ready();
     let left_out = if modelled { Vec::new() } else { modelless.clone() };
@@ -64,6 +62,13 @@ pub(crate) fn lineup(text: &str, ready: impl FnOnce() -> Ready) -> Lineup {
         table.insert("approach", value(APPROACHES[..most].iter().copied().collect::<Array>()));
     }
     Lineup::Chosen { text: document.to_string(), why }
+}
+
+/// Those that the packet says the command of; to others it only adds something.
+fn own_engines(document: &DocumentMut) -> Vec<String> {
+    let all = document.get("engine").and_then(Item::as_table_like).into_iter().flat_map(|all| all.iter());
+    let defined = all.filter(|(_, item)| item.as_table_like().is_some_and(|one| one.contains_key("command")));
+    defined.map(|(name, _)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -101,6 +106,8 @@ mod tests {
         assert_eq!(why, "2 engines are here: codex, claude");
         let own = "[engine.mine]\ncommand = [\"x\"]\n";
         assert_eq!(names(&chosen(own, &["codex"]).0), ["mine", "codex"]);
+        let added = "[engine.gemini]\negress = [\"pypi.org:443\"]\n";
+        assert_eq!(names(&chosen(added, &["codex", "claude"]).0), ["codex", "claude"], "what is added brings nobody");
     }
 
     #[test]

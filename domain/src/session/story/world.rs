@@ -194,6 +194,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         },
         competitors: names.iter().map(|name| competitor(name)).collect(),
         engines: BTreeMap::new(),
+        egress: BTreeMap::new(),
         gates: vec![Gate {
             name: "tests".into(),
             kind: GateKind::Test,

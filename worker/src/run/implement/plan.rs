@@ -120,6 +120,15 @@ fn of_manifest(context: &Context, task: &Task, competitor: &Competitor, manifest
         pack,
         provider: Some(provider),
         model: model.map(str::to_owned),
-        egress: Vec::new(),
+        egress: egress(context, task, manifest),
     })
+}
+
+/// What the packet adds for this engine, by whichever of its names.
+fn egress(context: &Context, task: &Task, manifest: &Manifest) -> Vec<String> {
+    let is_this = |name: &str| {
+        engine::find(&context.settings.engines.manifests, name).is_some_and(|one| one.name == manifest.name)
+    };
+    let added = task.packet.egress.iter().filter(|(name, _)| is_this(name));
+    added.flat_map(|(_, places)| places.iter().cloned()).collect()
 }
