@@ -238,3 +238,25 @@ fn only_a_name_at_the_top_of_the_repository_can_be_hidden() {
         assert_eq!((problems.len(), problems[0].line, problems[0].path.as_str()), (1, Some(3), "hide"), "{bad}");
     }
 }
+
+#[test]
+fn what_an_engine_takes_for_its_own_settings_is_hidden_from_it() {
+    let rows: [(&str, &[&str]); 8] = [
+        ("codex", &[".codex"]),
+        ("claude", &[".claude", ".mcp.json"]),
+        ("gemini", &[".gemini"]),
+        ("opencode", &[".opencode", "opencode.json", "opencode.jsonc"]),
+        ("qwen", &[".qwen", ".mcp.json", ".lsp.json", ".env"]),
+        (
+            "aider",
+            &[".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json", ".env", ".aiderignore"],
+        ),
+        ("mini-swe-agent", &["mini.yaml"]),
+        ("kimi", &[".kimi"]),
+    ];
+    for (name, names) in rows {
+        let run = one(name).invocation(&Request { model: Some("m"), ..Request::default() }).unwrap();
+        assert!(names.iter().all(|name| run.hidden.iter().any(|hidden| hidden == name)), "{name}: {:?}", run.hidden);
+    }
+    assert_eq!(rows.len(), built_in().len());
+}
