@@ -148,6 +148,13 @@ impl Known {
         names.map(|name| (name.clone(), lacks(name))).collect()
     }
 
+    /// The engines that are installed here and ask this provider.
+    pub(crate) fn installed_for(&self, provider: &str) -> Vec<&str> {
+        let all = self.engines.manifests.iter().filter(|one| one.provider == provider);
+        let installed = all.filter(|one| self.engines.packs.choose(one, None).is_some());
+        installed.map(|one| one.name.as_str()).collect()
+    }
+
     /// For somebody who has none yet.
     pub(crate) fn how_to_begin(&self) -> String {
         if let Some(name) = self.ready().modelless.first() {
