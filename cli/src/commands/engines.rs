@@ -169,10 +169,11 @@ fn failure(error: PackError) -> Failure {
     let code = match &error {
         PackError::NoRecipe { .. } | PackError::BadVersion(_) => USAGE,
         PackError::NotInstalled(_) => NOT_FOUND,
-        PackError::Fetch { .. } => AGAIN,
+        PackError::Unreachable { .. } => AGAIN,
         PackError::Folder { .. } => NOT_ALLOWED,
         PackError::Machine { .. }
         | PackError::NoClient { .. }
+        | PackError::Fetch { .. }
         | PackError::Broken(_)
         | PackError::Changed { .. }
         | PackError::Io(_) => GENERAL,
