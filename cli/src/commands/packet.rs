@@ -7,8 +7,10 @@ use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::lineup::{Lineup, lineup};
 use crate::userrepo::UserRepo;
-use arena_domain::id::Commit;
+use arena_domain::brief;
+use arena_domain::id::{Commit, SessionId, Tenant};
 use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
+use arena_domain::session::{Contestant, Session};
 use arena_proto::packet::{self, Places, Problem};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -194,6 +196,20 @@ impl Loaded {
         let shut = doors::shut(&self.packet, &self.places, &self.engines);
         let shut: Vec<Problem> = shut.iter().map(|shut| shut.problem(&self.places)).collect();
         if shut.is_empty() { Ok(()) } else { Err(refusal(&self.path, &shut)) }
+    }
+
+    /// What each competitor is told first; a brief that lacks a part is refused before anything runs.
+    pub(crate) fn briefs(&self, base: &Commit) -> Result<Vec<(String, String)>, Failure> {
+        let packet = &self.packet;
+        let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
+        let told = |one: &Contestant| {
+            let composed = brief::compose(packet, one, 1, None).map_err(|incomplete| {
+                let mend = format!("say it in {}", self.path.display());
+                Failure::new(USAGE, incomplete.to_string(), mend)
+            });
+            Ok((one.competitor.name.to_string(), composed?))
+        };
+        session.contestants.iter().map(told).collect()
     }
 
     /// The files that engines name, as one archive; a name may be a folder.
