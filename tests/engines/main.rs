@@ -6,6 +6,7 @@
 mod egress;
 mod hostile;
 mod keys;
+mod login;
 mod money;
 mod naive;
 mod packs;
