@@ -1,7 +1,7 @@
 //! What the broker would refuse to the competitors of a packet, found before anything runs; and what they may cost.
 
 use crate::engines::{Known, Missing};
-use arena_domain::packet::Packet;
+use arena_domain::packet::{Competitor, Packet};
 use arena_proto::packet::{Places, Problem};
 use arena_runtime::config::Price;
 use arena_worker::broker::OpenError;
@@ -31,41 +31,48 @@ impl Shut {
 pub(crate) fn shut(packet: &Packet, places: &Places, known: &Known) -> Vec<Shut> {
     let mut all: Vec<Shut> = Vec::new();
     for (index, one) in packet.competitors.iter().enumerate() {
-        let is_own = packet.engines.contains_key(&one.engine);
-        if !is_own && known.missing(&one.engine).is_some() {
-            continue;
-        }
-        let Some((provider, model)) = known.asks(packet, one) else { continue };
-        let Some(error) = known.refusal(&provider, model.as_deref(), packet.budget.cost_usd.is_some()) else {
-            continue;
+        let one_by_one = places.has(&format!("competitor[{index}]"));
+        let declared =
+            |key: &str| if one_by_one { format!("competitor[{index}].{key}") } else { format!("matrix.{key}") };
+        let shut = match known.lacks_model(packet, one) {
+            Some(missing) => Some(Shut { place: declared("model"), missing, is_wrong: true }),
+            None => refused(packet, one, &declared, known),
         };
-        let declared = |key: &str| {
-            let place = format!("competitor[{index}].{key}");
-            // What is not declared one by one comes of the matrix.
-            if places.has(&place) { place } else { format!("matrix.{key}") }
-        };
-        let of_engine = if is_own { format!("engine.{}.provider", one.engine) } else { declared("engine") };
-        let place = match &error {
-            OpenError::Unpriced { .. } => "budget.cost_usd".to_owned(),
-            OpenError::Model { .. } if one.model.is_some() => declared("model"),
-            OpenError::Model { .. }
-            | OpenError::UnknownProvider { .. }
-            | OpenError::NoCredential { .. }
-            | OpenError::Egress { .. }
-            | OpenError::Trust(_)
-            | OpenError::Io(_) => of_engine,
-        };
-        let is_wrong = matches!(error, OpenError::UnknownProvider { .. });
-        let mend = match (&error, known.nearest_provider(&provider)) {
-            (OpenError::UnknownProvider { .. }, Some(near)) => format!("did you mean \"{near}\"? Or {}", error.mend()),
-            _ => error.mend(),
-        };
-        let missing = Missing { reason: error.to_string(), mend };
-        if !all.iter().any(|shut| shut.place == place && shut.missing == missing) {
-            all.push(Shut { place, missing, is_wrong });
-        }
+        all.extend(
+            shut.filter(|shut| !all.iter().any(|told| told.place == shut.place && told.missing == shut.missing)),
+        );
     }
     all
+}
+
+/// What the broker would say to this competitor, at the place in the packet that it comes of.
+fn refused(packet: &Packet, one: &Competitor, declared: &dyn Fn(&str) -> String, known: &Known) -> Option<Shut> {
+    let is_own = packet.engines.contains_key(&one.engine);
+    if !is_own && known.missing(&one.engine).is_some() {
+        return None;
+    }
+    if let Some(missing) = known.lacks_provider(one).filter(|_| !is_own) {
+        return Some(Shut { place: declared("model"), missing, is_wrong: false });
+    }
+    let (provider, model) = known.asks(packet, one)?;
+    let error = known.refusal(&provider, model.as_deref(), packet.budget.cost_usd.is_some())?;
+    let of_engine = if is_own { format!("engine.{}.provider", one.engine) } else { declared("engine") };
+    let place = match &error {
+        OpenError::Unpriced { .. } => "budget.cost_usd".to_owned(),
+        OpenError::Model { .. } if one.model.is_some() => declared("model"),
+        OpenError::Model { .. }
+        | OpenError::UnknownProvider { .. }
+        | OpenError::NoCredential { .. }
+        | OpenError::Egress { .. }
+        | OpenError::Trust(_)
+        | OpenError::Io(_) => of_engine,
+    };
+    let is_wrong = matches!(error, OpenError::UnknownProvider { .. });
+    let mend = match (&error, known.nearest_provider(&provider)) {
+        (OpenError::UnknownProvider { .. }, Some(near)) => format!("did you mean \"{near}\"? Or {}", error.mend()),
+        _ => error.mend(),
+    };
+    Some(Shut { place, missing: Missing { reason: error.to_string(), mend }, is_wrong })
 }
 
 /// What one run of each competitor may cost, in dollars; `None`: nobody can know.

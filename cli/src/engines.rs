@@ -3,6 +3,7 @@
 use crate::args::Common;
 use crate::embedded::{configuration, engines_folder};
 use crate::failure::{Failure, GENERAL, NOT_FOUND, USAGE};
+use crate::lineup::Ready;
 use arena_domain::packet::{BriefStyle, Competitor, Packet};
 use arena_runtime::config::Price;
 use arena_worker::broker::{self, Broker, OpenError, Readiness};
@@ -42,9 +43,11 @@ impl Known {
     }
 
     /// Engines that could run here now.
-    pub(crate) fn ready(&self) -> Vec<String> {
+    pub(crate) fn ready(&self) -> Ready {
         let all = self.engines.manifests.iter().filter(|one| one.pack.is_some() && self.missing(&one.name).is_none());
-        all.map(|one| one.name.clone()).collect()
+        let (modelless, whole): (Vec<&Manifest>, Vec<&Manifest>) = all.partition(|one| one.needs_model());
+        let names = |all: Vec<&Manifest>| all.into_iter().map(|one| one.name.clone()).collect();
+        Ready { engines: names(whole), modelless: names(modelless) }
     }
 
     /// What this engine still needs here; `None`: it is ready.
@@ -65,6 +68,35 @@ impl Known {
         match self.broker.credential(&one.provider) {
             Readiness::Ready => None,
             Readiness::Missing { reason, mend } => Some(Missing { reason: format!("engine {name}: {reason}"), mend }),
+        }
+    }
+
+    /// A model that a competitor has to name and does not; `None`: it needs none, or names it.
+    pub(crate) fn lacks_model(&self, packet: &Packet, competitor: &Competitor) -> Option<Missing> {
+        if competitor.model.is_some() || packet.engines.contains_key(&competitor.engine) {
+            return None;
+        }
+        let one = find(&self.engines.manifests, &competitor.engine).filter(|one| one.needs_model())?;
+        let reason = format!("is missing: engine {} has no model of its own", one.name);
+        Some(Missing { reason, mend: format!("say which one: {}", self.model_of(one)) })
+    }
+
+    /// An engine for any provider whose model none has; `None`: one has it, or the engine has a provider of its own.
+    pub(crate) fn lacks_provider(&self, competitor: &Competitor) -> Option<Missing> {
+        let one = find(&self.engines.manifests, &competitor.engine).filter(|one| one.serves_any())?;
+        let model = competitor.model.as_deref().or(one.model.as_deref())?;
+        self.broker.provider_of(model).is_none().then(|| Missing {
+            reason: format!("no provider is configured for the model {model}"),
+            mend: "add it to `models` of a [provider.NAME] in the configuration".into(),
+        })
+    }
+
+    /// For a competitor of this engine, by what its provider is configured to have.
+    fn model_of(&self, one: &Manifest) -> String {
+        let provider = self.engines.config.providers.get(&one.provider);
+        match provider.map(|provider| provider.models.as_slice()).unwrap_or_default() {
+            [] => "`model = \"…\"`".to_owned(),
+            models => format!("`model = \"…\"`, one that fits {} of provider {}", models.join(", "), one.provider),
         }
     }
 
@@ -116,8 +148,18 @@ impl Known {
         names.map(|name| (name.clone(), lacks(name))).collect()
     }
 
+    /// The engines that are installed here and ask this provider.
+    pub(crate) fn installed_for(&self, provider: &str) -> Vec<&str> {
+        let all = self.engines.manifests.iter().filter(|one| one.provider == provider);
+        let installed = all.filter(|one| self.engines.packs.choose(one, None).is_some());
+        installed.map(|one| one.name.as_str()).collect()
+    }
+
     /// For somebody who has none yet.
     pub(crate) fn how_to_begin(&self) -> String {
+        if let Some(name) = self.ready().modelless.first() {
+            return format!("name one with its model: [[competitor]] with `engine = \"{name}\"` and `model = \"…\"`");
+        }
         let installed = self.engines.manifests.iter().find(|one| self.engines.packs.choose(one, None).is_some());
         match installed.and_then(|one| self.missing(&one.name)) {
             Some(missing) => missing.mend,

@@ -21,8 +21,15 @@ pub(crate) enum Lineup {
     Nobody,
 }
 
-/// `available` are the engines that could run now, those of the packet itself left out.
-pub(crate) fn lineup(text: &str, available: impl FnOnce() -> Vec<String>) -> Lineup {
+/// Engines that could run now, those of the packet itself left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ready {
+    pub engines: Vec<String>,
+    /// Which take part only where the packet names the models.
+    pub modelless: Vec<String>,
+}
+
+pub(crate) fn lineup(text: &str, ready: impl FnOnce() -> Ready) -> Lineup {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return Lineup::Stated };
     let named = document.get("competitor").is_some();
     let matrix = document.get("matrix").and_then(Item::as_table_like);
@@ -30,17 +37,22 @@ pub(crate) fn lineup(text: &str, available: impl FnOnce() -> Vec<String>) -> Lin
         return Lineup::Stated;
     }
     let varied = matrix.is_some_and(|matrix| AXES.iter().any(|axis| matrix.contains_key(axis)));
-    let own = document.get("engine").and_then(Item::as_table_like);
-    let mut engines: Vec<String> =
-        own.into_iter().flat_map(|own| own.iter().map(|(name, _)| name.to_owned())).collect();
-    let others: Vec<String> = available().into_iter().filter(|name| !engines.contains(name)).collect();
+    let mut engines = own_engines(&document);
+    let modelled = matrix.is_some_and(|matrix| matrix.contains_key("model"));
+    let Ready { engines: mut others, modelless } = ready();
+    let left_out = if modelled { Vec::new() } else { modelless.clone() };
+    others.extend(modelless.into_iter().filter(|_| modelled));
+    others.retain(|name| !engines.contains(name));
     engines.extend(others);
     let (Some(first), many) = (engines.first(), engines.len()) else { return Lineup::Nobody };
-    let why = match (many, varied) {
+    let mut why = match (many, varied) {
         (1, true) => format!("{first} is the only engine here: it competes with itself as [matrix] says"),
         (1, false) => format!("{first} is the only engine here: it competes with itself by approach"),
         (many, _) => format!("{many} engines are here: {}", engines.join(", ")),
     };
+    if !left_out.is_empty() {
+        why += &format!("; left out: {} (without a `model`, which the packet would have to name)", left_out.join(", "));
+    }
     let parallel = document.get("session").and_then(|session| session.get("parallel")).and_then(Item::as_integer);
     let most = parallel.and_then(|many| usize::try_from(many).ok()).unwrap_or(USUAL).clamp(2, APPROACHES.len());
     let table = document.entry("matrix").or_insert_with(|| Item::Table(Table::new()));
@@ -50,6 +62,13 @@ pub(crate) fn lineup(text: &str, available: impl FnOnce() -> Vec<String>) -> Lin
         table.insert("approach", value(APPROACHES[..most].iter().copied().collect::<Array>()));
     }
     Lineup::Chosen { text: document.to_string(), why }
+}
+
+/// Those that the packet says the command of; to others it only adds something.
+fn own_engines(document: &DocumentMut) -> Vec<String> {
+    let all = document.get("engine").and_then(Item::as_table_like).into_iter().flat_map(|all| all.iter());
+    let defined = all.filter(|(_, item)| item.as_table_like().is_some_and(|one| one.contains_key("command")));
+    defined.map(|(name, _)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -62,14 +81,18 @@ mod tests {
         [[gate]]\nname = \"tests\"\nkind = \"test\"\nrun = \"make test\"\n";
 
     fn chosen(more: &str, available: &[&str]) -> (Packet, String) {
-        let available: Vec<String> = available.iter().map(|name| (*name).to_owned()).collect();
-        match lineup(&format!("{BODY}{more}"), || available) {
+        match lineup(&format!("{BODY}{more}"), || ready(available, &[])) {
             Lineup::Chosen { text, why } => {
                 assert!(text.contains("title = \"t\"   # kept"), "{text}");
                 (arena_proto::packet::parse(&text).unwrap().packet, why)
             }
             other @ (Lineup::Stated | Lineup::Nobody) => panic!("{other:?}"),
         }
+    }
+
+    fn ready(engines: &[&str], modelless: &[&str]) -> Ready {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Ready { engines: owned(engines), modelless: owned(modelless) }
     }
 
     fn names(packet: &Packet) -> Vec<String> {
@@ -83,6 +106,8 @@ mod tests {
         assert_eq!(why, "2 engines are here: codex, claude");
         let own = "[engine.mine]\ncommand = [\"x\"]\n";
         assert_eq!(names(&chosen(own, &["codex"]).0), ["mine", "codex"]);
+        let added = "[engine.gemini]\negress = [\"pypi.org:443\"]\n";
+        assert_eq!(names(&chosen(added, &["codex", "claude"]).0), ["codex", "claude"], "what is added brings nobody");
     }
 
     #[test]
@@ -99,9 +124,24 @@ mod tests {
 
     #[test]
     fn what_the_packet_states_is_left_alone_and_nobody_is_nobody() {
-        assert_eq!(lineup(BODY, Vec::new), Lineup::Nobody);
+        assert_eq!(lineup(BODY, Ready::default), Lineup::Nobody);
         for stated in ["[[competitor]]\nengine = \"claude\"\n", "[matrix]\nengine = [\"claude\"]\n", "[matrix"] {
-            assert_eq!(lineup(&format!("{BODY}{stated}"), || vec!["codex".to_owned()]), Lineup::Stated, "{stated}");
+            assert_eq!(lineup(&format!("{BODY}{stated}"), || ready(&["codex"], &[])), Lineup::Stated, "{stated}");
         }
+    }
+
+    #[test]
+    fn an_engine_without_a_model_takes_part_where_the_packet_names_one_and_is_said_to_be_left_out_elsewhere() {
+        let mixed = |more: &str| match lineup(&format!("{BODY}{more}"), || ready(&["codex"], &["qwen"])) {
+            Lineup::Chosen { text, why } => (names(&arena_proto::packet::parse(&text).unwrap().packet), why),
+            other @ (Lineup::Stated | Lineup::Nobody) => panic!("{other:?}"),
+        };
+        let (who, why) = mixed("");
+        assert_eq!(who, ["codex-minimal", "codex-robust", "codex-iterative"]);
+        assert!(why.ends_with("; left out: qwen (without a `model`, which the packet would have to name)"), "{why}");
+        let (who, why) = mixed("[matrix]\nmodel = [\"gpt-5.5\"]\n");
+        assert_eq!(who, ["codex-gpt-5.5", "qwen-gpt-5.5"]);
+        assert_eq!(why, "2 engines are here: codex, qwen");
+        assert_eq!(lineup(BODY, || ready(&[], &["qwen"])), Lineup::Nobody);
     }
 }

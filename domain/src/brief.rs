@@ -3,6 +3,9 @@
 mod style;
 #[cfg(test)]
 mod tests;
+mod whole;
+
+pub use whole::Incomplete;
 
 use style::{Heading, Part};
 
@@ -12,8 +15,19 @@ use crate::packet::{Competitor, DEFAULT_FORBIDDEN, Kpi, Packet, Verbosity};
 use crate::session::{Contestant, RoundRecord};
 use std::fmt::Write;
 
-/// The brief of one round; from the second on with the figures of the rounds before.
-pub fn compose(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
+/// The brief of one round; from the second on with the figures of the rounds before. One that lacks a part is none, so that
+/// nobody is paid for it.
+pub fn compose(
+    packet: &Packet,
+    contestant: &Contestant,
+    round: u32,
+    base: Option<&Evaluated>,
+) -> Result<String, Incomplete> {
+    let text = text(packet, contestant, round, base);
+    whole::check(packet, contestant, &text).map(|()| text)
+}
+
+fn text(packet: &Packet, contestant: &Contestant, round: u32, base: Option<&Evaluated>) -> String {
     let competitor = &contestant.competitor;
     let mut text = format!("# {}\n\n{}\n", packet.title, packet.goal);
     for Heading { part, title, lead } in style::headings(packet.brief_style(&competitor.engine)) {
@@ -48,19 +62,16 @@ fn content(part: Part, packet: &Packet, contestant: &Contestant, base: Option<&E
         Part::Gates => (gates(packet), true),
         Part::Kpis => (kpis(packet), true),
         Part::Approach => (competitor.directive().map(str::to_owned).into_iter().collect(), false),
-        Part::Report if competitor.verbosity == Verbosity::Detailed => {
-            let ask = "Say what you found, what you changed and why, what you tried and dropped, and what remains.";
-            (vec![ask.to_owned()], false)
-        }
-        Part::Report => {
-            (vec!["End with at most five short lines: what you changed, and what is risky.".to_owned()], false)
-        }
+        Part::Report => (vec![report(competitor).to_owned()], false),
         Part::SoFar => (history(packet, contestant, base), false),
-        Part::Rule => {
-            let rule = "Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on the \
-                        base's own tests and harness; what lies outside the scope is put back.";
-            (vec![rule.to_owned()], false)
-        }
+        Part::Rule => (vec![style::RULE.to_owned()], false),
+    }
+}
+
+fn report(competitor: &Competitor) -> &'static str {
+    match competitor.verbosity {
+        Verbosity::Concise => style::REPORT,
+        Verbosity::Detailed => style::REPORT_DETAILED,
     }
 }
 

@@ -45,7 +45,10 @@ pub struct Packet {
     pub brief: BriefSection,
     pub scope: Scope,
     pub competitors: Vec<Competitor>,
+    /// Those that the packet defines itself.
     pub engines: BTreeMap<String, Engine>,
+    /// `host:port` that others may reach through the broker beside their provider, by the names the packet uses.
+    pub egress: BTreeMap<String, Vec<String>>,
     pub gates: Vec<Gate>,
     pub harness: Option<Harness>,
     pub kpis: Vec<Kpi>,

@@ -4,6 +4,7 @@
 
 mod build;
 mod competitors;
+mod engines;
 pub mod keys;
 mod limits;
 mod measures;
@@ -16,7 +17,7 @@ mod section;
 mod shape;
 mod value;
 
-pub use competitors::BUILT_IN_ENGINES;
+pub use engines::BUILT_IN_ENGINES;
 pub use places::Places;
 pub use problem::Problem;
 pub use value::{duration, percentage, size};

@@ -5,5 +5,6 @@ mod adopt;
 mod begin;
 mod look;
 mod mends;
+mod models;
 mod prices;
 mod streams;

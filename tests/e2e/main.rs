@@ -2,6 +2,7 @@
 
 mod commands;
 mod demo;
+mod deploying;
 mod egress;
 mod engines;
 mod fallback;

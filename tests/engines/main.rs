@@ -3,8 +3,10 @@
 //! The packs come from `ARENA_TEST_ENGINES` or `target/engines`, which `deploy/engines` fills; a pack that is missing
 //! is a skip by name.
 
+mod egress;
 mod hostile;
 mod keys;
+mod login;
 mod money;
 mod naive;
 mod packs;

@@ -48,11 +48,25 @@ impl Stage {
         let model = Model::start(scripts);
         model.require_key(&key);
         let mut world = World::new();
-        let config = world.repo.join("../worker.toml");
+        let config = config(&world);
         std::fs::write(&config, configuration(&model, broker)).expect("a configuration");
         let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         world.env = vec![said("ARENA_CONFIG", config.to_str().expect("a path")), said(KEY_VARIABLE, &key)];
         Self { world, model, key }
+    }
+
+    /// The same, where openai is asked by the login of codex that lies in this home, under a path without a version.
+    pub fn of_login(home: &Path, token: &str, scripts: Vec<Script>) -> Self {
+        let mut stage = Self::set("", scripts);
+        let (config, url) = (config(&stage.world), stage.model.url());
+        let text = std::fs::read_to_string(&config).expect("a configuration");
+        let by_key = format!("[provider.openai]\nupstream = \"{url}\"\nkey_env = \"{KEY_VARIABLE}\"");
+        let by_login = format!("[provider.openai]\nupstream = \"{url}/backend-api/codex\"\nlogin = \"codex\"");
+        assert!(text.contains(&by_key), "{text}");
+        std::fs::write(&config, text.replace(&by_key, &by_login)).expect("a configuration");
+        stage.model.require_key(token);
+        stage.world.env.push(("HOME".to_owned(), home.to_str().expect("a path").to_owned()));
+        stage
     }
 
     pub fn run(&self, packet: &Packet) -> Output {
@@ -60,6 +74,10 @@ impl Stage {
         // A table has more competitors than Arena runs without asking.
         self.world.arena(&["run", "arena.toml", "--json", "--yes"])
     }
+}
+
+fn config(world: &World) -> PathBuf {
+    world.repo.join("../worker.toml")
 }
 
 fn configuration(model: &Model, broker: &str) -> String {

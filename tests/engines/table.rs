@@ -230,6 +230,13 @@ fn opencode_is_stopped_by_its_budget_and_by_its_time() {
 }
 
 #[test]
+fn qwen_is_stopped_by_its_budget_and_by_its_time() {
+    if ready("qwen_is_stopped", &["qwen"]) {
+        bounded(|| limits_stop("qwen"));
+    }
+}
+
+#[test]
 fn codex_is_run_again_when_its_broker_goes() {
     if ready("codex_is_run_again", &["codex"]) {
         bounded(|| broker_goes("codex"));
@@ -254,5 +261,12 @@ fn gemini_is_run_again_when_its_broker_goes() {
 fn opencode_is_run_again_when_its_broker_goes() {
     if ready("opencode_is_run_again", &["opencode"]) {
         bounded(|| broker_goes("opencode"));
+    }
+}
+
+#[test]
+fn qwen_is_run_again_when_its_broker_goes() {
+    if ready("qwen_is_run_again", &["qwen"]) {
+        bounded(|| broker_goes("qwen"));
     }
 }

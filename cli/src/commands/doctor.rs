@@ -9,14 +9,39 @@ use crate::output;
 use arena_runtime::config::Workspaces;
 use arena_worker::workspace::Backend;
 use arena_worker::{cache, space};
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Good,
+    /// Not there, and nothing that is there needs it.
+    Absent,
+    Bad,
+}
+
 struct Finding {
     what: &'static str,
-    good: bool,
+    state: State,
     text: String,
-    mend: &'static str,
+    mend: Cow<'static, str>,
+}
+
+impl From<bool> for State {
+    fn from(good: bool) -> Self {
+        if good { Self::Good } else { Self::Bad }
+    }
+}
+
+impl State {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "ok  ",
+            Self::Absent => "none",
+            Self::Bad => "BAD ",
+        }
+    }
 }
 
 /// Docker before this has known ways out of its containers.
@@ -30,20 +55,21 @@ pub(super) async fn doctor(common: &Common) -> Done {
     findings.extend(state(common));
     findings.extend(engines(common));
     findings.extend(docker(common).await);
-    let good = findings.iter().all(|one| one.good);
+    let good = findings.iter().all(|one| one.state != State::Bad);
     if common.json {
         let rows: Vec<_> = findings
             .iter()
             .map(|one| {
-                let mend = Some(one.mend).filter(|_| !one.good);
-                serde_json::json!({ "what": one.what, "ok": one.good, "text": one.text, "mend": mend })
+                let ok = one.state == State::Good;
+                let mend = Some(&one.mend).filter(|_| !ok);
+                serde_json::json!({ "what": one.what, "ok": ok, "text": one.text, "mend": mend })
             })
             .collect();
         output::json(&serde_json::json!({ "ok": good, "findings": rows }));
     } else {
         for one in &findings {
-            output::line(&format!("{} {:<10} {}", if one.good { "ok  " } else { "BAD " }, one.what, one.text));
-            if !one.good {
+            output::line(&format!("{} {:<10} {}", one.state.mark(), one.what, one.text));
+            if one.state != State::Good {
                 output::line(&format!("     mend:      {}", one.mend));
             }
         }
@@ -69,12 +95,12 @@ fn version(text: &str) -> Option<(u32, u32)> {
 fn git() -> Finding {
     let text = said("git", &["--version"]).unwrap_or_else(|| "not found".into());
     let good = version(&text).is_some_and(|held| held >= GIT_FLOOR);
-    Finding { what: "git", good, text, mend: "install git 2.38 or newer: `apt-get install git`" }
+    Finding::new("git", good, text, "install git 2.38 or newer: `apt-get install git`")
 }
 
 fn tool(name: &'static str, mend: &'static str) -> Finding {
     let text = said(name, &["-V"]);
-    Finding { what: name, good: text.is_some(), text: text.unwrap_or_else(|| "not found".into()), mend }
+    Finding::new(name, text.is_some(), text.unwrap_or_else(|| "not found".into()), mend)
 }
 
 /// What competitors would work on, and what that needs of this machine beside Docker.
@@ -86,14 +112,11 @@ fn workspaces(common: &Common) -> Vec<Finding> {
             let good = rustix::process::geteuid().is_root();
             let text = if good { "overlay" } else { "overlay, but not root" };
             let mend = "run with sudo, or set worker.workspaces = \"auto\"";
-            vec![
-                Finding { what: "workspaces", good, text: text.into(), mend },
-                tool("mkfs.ext4", "apt-get install e2fsprogs"),
-            ]
+            vec![Finding::new("workspaces", good, text, mend), tool("mkfs.ext4", "apt-get install e2fsprogs")]
         }
         Backend::Volume => {
             let text = "volume: each tree is copied into memory; overlays need root and loop devices";
-            vec![Finding { what: "workspaces", good: true, text: text.into(), mend: "" }]
+            vec![Finding::new("workspaces", true, text, "")]
         }
     }
 }
@@ -101,19 +124,14 @@ fn workspaces(common: &Common) -> Vec<Finding> {
 fn cgroups() -> Finding {
     let two = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = if two { "version 2" } else { "version 1" };
-    Finding {
-        what: "cgroups",
-        good: Path::new("/sys/fs/cgroup").is_dir(),
-        text: text.into(),
-        mend: "mount /sys/fs/cgroup",
-    }
+    Finding::new("cgroups", Path::new("/sys/fs/cgroup").is_dir(), text, "mount /sys/fs/cgroup")
 }
 
 fn state(common: &Common) -> Vec<Finding> {
     let folder = match state_folder(common) {
         Ok(folder) => folder,
         Err(failure) => {
-            return vec![Finding { what: "state", good: false, text: failure.what, mend: "give one: `--state DIR`" }];
+            return vec![Finding::new("state", false, failure.what, "give one: `--state DIR`")];
         }
     };
     let free = space::free(&folder).unwrap_or(0);
@@ -123,58 +141,69 @@ fn state(common: &Common) -> Vec<Finding> {
     let _ = std::fs::remove_file(folder.join(".probe"));
     let config = configuration(common);
     vec![
-        Finding {
-            what: "state",
-            good: room && probe.is_ok(),
-            text: probe.map_or_else(|error| format!("{text}: {error}"), |()| text.clone()),
-            mend: "free some space there, or give another: `--state DIR`",
-        },
-        Finding {
-            what: "kept",
-            good: true,
-            text: format!(
+        Finding::new(
+            "state",
+            room && probe.is_ok(),
+            probe.map_or_else(|error| format!("{text}: {error}"), |()| text.clone()),
+            "free some space there, or give another: `--state DIR`",
+        ),
+        Finding::new(
+            "kept",
+            true,
+            format!(
                 "bases and setups of {} MiB (at most {} MiB stay)",
                 cache::held(&folder.join("worker")) >> 20,
                 cache::KEPT >> 20
             ),
-            mend: "",
-        },
-        Finding {
-            what: "config",
-            good: config.is_ok(),
-            text: config.map_or_else(|failure| failure.what, |_| "read".into()),
-            mend: "correct the file that the text names",
-        },
+            "",
+        ),
+        Finding::new(
+            "config",
+            config.is_ok(),
+            config.map_or_else(|failure| failure.what, |_| "read".into()),
+            "correct the file that the text names",
+        ),
     ]
 }
 
-/// No engine and no key is no fault: a packet may bring engines of its own.
 fn engines(common: &Common) -> Vec<Finding> {
     let mend = "correct the file that the text names";
     let known = match Known::read(common) {
         Ok(known) => known,
-        Err(failure) => return vec![Finding { what: "engines", good: false, text: failure.what, mend }],
+        Err(failure) => return vec![Finding::new("engines", false, failure.what, mend)],
     };
-    let mut findings = vec![Finding { what: "engines", good: true, text: known.summary(), mend }];
+    let mut findings = vec![Finding::new("engines", true, known.summary(), mend)];
     for pack in known.engines.manifests.iter().flat_map(|one| known.engines.packs.versions(&one.name)) {
         if let Err(error) = pack.check(None) {
-            let text = format!("{error}; {}", error.mend());
-            findings.push(Finding { what: "engines", good: false, text, mend: "the command that the text names" });
+            findings.push(Finding::new("engines", false, error.to_string(), error.mend()));
         }
     }
-    for (name, lacks) in known.providers() {
-        let text = match lacks {
-            None => format!("{name}: ready"),
-            Some(Missing { reason, mend }) => format!("{name}: {reason}; {mend}"),
-        };
-        findings.push(Finding { what: "provider", good: true, text, mend: "" });
-    }
+    findings.extend(known.providers().into_iter().map(|(name, lacks)| provider(&known, &name, lacks)));
     findings
+}
+
+/// No key is no fault as long as no engine that is here wants it: a packet may bring engines of its own.
+fn provider(known: &Known, name: &str, lacks: Option<Missing>) -> Finding {
+    let Some(Missing { reason, mend }) = lacks else {
+        return Finding::new("provider", true, format!("{name}: ready"), "");
+    };
+    let wanting = known.installed_for(name);
+    let (state, whom) = match wanting.is_empty() {
+        true => (State::Absent, String::new()),
+        false => (State::Bad, format!(", and so none of {} can run", wanting.join(", "))),
+    };
+    Finding { what: "provider", state, text: format!("{name}: {reason}{whom}"), mend: mend.into() }
+}
+
+impl Finding {
+    fn new(what: &'static str, good: bool, text: impl Into<String>, mend: impl Into<Cow<'static, str>>) -> Self {
+        Self { what, state: good.into(), text: text.into(), mend: mend.into() }
+    }
 }
 
 async fn docker(common: &Common) -> Vec<Finding> {
     let mend = "`apt-get install docker.io`, then start it: `systemctl start docker`, or `dockerd &` by hand";
-    let bad = |text: String| vec![Finding { what: "docker", good: false, text, mend }];
+    let bad = |text: String| vec![Finding::new("docker", false, text, mend)];
     let embedded = match Embedded::open(common).await {
         Ok(embedded) => embedded,
         Err(failure) => return bad(format!("not asked: {}", failure.what)),
@@ -187,12 +216,12 @@ async fn docker(common: &Common) -> Vec<Finding> {
     let good = version(&text).is_some_and(|held| held >= DOCKER_FLOOR);
     let image = docker.image_id("arena/base").await;
     vec![
-        Finding { what: "docker", good, text, mend: "update Docker to 20.10 or newer" },
-        Finding {
-            what: "image",
-            good: image.is_ok(),
-            text: image.unwrap_or_else(|error| error.to_string()),
-            mend: "make it: `deploy/image`",
-        },
+        Finding::new("docker", good, text, "update Docker to 20.10 or newer"),
+        Finding::new(
+            "image",
+            image.is_ok(),
+            image.unwrap_or_else(|error| error.to_string()),
+            "make it: `deploy/image`",
+        ),
     ]
 }

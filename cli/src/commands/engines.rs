@@ -68,12 +68,13 @@ fn list(common: &Common, known: &Known, path: Option<&Path>) -> Done {
 /// One line for each version, or one that says how to have it.
 fn rows(one: &Manifest, packs: &[Pack]) -> Vec<String> {
     let start = format!("{:<16} {:<10}", one.name, one.provider);
+    let model = if one.needs_model() { "; its competitors must name a `model`" } else { "" };
     if packs.is_empty() {
-        return vec![format!("{start} not installed: {}", one.how_to_install())];
+        return vec![format!("{start} not installed: {}{model}", one.how_to_install())];
     }
     let row = |pack: &Pack| {
         let tested = if one.is_tested(&pack.record.version) { "tested".to_owned() } else { untested(one) };
-        format!("{start} {:<12} {:>5} MiB  {tested}", pack.record.version, pack.record.bytes >> 20)
+        format!("{start} {:<12} {:>5} MiB  {tested}{model}", pack.record.version, pack.record.bytes >> 20)
     };
     packs.iter().map(row).collect()
 }
@@ -100,6 +101,8 @@ fn document(one: &Manifest, packs: &[Pack]) -> Value {
         "title": one.title,
         "aliases": one.aliases,
         "provider": one.provider,
+        "model": one.model,
+        "needs_model": one.needs_model(),
         "origin": one.origin.as_ref().map_or("built-in".to_owned(), |path| path.display().to_string()),
         "installed": !packs.is_empty(),
         "versions": versions,
@@ -166,10 +169,11 @@ fn failure(error: PackError) -> Failure {
     let code = match &error {
         PackError::NoRecipe { .. } | PackError::BadVersion(_) => USAGE,
         PackError::NotInstalled(_) => NOT_FOUND,
-        PackError::Fetch { .. } => AGAIN,
+        PackError::Unreachable { .. } => AGAIN,
         PackError::Folder { .. } => NOT_ALLOWED,
         PackError::Machine { .. }
         | PackError::NoClient { .. }
+        | PackError::Fetch { .. }
         | PackError::Broken(_)
         | PackError::Changed { .. }
         | PackError::Io(_) => GENERAL,

@@ -7,8 +7,10 @@ use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::lineup::{Lineup, lineup};
 use crate::userrepo::UserRepo;
-use arena_domain::id::Commit;
+use arena_domain::brief;
+use arena_domain::id::{Commit, SessionId, Tenant};
 use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
+use arena_domain::session::{Contestant, Session};
 use arena_proto::packet::{self, Places, Problem};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -61,7 +63,12 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
         Lineup::Stated => (text, None),
         Lineup::Chosen { text, why } => (text, Some(why)),
         Lineup::Nobody => {
-            let what = format!("{} names no competitor, and no engine is ready here", path.display());
+            let modelless = engines.ready().modelless.join(", ");
+            let none = match modelless.is_empty() {
+                true => "no engine is ready here".to_owned(),
+                false => format!("none that is ready here has a model of its own ({modelless})"),
+            };
+            let what = format!("{} names no competitor, and {none}", path.display());
             return Err(Unusable::Failure(Failure::new(USAGE, what, engines.how_to_begin())));
         }
     };
@@ -117,6 +124,9 @@ impl Loaded {
 
     /// What a person is told of it before it is planned or run.
     pub(crate) fn warn(&self, repository: &UserRepo, base: &Commit) -> Result<(), Failure> {
+        if let Some(why) = &self.lineup {
+            crate::output::note(&format!("note: {why}"));
+        }
         for warning in self.all_warnings(repository, base)? {
             crate::output::note(&format!("warning: {}: {warning}", self.path.display()));
         }
@@ -176,6 +186,7 @@ impl Loaded {
 
     /// Every engine must be ready here before money is spent on any.
     pub(crate) fn check_engines(&self) -> Result<(), Failure> {
+        self.check_doors()?;
         let wrong: Vec<Missing> =
             self.engines_from_outside().into_iter().filter_map(|name| self.engines.missing(name)).collect();
         if let Some(first) = wrong.first() {
@@ -185,6 +196,20 @@ impl Loaded {
         let shut = doors::shut(&self.packet, &self.places, &self.engines);
         let shut: Vec<Problem> = shut.iter().map(|shut| shut.problem(&self.places)).collect();
         if shut.is_empty() { Ok(()) } else { Err(refusal(&self.path, &shut)) }
+    }
+
+    /// What each competitor is told first; a brief that lacks a part is refused before anything runs.
+    pub(crate) fn briefs(&self, base: &Commit) -> Result<Vec<(String, String)>, Failure> {
+        let packet = &self.packet;
+        let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
+        let told = |one: &Contestant| {
+            let composed = brief::compose(packet, one, 1, None).map_err(|incomplete| {
+                let mend = format!("say it in {}", self.path.display());
+                Failure::new(USAGE, incomplete.to_string(), mend)
+            });
+            Ok((one.competitor.name.to_string(), composed?))
+        };
+        session.contestants.iter().map(told).collect()
     }
 
     /// The files that engines name, as one archive; a name may be a folder.

@@ -4,10 +4,8 @@ use super::{Done, packet};
 use crate::args::Common;
 use crate::doors;
 use crate::output;
-use arena_domain::brief;
-use arena_domain::id::{Commit, SessionId, Tenant};
+use arena_domain::id::{Commit, SessionId};
 use arena_domain::packet::Packet;
-use arena_domain::session::Session;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,13 +20,7 @@ pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
     let (repository, base) = loaded.base()?;
     loaded.warn(&repository, &base)?;
     loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
-    let packet = &loaded.packet;
-    let session = Session::new(SessionId::new("plan"), Tenant::local(), packet.clone(), base.clone());
-    let briefs: Vec<(String, String)> = session
-        .contestants
-        .iter()
-        .map(|one| (one.competitor.name.to_string(), brief::compose(packet, one, 1, None)))
-        .collect();
+    let (packet, briefs) = (&loaded.packet, loaded.briefs(&base)?);
     let costs = doors::costs(packet, &loaded.engines);
     if common.json {
         output::json(&document(packet, &base, &briefs, &costs));

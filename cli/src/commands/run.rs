@@ -30,13 +30,15 @@ const QUIET_LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
-    let loaded = packet::load_to_run(common, path)?;
+    let mut loaded = packet::load_to_run(common, path)?;
     loaded.check_engines()?;
     let files = loaded.files()?;
     loaded.check_machine()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
     loaded.warn(&repository, &base)?;
+    loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
+    loaded.briefs(&base)?;
     let embedded = Embedded::open(common).await?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
@@ -56,7 +58,7 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
         contextual: loaded.packet.found.contextual.iter().cloned().collect(),
-        codebase: repository.codebase(&base, loaded.packet.holdout())?,
+        codebase: loaded.packet.found.codebase.clone(),
     };
     let hold = embedded.hold(&id)?;
     embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;

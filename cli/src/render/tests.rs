@@ -50,6 +50,7 @@ fn packet() -> Packet {
         },
         competitors: Vec::new(),
         engines: BTreeMap::new(),
+        egress: BTreeMap::new(),
         gates: Vec::new(),
         harness: None,
         kpis: vec![kpi],

@@ -2,6 +2,12 @@
 
 use crate::packet::BriefStyle;
 
+pub(super) const RULE: &str = "Make one coherent change in the working directory and stop. It is judged in a fresh sandbox on \
+                               the base's own tests and harness; what lies outside the scope is put back.";
+pub(super) const REPORT: &str = "End with at most five short lines: what you changed, and what is risky.";
+pub(super) const REPORT_DETAILED: &str =
+    "Say what you found, what you changed and why, what you tried and dropped, and what remains.";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Task,

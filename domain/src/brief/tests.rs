@@ -6,13 +6,12 @@ use crate::packet::{Gate, GateKind};
 use crate::session::story::world::*;
 
 fn told(packet: &Packet) -> String {
-    compose(packet, &World::new(packet.clone()).session.contestants[0], 1, None)
+    compose(packet, &World::new(packet.clone()).session.contestants[0], 1, None).unwrap()
 }
 
 #[test]
 fn the_first_brief_is_whole() {
     let mut packet = packet(&["a"]);
-    packet.brief.acceptance = vec!["sums are right".into()];
     packet.brief.constraints = vec!["no new dependency".into()];
     packet.kpis[0].target = Some(5.0);
     packet.kpis[0].guard = Some(0.02);
@@ -152,4 +151,72 @@ fn what_was_put_back_is_told_in_the_next_round() {
     world.settle("a/1/implement", crate::outcome::Outcome::Implemented(left));
     world.settle("a/1/evaluate", figures(0.8));
     assert!(world.brief("a/2/implement").contains("  put back, outside the scope: Cargo.toml\n"));
+}
+
+/// All that a packet can say, in its second round.
+fn second_round() -> (Packet, Contestant) {
+    let mut packet = packet(&["a"]);
+    packet.brief.constraints = vec!["no new dependency".into()];
+    packet.brief.optimize_for = vec!["stability".into()];
+    packet.brief.targets = vec!["src/sums.rs".into()];
+    packet.brief.context = vec!["docs/sums.md".into()];
+    packet.scope.forbidden = vec!["src/generated/**".into()];
+    packet.found.codebase = vec!["src/: 3 files (3 .rs)".into()];
+    packet.competitors[0].approach = Some("minimal".into());
+    let mut world = World::begun(packet.clone());
+    world.round("a", 1, 0.9);
+    (packet, world.session.contestants[0].clone())
+}
+
+#[test]
+fn a_brief_from_which_any_section_or_fact_is_gone_is_no_brief() {
+    let (mut packet, contestant) = second_round();
+    for contextual in [false, true] {
+        if contextual {
+            packet.found.contextual.insert(packet.competitors[0].engine.clone());
+        }
+        let whole = compose(&packet, &contestant, 2, None).unwrap();
+        let sections: Vec<&str> = whole.split("\n## ").collect();
+        assert_eq!(sections.len(), 15, "{whole}");
+        for gone in 0..sections.len() {
+            let rest: Vec<&str> =
+                sections.iter().enumerate().filter(|(place, _)| *place != gone).map(|(_, text)| *text).collect();
+            let text = rest.join("\n## ");
+            assert!(whole::check(&packet, &contestant, &text).is_err(), "nobody misses: {}", sections[gone]);
+        }
+        let rows = [
+            ("Faster sums", "session.title"),
+            ("sums are right", "brief.acceptance"),
+            ("src/**", "scope.allowed"),
+            ("src/generated/**", "scope.forbidden"),
+            ("make check", "gate"),
+            ("odd", "harness"),
+            ("Round 1: ", "what the rounds before came to"),
+        ];
+        for (fact, part) in rows {
+            let lacking = whole::check(&packet, &contestant, &whole.replace(fact, "")).unwrap_err();
+            assert!(lacking.parts.contains(&part), "{fact}: {lacking}");
+        }
+    }
+}
+
+#[test]
+fn a_session_whose_brief_lacks_a_part_runs_nothing() {
+    type Change = fn(&mut Packet);
+    let rows: [(Change, &str); 5] = [
+        (|packet| packet.brief.specification.clear(), "brief.specification"),
+        (|packet| packet.brief.acceptance.clear(), "brief.acceptance"),
+        (|packet| packet.brief.acceptance = vec![" ".into()], "brief.acceptance"),
+        (|packet| packet.scope.allowed.clear(), "scope.allowed"),
+        (|packet| packet.goal = "\n".into(), "session.goal"),
+    ];
+    for (change, part) in rows {
+        let mut packet = packet(&["a", "b"]);
+        change(&mut packet);
+        let world = World::submitted(packet);
+        assert!(world.jobs.is_empty(), "{part}: nothing is paid for, not even the base");
+        let standing = world.standing();
+        assert_eq!(standing.status, crate::standing::Status::Failed);
+        assert_eq!(standing.reason, format!("the brief of a lacks {part}; nothing was run"));
+    }
 }

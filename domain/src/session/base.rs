@@ -2,6 +2,7 @@
 
 use super::compete::describe;
 use super::{Effect, NoticeKind, PendingKind, Phase, Play, Session, notice};
+use crate::brief;
 use crate::job::Work;
 use crate::outcome::{Evaluated, Outcome};
 use crate::standing::Status;
@@ -9,6 +10,11 @@ use crate::standing::Status;
 impl Session {
     pub(super) fn begin(&mut self, effects: &mut Vec<Effect>) {
         self.phase = Phase::Running;
+        // Nothing is run for a session that could not tell its engines what to do.
+        let mut briefs = self.contestants.iter().map(|one| brief::compose(&self.packet, one, 1, None));
+        if let Some(incomplete) = briefs.find_map(Result::err) {
+            return self.fail(&format!("{incomplete}; nothing was run"), effects);
+        }
         let many = self.contestants.len();
         effects.push(notice(NoticeKind::Started, format!("{many} competitors at {}", self.base)));
         self.enqueue(None, 0, PendingKind::Evaluate, Work::Evaluate { tree: None, holdout: false }, effects);

@@ -176,7 +176,10 @@ impl Session {
 
     pub(super) fn next_round(&mut self, index: usize, round: u32, effects: &mut Vec<Effect>) {
         let contestant = &self.contestants[index];
-        let brief = brief::compose(&self.packet, contestant, round, self.base_evaluated.as_ref());
+        let brief = match brief::compose(&self.packet, contestant, round, self.base_evaluated.as_ref()) {
+            Ok(brief) => brief,
+            Err(incomplete) => return self.rest(index, &incomplete.to_string(), effects),
+        };
         let work = Work::Implement { brief, parent: self.parent(contestant) };
         self.contestants[index].play = Play::Implementing(round);
         self.enqueue(Some(index), round, PendingKind::Implement, work, effects);

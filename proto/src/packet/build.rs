@@ -4,7 +4,7 @@ use arena_domain::packet::{BriefSection, Budget, Found, History, Language, Mode,
 
 use super::problem::{Problem, Sink, Spot};
 use super::section::Section;
-use super::{competitors, measures, paths};
+use super::{competitors, engines, measures, paths};
 
 /// Shorter specifications leave an engine to guess.
 const LEAST_SPECIFICATION: usize = 20;
@@ -21,6 +21,7 @@ const MODES: [(&str, Mode); 4] =
 pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
     let session = root.table("session");
     placeholders(&session, &["title", "goal"], sink);
+    let engines::Engines { own, egress } = engines::engines(root, sink);
     Packet {
         title: stated(&session, "title"),
         goal: stated(&session, "goal"),
@@ -33,7 +34,8 @@ pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
         brief: brief(&root.table("brief"), sink),
         scope: paths::scope(root, sink),
         competitors: competitors::competitors(root, sink),
-        engines: competitors::engines(root, sink),
+        engines: own,
+        egress,
         gates: measures::gates(root, sink),
         harness: measures::harness(root, sink),
         kpis: measures::kpis(root, sink),
@@ -155,7 +157,7 @@ fn sandbox(section: &Section<'_>, sink: &mut Sink) -> Sandbox {
         pids: section.whole("pids").unwrap_or(usual.pids),
         history: section.choice("history", &histories).unwrap_or(usual.history),
         setup: section.owned("setup").or(usual.setup),
-        egress: competitors::egress(section, sink),
+        egress: engines::egress(section, sink),
     }
 }
 

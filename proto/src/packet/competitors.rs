@@ -1,54 +1,21 @@
-//! Who takes part: `[engine.NAME]`, `[[competitor]]` and the product of `[matrix]`, under unique names.
+//! Who takes part: `[[competitor]]` and the product of `[matrix]`, under unique names.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use arena_domain::id::CompetitorName;
-use arena_domain::packet::{BriefStyle, Competitor, Engine, MAX_COMPETITORS, Verbosity};
+use arena_domain::packet::{Competitor, MAX_COMPETITORS, Verbosity};
 
+use super::engines;
 use super::nearest;
 use super::paths;
 use super::problem::{Sink, Spot};
 use super::section::{Entry, Section};
-
-/// Engines that a packet may name without defining them.
-pub const BUILT_IN_ENGINES: [&str; 8] =
-    ["codex", "claude", "gemini", "opencode", "qwen", "aider", "mini-swe-agent", "kimi"];
 
 const LONGEST_NAME: usize = 64;
 /// Of one variant's part in a name, so that free text does not fill it.
 const LONGEST_PART: usize = 24;
 
 const VERBOSITIES: [(&str, Verbosity); 2] = [("concise", Verbosity::Concise), ("detailed", Verbosity::Detailed)];
-
-const STYLES: [(&str, BriefStyle); 2] = [("directive", BriefStyle::Directive), ("contextual", BriefStyle::Contextual)];
-
-pub(super) fn engines(root: &Section<'_>, sink: &mut Sink) -> BTreeMap<String, Engine> {
-    let mut engines = BTreeMap::new();
-    for (name, section) in root.table("engine").named() {
-        if !is_name(name) {
-            sink.problem(section.own_spot(), format!("\"{name}\" is no name for an engine"), NAME_RULE);
-        }
-        if BUILT_IN_ENGINES.contains(&name) {
-            sink.warn(section.own_spot(), "stands in for the built-in engine", "choose another name to have both");
-        }
-        let files = section.texts("files");
-        paths::check(&files, "beside the packet", sink);
-        let command: Vec<String> = section.words("command").iter().map(|word| word.text.to_owned()).collect();
-        if command.first().is_some_and(|program| program.trim().is_empty()) {
-            sink.problem(&section.spot("command"), "names no program", "write [\"program\", \"argument\"]");
-        }
-        let engine = Engine {
-            command,
-            files: files.iter().map(|entry| entry.text.to_owned()).collect(),
-            timeout: section.duration("timeout").unwrap_or(Engine::DEFAULT_TIMEOUT),
-            egress: egress(&section, sink),
-            provider: section.owned("provider"),
-            brief: section.choice("brief", &STYLES).unwrap_or_default(),
-        };
-        engines.insert(name.to_owned(), engine);
-    }
-    engines
-}
 
 pub(super) fn competitors(root: &Section<'_>, sink: &mut Sink) -> Vec<Competitor> {
     let declared = root.tables("competitor");
@@ -67,7 +34,7 @@ pub(super) fn competitors(root: &Section<'_>, sink: &mut Sink) -> Vec<Competitor
         let mend = "add [[competitor]] with `engine = \"codex\"`, or [matrix] with `engine = [\"codex\", \"claude\"]`";
         sink.problem(&root.spot("competitor"), "there is no competitor", mend);
     }
-    let own: Vec<&str> = root.table("engine").named().into_iter().map(|(name, _)| name).collect();
+    let own = engines::own_names(root);
     matrix.check(&own, sink);
     let mut taken = declared_names(&declared, sink);
     let mut competitors: Vec<Competitor> =
@@ -196,11 +163,11 @@ fn varied<'a>(entries: &[Entry<'a>]) -> Vec<(usize, Option<&'a str>)> {
     entries.iter().enumerate().map(|(index, entry)| (index, Some(entry.text))).collect()
 }
 
-const NAME_RULE: &str =
+pub(super) const NAME_RULE: &str =
     "use at most 64 of A-Z a-z 0-9 . _ - with a letter or digit first; no `..`, no `.` or `.lock` last";
 
 /// Names become parts of branches and of file names, so what git refuses in a reference is refused here.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty()
         && name.len() <= LONGEST_NAME
@@ -276,28 +243,6 @@ fn stem(deck: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
-/// `host:port`, where a host may begin with `*.`.
-/// The list of exact addresses in `egress`.
-pub(super) fn egress(section: &Section<'_>, sink: &mut Sink) -> Vec<String> {
-    let listed = section.texts("egress");
-    for entry in listed.iter().filter(|entry| !is_address(entry.text)) {
-        let reason = format!("\"{}\" is no address", entry.text);
-        sink.problem(&entry.spot, reason, "write \"host:port\", such as \"pypi.org:443\"");
-    }
-    listed.iter().map(|entry| entry.text.to_owned()).collect()
-}
-
-fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let host_fits = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.chars().all(plain),
-    };
-    host_fits && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,24 +283,6 @@ mod tests {
         ];
         for (engine, variant, name) in rows {
             assert_eq!(name_of(engine, &variant, [0; 4]), name);
-        }
-    }
-
-    #[test]
-    fn an_address_is_a_host_and_a_port() {
-        let rows = [
-            ("pypi.org:443", true),
-            ("*.crates.io:443", false),
-            ("[::1]:80", true),
-            ("pypi.org", false),
-            ("pypi.org:0", false),
-            ("pypi.org:99999", false),
-            (":443", false),
-            ("https://pypi.org:443", false),
-            ("pypi.org:+443", false),
-        ];
-        for (text, fits) in rows {
-            assert_eq!(is_address(text), fits, "{text}");
         }
     }
 

@@ -164,7 +164,7 @@ impl Pass<'_> {
                 None => self.wrong(&spot, &Item::Value(value.clone()), "write it in quotes"),
             }
         }
-        if key.need == Need::Known && array.is_empty() {
+        if (key.need == Need::Known || key.kind == Kind::Words) && array.is_empty() {
             self.sink.problem(spot, "is empty", format!("add at least one: {}", key.doc));
         }
     }

@@ -299,9 +299,12 @@ fn every_key_refuses_a_value_of_another_type() {
 
 #[test]
 fn every_key_that_is_not_needed_may_say_unknown() {
-    // Nobody can take part in a session of unknown competitors.
+    // Nobody can take part in a session of unknown competitors, and a command means what it says.
     let single = |key: &&Key| {
-        key.path != "competitor" && key.need != Need::Known && key.kind != Kind::Table && !key.path.contains("source.")
+        key.path != "competitor"
+            && key.need != Need::Known
+            && !matches!(key.kind, Kind::Table | Kind::Words)
+            && !key.path.contains("source.")
     };
     for key in KEYS.iter().filter(single) {
         let found = parse(&alone(key, "\"unknown\"")).expect_err(key.path);
@@ -317,4 +320,36 @@ proptest! {
     fn no_text_makes_the_parser_panic(text in "\\PC{0,200}|[\\[\\]{}=\"'a-z.,\n0-9 ]{0,200}") {
         let _ = parse(&text);
     }
+}
+
+#[test]
+fn a_packet_adds_ways_out_to_an_engine_that_comes_with_arena() {
+    let packet = good(&small("[engine.codex]\negress = [\"pypi.org:443\"]\n[engine.own]\ncommand = [\"x\"]\n"));
+    assert_eq!(packet.egress, [("codex".to_owned(), vec!["pypi.org:443".to_owned()])].into());
+    assert_eq!(packet.engines.keys().collect::<Vec<_>>(), ["own"], "codex stays the engine that it is");
+    let text = small("[engine.mine]\negress = [\"pypi.org:443\"]\n");
+    let known = parse_among(&text, &["mine".to_owned()]).expect("an engine of a file beside the configuration");
+    assert_eq!((known.packet.egress.len(), known.warnings), (1, Vec::new()));
+    // Who reads it later does not know which engines there were.
+    assert_eq!(recall(&text).expect("a packet that was accepted").packet.egress, known.packet.egress);
+    refused(&text, "line 8: engine.mine.command: is missing; add `command = …`");
+    refused(&small("[engine.codx]\negress = []\n"), "did you mean \"codex\"?");
+    refused(&small("[engine.codex]\negress = [\"pypi.org\"]\n"), "engine.codex.egress[0]: \"pypi.org\" is no address");
+    refused(&small("[engine.x]\ncommand = []\n"), "engine.x.command: is empty");
+}
+
+#[test]
+fn nothing_else_of_an_engine_that_comes_with_arena_is_the_packets_to_say() {
+    let rows = [
+        ("files = [\"a\"]", "engine.codex.files: is for engines with a `command`; codex has its own"),
+        ("timeout = \"5m\"", "`engine_time` of [budget]"),
+        ("provider = \"openai\"", "engine.codex.provider"),
+        ("brief = \"directive\"", "engine.codex.brief"),
+    ];
+    for (line, says) in rows {
+        refused(&small(&format!("[engine.codex]\n{line}\n")), says);
+        refused(&small(&format!("[engine.codex]\negress = [\"pypi.org:443\"]\n{line}\n")), says);
+    }
+    let parsed = parse(&small("[engine.codex]\n")).expect("a packet");
+    assert!(parsed.warnings.len() == 1 && parsed.warnings[0].reason == "says nothing", "{:?}", parsed.warnings);
 }

@@ -223,6 +223,38 @@ fn check_warns_of_what_is_legal_and_idle_and_refuses_what_cannot_run_here() {
 }
 
 #[test]
+fn doctor_does_not_call_a_provider_without_a_key_ok() {
+    let world = World::new();
+    let packs = world.repo.join("../packs");
+    let doctor = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("ARENA_WORKER_ENGINE_PACKS", &packs).env("OPENAI_API_KEY", "canary-55d0");
+        support::run(command.env_remove("ANTHROPIC_API_KEY").env_remove("GEMINI_API_KEY"))
+    };
+    let line = |output: &support::Output, name: &str| {
+        let provider = |line: &&str| line.contains(" provider ") && line.contains(name);
+        output.stdout.lines().find(provider).unwrap_or_else(|| panic!("no {name} in {output:?}")).to_owned()
+    };
+    let shown = doctor(&["doctor"]);
+    assert_eq!(line(&shown, "openai: ready").split(' ').next(), Some("ok"));
+    assert!(line(&shown, "google: there is no key").starts_with("none provider"), "{shown:?}");
+    assert!(shown.stdout.contains("mend:      export GEMINI_API_KEY=…"), "{shown:?}");
+    let findings = doctor(&["doctor", "--json"]).document()["findings"].clone();
+    let google = findings.as_array().unwrap().iter().find(|one| one["text"].as_str().unwrap().starts_with("google"));
+    assert_eq!(google.expect("a provider")["ok"], false);
+    // What is installed and cannot run is wrong.
+    let folder = packs.join("claude/2.1.329");
+    std::fs::create_dir_all(&folder).unwrap();
+    let record = "{\"name\":\"claude\",\"version\":\"2.1.329\",\"source\":[],\"bytes\":1,\"files\":1,\"digest\":\"\"}";
+    std::fs::write(folder.join("pack.json"), record).unwrap();
+    let wrong = doctor(&["doctor"]);
+    let claude = line(&wrong, "anthropic");
+    assert!(wrong.code == 1 && claude.starts_with("BAD  provider"), "{wrong:?}");
+    assert!(claude.contains("none of claude can run"), "{claude}");
+    assert!(line(&wrong, "google: there is no key").starts_with("none provider"), "{wrong:?}");
+}
+
+#[test]
 fn engines_doctor_schema_and_completions_answer() {
     if !ready("engines_doctor_schema") {
         return;

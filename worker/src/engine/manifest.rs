@@ -95,7 +95,7 @@ impl Manifest {
         if groups.is_empty() {
             return Err(Unfit::NoReview(self.name.clone()));
         }
-        if model.is_none() && groups.iter().chain([&Group(self.env_values())]).any(|group| group.names("model")) {
+        if model.is_none() && self.names_model(groups) {
             return Err(Unfit::NoModel(self.name.clone()));
         }
         let values = fill::Values::new(model, request.budget_usd);
@@ -125,6 +125,17 @@ impl Manifest {
         self.provider == ANY
     }
 
+    /// A competitor of this engine must name its model, for neither this file nor the engine itself has one.
+    pub fn needs_model(&self) -> bool {
+        self.model.is_none() && (self.serves_any() || self.names_model(&self.command))
+    }
+
+    fn names_model(&self, groups: &[Group]) -> bool {
+        let around = Group(self.env.iter().map(|(_, value)| value.clone()).collect());
+        let files = Group(self.files.iter().map(|file| file.content.clone()).collect());
+        groups.iter().chain([&around, &files]).any(|group| group.names("model"))
+    }
+
     pub fn answers_to(&self, name: &str) -> bool {
         self.name == name || self.aliases.iter().any(|alias| alias == name)
     }
@@ -140,10 +151,6 @@ impl Manifest {
             Some(_) => format!("arena engines install {}", self.name),
             None => format!("in the sandbox's image: {}", self.image),
         }
-    }
-
-    fn env_values(&self) -> Vec<String> {
-        self.env.iter().map(|(_, value)| value.clone()).collect()
     }
 }
 

@@ -185,7 +185,11 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         mode: Mode::Team,
         parallel: 3,
         kind: "speed".into(),
-        brief: BriefSection { specification: "Sums take fewer steps.".into(), ..BriefSection::default() },
+        brief: BriefSection {
+            specification: "Sums take fewer steps.".into(),
+            acceptance: vec!["sums are right".into()],
+            ..BriefSection::default()
+        },
         scope: Scope {
             allowed: vec!["src/**".into()],
             forbidden: Vec::new(),
@@ -194,6 +198,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         },
         competitors: names.iter().map(|name| competitor(name)).collect(),
         engines: BTreeMap::new(),
+        egress: BTreeMap::new(),
         gates: vec![Gate {
             name: "tests".into(),
             kind: GateKind::Test,

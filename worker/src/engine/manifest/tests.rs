@@ -60,6 +60,21 @@ fn the_model_is_the_competitors_or_else_the_manifests_or_else_asked_for() {
 }
 
 #[test]
+fn an_engine_without_a_model_of_its_own_says_that_a_competitor_must_name_one() {
+    let needy: Vec<&str> = built_in().iter().filter(|one| one.needs_model()).map(|one| one.name.as_str()).collect();
+    assert_eq!(needy, ["qwen", "aider", "mini-swe-agent", "kimi"]);
+    for one in built_in() {
+        assert_eq!(one.invocation(&Request::default()).is_err(), one.needs_model(), "{}", one.name);
+    }
+    let any = Manifest { provider: "any".into(), model: None, ..one("codex").clone() };
+    let none = Manifest { command: vec![Group(vec!["x".into()])], ..any.clone() };
+    assert!(any.needs_model() && none.needs_model(), "without one, nobody could choose its provider");
+    let file = Placed { path: "/etc/x".into(), content: "model = {model}".into() };
+    let placed = Manifest { provider: "openai".into(), env: Vec::new(), files: vec![file], ..none };
+    assert_eq!(placed.invocation(&Request::default()), Err(Unfit::NoModel("codex".into())));
+}
+
+#[test]
 fn a_review_has_its_own_command_where_there_is_one() {
     let review = Request { review: true, ..Request::default() };
     assert_eq!(command("codex", &review)[1..4], ["exec", "review", "--uncommitted"]);
@@ -222,4 +237,26 @@ fn only_a_name_at_the_top_of_the_repository_can_be_hidden() {
         let problems = parse::parse("one.toml", &text, None).unwrap_err();
         assert_eq!((problems.len(), problems[0].line, problems[0].path.as_str()), (1, Some(3), "hide"), "{bad}");
     }
+}
+
+#[test]
+fn what_an_engine_takes_for_its_own_settings_is_hidden_from_it() {
+    let rows: [(&str, &[&str]); 8] = [
+        ("codex", &[".codex"]),
+        ("claude", &[".claude", ".mcp.json"]),
+        ("gemini", &[".gemini"]),
+        ("opencode", &[".opencode", "opencode.json", "opencode.jsonc"]),
+        ("qwen", &[".qwen", ".mcp.json", ".lsp.json", ".env"]),
+        (
+            "aider",
+            &[".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json", ".env", ".aiderignore"],
+        ),
+        ("mini-swe-agent", &["mini.yaml"]),
+        ("kimi", &[".kimi"]),
+    ];
+    for (name, names) in rows {
+        let run = one(name).invocation(&Request { model: Some("m"), ..Request::default() }).unwrap();
+        assert!(names.iter().all(|name| run.hidden.iter().any(|hidden| hidden == name)), "{name}: {:?}", run.hidden);
+    }
+    assert_eq!(rows.len(), built_in().len());
 }

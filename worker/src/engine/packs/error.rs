@@ -16,6 +16,8 @@ pub enum PackError {
     NoClient { client: Client, name: String },
     #[error("{} could not fetch {what}: {said}", .client.as_str())]
     Fetch { client: Client, what: String, said: String },
+    #[error("{} cannot reach its registry ({said})", .client.as_str())]
+    Unreachable { client: Client, said: String },
     #[error("what was fetched has no {0}")]
     Broken(String),
     #[error("{} cannot be written to: {source}", .folder.display())]
@@ -37,7 +39,11 @@ impl PackError {
             Self::Machine { .. } => "use a machine with an x86_64 or aarch64 processor".into(),
             Self::NoClient { client: Client::Npm, .. } => "apt-get install npm".into(),
             Self::NoClient { client: Client::Pip, .. } => "apt-get install python3-pip".into(),
-            Self::Fetch { .. } => "check that the registry can be reached and has this version".into(),
+            Self::Fetch { .. } => {
+                "check that the registry has this version: `arena engines` shows the tested ones".into()
+            }
+            Self::Unreachable { client: Client::Npm, .. } => "try again when `npm ping` succeeds".into(),
+            Self::Unreachable { client: Client::Pip, .. } => "try again when pip reaches its index".into(),
             Self::Broken(_) => "choose another version: `--version V`; `arena engines` shows the tested ones".into(),
             Self::Folder { .. } => {
                 "run it with sudo, or set `engine_packs` of [worker] to a folder of yours in a file for `--config`"
@@ -51,11 +57,12 @@ impl PackError {
         }
     }
 
-    /// The registry did not give it; another time it may.
+    /// The registry did not answer; another time it may.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Fetch { .. } => true,
-            Self::NoRecipe { .. }
+            Self::Unreachable { .. } => true,
+            Self::Fetch { .. }
+            | Self::NoRecipe { .. }
             | Self::BadVersion(_)
             | Self::Machine { .. }
             | Self::NoClient { .. }

@@ -124,6 +124,15 @@ fn of_manifest(context: &Context, task: &Task, competitor: &Competitor, manifest
         provider: Some(provider),
         model: model.map(str::to_owned),
         stated_model: competitor.model.clone(),
-        egress: Vec::new(),
+        egress: egress(context, task, manifest),
     })
+}
+
+/// What the packet adds for this engine, by whichever of its names.
+fn egress(context: &Context, task: &Task, manifest: &Manifest) -> Vec<String> {
+    let is_this = |name: &str| {
+        engine::find(&context.settings.engines.manifests, name).is_some_and(|one| one.name == manifest.name)
+    };
+    let added = task.packet.egress.iter().filter(|(name, _)| is_this(name));
+    added.flat_map(|(_, places)| places.iter().cloned()).collect()
 }
