@@ -113,12 +113,16 @@ impl Coordinator {
         }
     }
 
-    /// Tells sessions of the jobs that nobody runs again, so that none waits for one.
-    async fn give_up_dead(&self) -> Result<(), SessionError> {
+    /// Tells sessions of the jobs that nobody runs again, so that none waits for one: this session, or all of a store
+    /// whose sessions everybody may move.
+    async fn give_up_dead(&self, only: Option<&SessionId>) -> Result<(), SessionError> {
         let since = clock::now_millis().saturating_sub(self.hold.as_millis() as Millis);
-        for letter in self.store.dead(MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
+        for letter in self.store.dead(only, MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
             let failed = Outcome::Failed(Failure::Infrastructure(letter.reason));
-            self.record(letter.job, letter.fence, failed).await?;
+            // One session whose record cannot be read holds up no other.
+            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed).await {
+                tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
+            }
         }
         Ok(())
     }
@@ -149,6 +153,9 @@ impl Coordinator {
     async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
         if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now) {
             return Ok(());
+        }
+        for mended in self.store.sweep().await? {
+            tracing::error!(mended, "the store's indexes did not agree with its jobs");
         }
         let back = self.store.expire(now).await?;
         if !back.is_empty() {

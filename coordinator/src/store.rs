@@ -145,9 +145,9 @@ impl Store {
         self.leases.bury(workers, now).await
     }
 
-    /// At most `most` jobs that nobody runs again, the longest dead first.
-    pub async fn dead(&self, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        self.leases.dead(most).await
+    /// At most `most` jobs that nobody runs again, of this session or of all, the longest dead first.
+    pub async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.leases.dead(of, most).await
     }
 
     /// Gives a dead job another life; `false`: it is not dead.

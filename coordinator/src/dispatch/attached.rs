@@ -201,7 +201,7 @@ impl Attached {
     async fn look(&mut self) -> Result<(), SessionError> {
         self.coordinator.check_walls().await;
         self.coordinator.take_expired(clock::now_millis()).await?;
-        self.coordinator.give_up_dead().await?;
+        self.coordinator.give_up_dead(self.only.as_ref()).await?;
         let version = self.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

@@ -194,3 +194,38 @@ async fn a_wall_that_has_passed_is_recorded_once() {
     assert_eq!(record.version, 2);
     assert_eq!(coordinator.walls.lock().unwrap().len(), 0);
 }
+
+/// The first job of a session, dead.
+async fn wear_out(coordinator: &Coordinator) -> JobId {
+    let mut last = None;
+    for turn in 0..MAX_ATTEMPTS {
+        let (job, fence) = claim(coordinator, &format!("r{turn}")).await;
+        let now = clock::now_millis();
+        coordinator.store.give_back(job.clone(), fence, now, now).await.unwrap();
+        last = Some(job);
+    }
+    last.unwrap()
+}
+
+#[tokio::test]
+async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
+    let (_folder, coordinator, id) = submitted().await;
+    let coordinator = coordinator.holding_dead_jobs(Duration::from_secs(3600));
+    let job = wear_out(&coordinator).await;
+    coordinator.give_up_dead(None).await.unwrap();
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert_eq!(session.status(), "running");
+    assert!(coordinator.store.revive(&job, clock::now_millis()).await.unwrap());
+    assert_eq!(claim(&coordinator, "again").await.0, job);
+}
+
+#[tokio::test]
+async fn whoever_moves_one_session_tells_no_other_of_its_dead_jobs() {
+    let (_folder, coordinator, id) = submitted().await;
+    wear_out(&coordinator).await;
+    let status = async || sessions::load(&coordinator.store, &id).await.unwrap().1.status();
+    coordinator.give_up_dead(Some(&SessionId::new("another"))).await.unwrap();
+    assert_eq!(status().await, "running");
+    coordinator.give_up_dead(Some(&id)).await.unwrap();
+    assert_eq!(status().await, "failed");
+}

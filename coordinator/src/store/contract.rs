@@ -1,10 +1,13 @@
 //! The laws of the store, on real files and a real Redis: transitions are atomic and durable, handles share limits, answers
 //! are those of the reference scheduler, errors are clear.
 
+mod chaos;
 mod embedded;
 mod faults;
+mod fleet;
 mod laws;
 mod oracle;
+mod reach;
 mod server;
 
 use super::*;
@@ -182,4 +185,23 @@ fn everything(id: &SessionId, version: u64, settle: Option<(JobId, Fence)>) -> T
         winner: "c1".into(),
         ..transition(id, version)
     }
+}
+
+/// Until it holds, for at most a minute.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..600 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come to hold within a minute");
+}
+
+fn roomy() -> Limits {
+    Limits { fleet: 100_000, ..Limits::default() }
+}
+
+fn numbered(number: u32) -> Job {
+    Job { id: JobId::new(format!("t0-s0/n{number}/1/implement")), session_limit: 100_000, ..job(0, 0, 1, 7) }
 }

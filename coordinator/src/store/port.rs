@@ -54,7 +54,7 @@ pub(super) trait Leases: Send + Sync {
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn abandon(&self, session: SessionId, left: Left, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError>;
-    async fn dead(&self, most: u32) -> Result<Vec<DeadLetter>, StoreError>;
+    async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError>;
     async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError>;
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Redis {
     writes: Link,
     reads: Link,
     waits: Link,
+    /// One waits for all: a blocking read holds up whatever follows it on its connection.
+    waiting: tokio::sync::Mutex<()>,
     /// Where the next sweep begins.
     swept: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Redis {
             writes: link(Some(settings.timeout + settings.replicas.timeout)),
             reads: link(Some(settings.timeout)),
             waits: link(None),
+            waiting: tokio::sync::Mutex::default(),
             limits: flat(&limits),
             swept: AtomicU64::new(0),
             callers_clock,

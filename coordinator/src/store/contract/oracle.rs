@@ -213,7 +213,7 @@ impl Pair {
         });
         prop_assert_eq!(stored, known.collect::<BTreeMap<_, _>>());
         let mut dead: Vec<(JobId, Millis)> =
-            self.store.dead(1_000).await.unwrap().into_iter().map(|letter| (letter.job, letter.at)).collect();
+            self.store.dead(None, 1_000).await.unwrap().into_iter().map(|letter| (letter.job, letter.at)).collect();
         dead.sort();
         let buried = self.queue.places().filter_map(|place| match &place.state {
             State::Dead { at, .. } => Some((place.job.id.clone(), *at)),

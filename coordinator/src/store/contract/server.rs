@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::redis::Redis;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +15,7 @@ pub(super) struct Server {
 }
 
 /// Says why a test did not run, as `tests/support/skip.rs` does, which this crate is below.
-fn skip(test: &str, reason: &str) {
+pub(super) fn skip(test: &str, reason: &str) {
     eprintln!("SKIP {test}: {reason}");
     if let Some(path) = std::env::var_os("ARENA_SKIPS")
         && let Ok(mut file) = std::fs::File::options().create(true).append(true).open(path)
@@ -106,6 +107,20 @@ impl Server {
     pub(super) fn start_again(&mut self) {
         self.child = Self::spawn(&self.args);
         self.wait();
+    }
+
+    /// As if its machine were cut off: it holds its connections and answers none.
+    pub(super) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(super) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     pub(super) fn settings(&self) -> RedisSettings {

@@ -59,12 +59,14 @@ impl Leases for Embedded {
         self.requeue(move |queue| queue.bury(&workers, now)).await
     }
 
-    async fn dead(&self, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        let of = of.map(SessionId::to_string);
         self.call(move |connection| {
             let mut query = connection.prepare_cached(
-                "SELECT id, fence, reason, time FROM jobs WHERE state = 'dead' ORDER BY time, id LIMIT ?1",
+                "SELECT id, fence, reason, time FROM jobs WHERE state = 'dead' AND session = COALESCE(?1, session)
+                 ORDER BY time, id LIMIT ?2",
             )?;
-            let rows = query.query_map([most], |row| {
+            let rows = query.query_map((of, most), |row| {
                 Ok(DeadLetter {
                     job: JobId::new(row.get::<_, String>(0)?),
                     fence: Fence::new(row.get::<_, String>(1)?),

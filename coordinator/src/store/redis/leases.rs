@@ -73,8 +73,8 @@ impl Leases for Redis {
         Ok(back)
     }
 
-    async fn dead(&self, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        let call = Call::new(&script::DEAD, 0, texts([&most.to_string()]));
+    async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        let call = Call::new(&script::DEAD, 0, texts([&most.to_string(), of.map_or("", SessionId::as_str)]));
         let found: Vec<(String, String, u32, u32, Millis)> = self.read(call).await?;
         let letter = |(job, fence, failed, died, at): (String, String, u32, u32, Millis)| DeadLetter {
             job: JobId::new(job),

@@ -7,6 +7,7 @@ use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Millis, worn_out};
 use arena_domain::schedule::Why;
 use arena_proto::v1;
+use arena_runtime::clock::Stopwatch;
 use async_trait::async_trait;
 use redis::{FromRedisValue, Value};
 use std::time::Duration;
@@ -79,7 +80,12 @@ impl Sights for Redis {
     }
 
     async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+        let waited = Stopwatch::start();
+        let Ok(_waiting) = tokio::time::timeout(patience, self.waiting.lock()).await else {
+            return self.data_version().await;
+        };
         let version = self.data_version().await?;
+        let patience = patience.saturating_sub(waited.elapsed());
         let millis = patience.as_millis() as u64;
         // Redis takes a wait of nothing for a wait for ever.
         if version != seen || millis == 0 {

@@ -1,7 +1,7 @@
 //! What Redis answers when it cannot: what heals by itself, what needs another connection, what a person must mend.
 
 use crate::store::StoreError;
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 /// Codes of a server that is not the one to write to, or not yet.
 const ELSEWHERE: [&str; 6] = ["READONLY", "MOVED", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "UNBLOCKED"];
@@ -29,7 +29,8 @@ pub(super) fn of_dialing(address: &str, error: &RedisError) -> StoreError {
 
 /// Of the user, the password, or what the user asks for.
 fn is_refusal(error: &RedisError) -> bool {
-    error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS", "NOPERM"].contains(&code))
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS", "NOPERM"].contains(&code))
 }
 
 pub(super) fn of(error: &RedisError) -> StoreError {
