@@ -34,6 +34,10 @@ fn is_refusal(error: &RedisError) -> bool {
 }
 
 pub(super) fn of(error: &RedisError) -> StoreError {
+    if is_refusal(error) {
+        let mend = "give the user and the password of an ACL user that may use the cell's keys";
+        return StoreError::Unfit(error.to_string(), mend.into());
+    }
     if leads_nowhere(error) || error.code().is_some_and(|code| LATER.contains(&code)) {
         let hint = match error.code() {
             Some("OOM") => ": redis has no memory left for more; raise its maxmemory, or let jobs end",
@@ -42,10 +46,6 @@ pub(super) fn of(error: &RedisError) -> StoreError {
             Some(_) | None => "",
         };
         return StoreError::Unavailable(format!("{error}{hint}"));
-    }
-    if is_refusal(error) {
-        let mend = "give the user and the password of an ACL user that may use the cell's keys";
-        return StoreError::Unfit(error.to_string(), mend.into());
     }
     StoreError::Record(format!("redis: {error}"))
 }
