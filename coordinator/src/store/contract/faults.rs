@@ -55,6 +55,56 @@ async fn without_memory_nothing_new_begins_and_what_runs_can_end() {
     assert_eq!(claim(&store, "r2").await.0, job(0, 0, 2, 1).id);
 }
 
+/// A file system of four megabytes.
+struct Disk(TempDir);
+
+impl Disk {
+    fn new(test: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "arena-test"]).arg(folder.path());
+        let mounted = mount.stderr(std::process::Stdio::null()).status().is_ok_and(|status| status.success());
+        if !mounted {
+            server::skip(test, "a file system cannot be mounted here");
+        }
+        mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn with_a_full_disk_writes_are_refused_until_there_is_room() {
+    let Some(disk) = Disk::new("redis disk full") else { return };
+    let folder = disk.0.path().display().to_string();
+    let Some(server) = Server::with("redis disk full", &["--appendfsync", "everysec", "--dir", &folder]) else {
+        return;
+    };
+    let store = server.store(server.settings(), limits()).await.unwrap();
+    let id = with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
+    let lease = claim(&store, "r1").await;
+    let filler = disk.0.path().join("filler");
+    assert!(std::fs::write(&filler, vec![0; 8 << 20]).is_err(), "the disk is full");
+    let mut version = 1;
+    let refused = loop {
+        match store.commit(transition(&id, version)).await {
+            Ok(committed) => assert_eq!(committed, Committed::Done { stop: Vec::new() }),
+            Err(error) => break error,
+        }
+        version += 1;
+    };
+    assert!(refused.is_transient() && refused.to_string().contains("make room there"), "{refused}");
+    assert_eq!(store.record(&id).await.unwrap().version, version, "what was refused has not happened");
+    std::fs::remove_file(&filler).unwrap();
+    let settle = || Transition { settle: Some(lease.clone()), ..transition(&id, version) };
+    until(async || store.commit(settle()).await.is_ok()).await;
+    assert_eq!(store.commit(settle()).await.unwrap(), Committed::Repeated);
+}
+
 #[tokio::test]
 async fn nine_thousand_jobs_that_come_due_at_once_are_all_run() {
     let Some(server) = Server::start("due at once") else { return };
@@ -102,8 +152,15 @@ async fn what_was_damaged_by_hand_is_mended_and_said() {
     server.says(&["ZREM", "arena:{c0}:lease", held.as_str()]);
     server.says(&["DEL", "arena:{c0}:q:t0-s0:%3de1"]);
     server.says(&["ZADD", "arena:{c0}:lease", "1", "ghost"]);
+    server.says(&["SADD", "arena:{c0}:in:p:p", job(0, 0, 2, 1).id.as_str()]);
     let mended = store.sweep().await.unwrap().join("\n");
-    for part in ["was not in what runs", "was not in the leases", "was not in the line", "ghost: was in"] {
+    for part in [
+        "was not in what runs",
+        "was not in the leases",
+        "was not in the line",
+        "ghost: was in",
+        "was in what runs of its provider",
+    ] {
         assert!(mended.contains(part), "{part}: {mended}");
     }
     assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");

@@ -63,8 +63,8 @@ impl Server {
 
     fn run(folder: TempDir, mut args: Vec<String>, more: &[&str], url: String) -> Self {
         let profile = ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""];
-        args.extend(profile.iter().chain(more).map(|word| (*word).to_owned()));
         args.extend(["--dir".to_owned(), folder.path().display().to_string()]);
+        args.extend(profile.iter().chain(more).map(|word| (*word).to_owned()));
         let child = Self::spawn(&args);
         let server = Self { child, _folder: folder, args, url };
         server.wait();

@@ -27,7 +27,8 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(session), 0, -1)) do
     member(IN('t', j.t), id, leased, 'what runs of its tenant')
     member(IN('s', j.s), id, leased, 'what runs of its session')
     if j.e ~= '-' then member(IN('e', j.e), id, leased, 'what runs of its engine') end
-    if j.p then member(IN('p', j.p), id, leased, 'what runs of its provider') end
+    local provider = j.p or redis.call('HGET', LIMITS, 'p:' .. j.e)
+    if provider then member(IN('p', provider), id, leased and j.p == provider, 'what runs of its provider') end
     if j.w then member(IN('w', j.w), id, leased, 'what runs of its worker') end
     scored(LEASES, id, leased and now + LEASE, 'the leases')
     scored(DEAD, id, j.st == 'x' and now, 'the dead')
