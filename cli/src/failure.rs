@@ -95,6 +95,8 @@ impl From<StoreError> for Failure {
             StoreError::Ambiguous(..) => Self::new(USAGE, error.to_string(), "give more letters of the id"),
             StoreError::Full => full(),
             StoreError::ReadOnly(reason) => read_only(reason),
+            StoreError::Unavailable(_) => Self::new(AGAIN, error.to_string(), "try again when it answers"),
+            StoreError::Unfit(what, mend) => Self::new(GENERAL, what.clone(), mend.clone()),
             StoreError::Sql(_) | StoreError::Record(_) => {
                 Self::new(GENERAL, error.to_string(), "`arena doctor` looks at the state directory")
             }

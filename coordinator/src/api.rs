@@ -37,6 +37,8 @@ pub(crate) fn status(error: &SessionError) -> Status {
         SessionError::Store(StoreError::Ambiguous(..)) => Code::InvalidArgument,
         SessionError::Store(StoreError::Full) => Code::ResourceExhausted,
         SessionError::Store(StoreError::ReadOnly(_)) => Code::PermissionDenied,
+        SessionError::Store(StoreError::Unavailable(_)) => Code::Unavailable,
+        SessionError::Store(StoreError::Unfit(..)) => Code::FailedPrecondition,
         SessionError::Store(StoreError::Sql(_) | StoreError::Record(_)) | SessionError::Malformed(_) => Code::Internal,
         SessionError::Illegal(_) => Code::FailedPrecondition,
         SessionError::Packet(_) => Code::InvalidArgument,

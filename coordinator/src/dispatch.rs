@@ -16,6 +16,7 @@ use arena_domain::session::{Event, Phase};
 use arena_runtime::{clock, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 pub(crate) use attached::attach;
@@ -23,6 +24,9 @@ use vigil::Vigil;
 
 /// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
 const WORTH_RECORDING: Millis = 1_000;
+
+/// Dead jobs that one look tells their sessions of.
+const MOST_DEAD: u32 = 64;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -36,12 +40,19 @@ pub struct Coordinator {
     /// When the wall time of each session that was moved here is used up.
     walls: Arc<Mutex<BTreeMap<SessionId, Millis>>>,
     vigil: Arc<Mutex<Vigil>>,
+    /// Dead jobs wait this long for a person to requeue them, before their sessions are told.
+    hold: Duration,
 }
 
 impl Coordinator {
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
-        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default() }
+        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default(), hold: Duration::ZERO }
+    }
+
+    /// Gives a person this long to requeue a dead job before its session takes it for failed.
+    pub fn holding_dead_jobs(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// Applies an event that no job brought.
@@ -81,8 +92,9 @@ impl Coordinator {
             && let Some(failed) = self.store.failures(&job, &fence).await?
             && failed + 1 < MAX_ATTEMPTS
         {
-            let due = clock::now_millis() + backoff(failed + 1, token::chance()).as_millis() as Millis;
-            return Ok(self.store.give_back(job, fence, due).await? == Settled::Accepted);
+            let now = clock::now_millis();
+            let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
+            return Ok(self.store.give_back(job, fence, due, now).await? == Settled::Accepted);
         }
         self.record(job, fence, outcome).await
     }
@@ -99,6 +111,20 @@ impl Coordinator {
             Stepped::Repeated => Ok(true),
             Stepped::Stale => Ok(false),
         }
+    }
+
+    /// Tells sessions of the jobs that nobody runs again, so that none waits for one: this session, or all of a store
+    /// whose sessions everybody may move.
+    async fn give_up_dead(&self, only: Option<&SessionId>) -> Result<(), SessionError> {
+        let since = clock::now_millis().saturating_sub(self.hold.as_millis() as Millis);
+        for letter in self.store.dead(only, MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
+            let failed = Outcome::Failed(Failure::Infrastructure(letter.reason));
+            // One session whose record cannot be read holds up no other.
+            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed).await {
+                tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
+            }
+        }
+        Ok(())
     }
 
     fn moved(&self, session: &arena_domain::session::Session, stop: Vec<JobId>) {
@@ -125,9 +151,13 @@ impl Coordinator {
 
     /// Takes the leases away that nobody renewed, so that their slots are free again for every session of the store.
     async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
-        let before = self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now);
-        let Some(before) = before else { return Ok(()) };
-        let back = self.store.expire(before).await?;
+        if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now) {
+            return Ok(());
+        }
+        for mended in self.store.sweep().await? {
+            tracing::error!(mended, "the store's indexes did not agree with its jobs");
+        }
+        let back = self.store.expire(now).await?;
         if !back.is_empty() {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
             for job in back {

@@ -1,72 +1,37 @@
-//! The embedded store: sessions, queue, leases and feed in SQLite. The reference scheduler of the domain is its logic.
+//! The store: sessions, queue, leases and feed, durable; what the domain decided, and nothing else.
 //!
-//! Law: one transition is one transaction. The events, the jobs they enqueue, the job they settle and what watchers are
-//! told become durable together or not at all. Several processes may share one store; every write takes the write lock
-//! first, so they share the limits too.
+//! Law: one transition is one step. The events, the jobs they enqueue, the job they settle and what watchers are told
+//! become durable together or not at all. Whoever shares a store shares its limits. Two implementations pass one contract
+//! suite: SQLite in a state directory for one machine, Redis for a fleet.
 
 #[cfg(test)]
 mod contract;
-mod queue;
-mod schema;
+mod embedded;
+mod error;
+mod port;
+mod redis;
 mod transition;
 
+pub use self::redis::settings::{Nodes, Password, RedisSettings, Replicas, Tls};
+pub use error::StoreError;
+pub use port::{DeadLetter, Durability};
 pub use transition::{Cancel, Committed, Transition};
 
-use arena_domain::id::SessionId;
+use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::Millis;
-use arena_domain::schedule::Limits;
-use arena_proto::convert::Malformed;
+use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Why};
 use arena_proto::v1;
-use prost::Message;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use port::{Leases, Records, Sights};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("no session '{0}'")]
-    NotFound(String),
-    #[error("'{0}' is the beginning of several sessions: {1}")]
-    Ambiguous(String, String),
-    #[error("the disk of the state directory is full")]
-    Full,
-    #[error("the state directory cannot be written: {0}")]
-    ReadOnly(String),
-    #[error("the store: {0}")]
-    Sql(rusqlite::Error),
-    #[error("the store's record: {0}")]
-    Record(String),
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
-            Some(
-                rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied,
-            ) => Self::ReadOnly(error.to_string()),
-            Some(_) | None => Self::Sql(error),
-        }
-    }
-}
-
-impl From<Malformed> for StoreError {
-    fn from(error: Malformed) -> Self {
-        Self::Record(error.to_string())
-    }
-}
-
-impl From<prost::DecodeError> for StoreError {
-    fn from(error: prost::DecodeError) -> Self {
-        Self::Record(error.to_string())
-    }
-}
-
-/// One open store. Clones share the connection.
+/// One open store. Clones are the same one.
 #[derive(Clone)]
 pub struct Store {
-    connection: Arc<Mutex<Connection>>,
-    limits: Limits,
+    records: Arc<dyn Records>,
+    leases: Arc<dyn Leases>,
+    sights: Arc<dyn Sights>,
 }
 
 /// A session's record: its head, and its events so far.
@@ -79,149 +44,161 @@ pub struct Record {
 }
 
 impl Store {
+    /// The embedded store of a state directory, which is made when it is not there.
     pub fn open(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let connection = Arc::new(Mutex::new(schema::open(folder)?));
-        Ok(Self { connection, limits })
+        Ok(Self::over(embedded::Embedded::open(folder, limits)?))
     }
 
     /// For looking only, where nothing can be written: on a file system that is read-only, or in another user's folder.
     pub fn look(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let connection = Arc::new(Mutex::new(schema::look(folder)?));
-        Ok(Self { connection, limits })
+        Ok(Self::over(embedded::Embedded::look(folder, limits)?))
     }
 
-    /// Runs one transaction that holds the write lock from its beginning.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>, &Limits) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let limits = self.limits.clone();
-        self.call(move |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&transaction, &limits)?;
-            transaction.commit()?;
-            Ok(value)
-        })
-        .await
+    /// The fleet's store. The server's profile is checked, and one that would lose or drop writes is refused; the limits
+    /// become those of the whole cell.
+    pub async fn connect(settings: RedisSettings, limits: Limits) -> Result<Self, StoreError> {
+        Ok(Self::over(self::redis::Redis::connect(settings, limits, false).await?))
     }
 
-    async fn call<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let connection = self.connection.clone();
-        let call = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        let done = tokio::task::spawn_blocking(call).await;
-        done.map_err(|error| StoreError::Record(format!("the store's thread ended: {error}")))?
+    fn over(store: impl Records + Leases + Sights + 'static) -> Self {
+        let store = Arc::new(store);
+        Self { records: store.clone(), leases: store.clone(), sights: store }
     }
 
-    /// A new session before its first event; the same id twice is refused by the key.
+    /// A new session before its first event; the same id twice is refused.
     pub async fn create(&self, head: v1::SessionHead, title: String) -> Result<(), StoreError> {
-        self.write(move |transaction, _| {
-            transaction.execute(
-                "INSERT INTO sessions (id, version, created, status, winner, title, repository, head)
-                 VALUES (?1, 0, ?2, 'new', '', ?3, ?4, ?5)",
-                (&head.id, head.created as i64, title, &head.repository, head.encode_to_vec()),
-            )?;
-            Ok(())
-        })
-        .await
+        self.records.create(head, title).await
     }
 
     pub async fn record(&self, id: &SessionId) -> Result<Record, StoreError> {
-        let id = id.to_string();
-        self.call(move |connection| {
-            let row = connection
-                .query_row("SELECT version, head FROM sessions WHERE id = ?1", [&id], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-                })
-                .optional()?;
-            let Some((version, head)) = row else { return Err(StoreError::NotFound(id)) };
-            let mut query = connection.prepare_cached("SELECT body FROM events WHERE session = ?1 ORDER BY n")?;
-            let bodies = query.query_map([&id], |row| row.get::<_, Vec<u8>>(0))?;
-            let events = bodies
-                .map(|body| Ok(v1::SessionEvent::decode(body?.as_slice())?))
-                .collect::<Result<Vec<_>, StoreError>>()?;
-            Ok(Record { head: v1::SessionHead::decode(head.as_slice())?, version: version as u64, events })
-        })
-        .await
+        self.records.record(id).await
+    }
+
+    pub async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
+        self.records.commit(transition).await
     }
 
     /// Writes down that these sessions are being moved now.
     pub async fn touch(&self, ids: Vec<SessionId>, now: Millis) -> Result<(), StoreError> {
-        self.write(move |transaction, _| ids.iter().try_for_each(|id| transition::touch(transaction, id, now))).await
+        self.records.touch(ids, now).await
     }
 
     /// When a process last moved this session; 0 when that was not written down.
     pub async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError> {
-        let id = id.to_string();
-        self.call(move |connection| {
-            let mut query = connection.prepare_cached("SELECT touched FROM sessions WHERE id = ?1")?;
-            Ok(query.query_row([&id], |row| row.get::<_, i64>(0))? as Millis)
-        })
-        .await
+        self.records.touched(id).await
     }
 
     /// The whole id for the beginning of one.
     pub async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError> {
-        let prefix = prefix.to_owned();
-        self.call(move |connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY created DESC, id",
-            )?;
-            let ids: Vec<String> = query.query_map([&prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            match ids.as_slice() {
-                [one] if !prefix.is_empty() => Ok(SessionId::new(one)),
-                many if many.contains(&prefix) => Ok(SessionId::new(prefix)),
-                [] => Err(StoreError::NotFound(prefix)),
-                many => Err(StoreError::Ambiguous(prefix, many.join(", "))),
-            }
-        })
-        .await
+        self.records.resolve(prefix).await
     }
 
     /// Newest first.
     pub async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
-        self.call(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT id, title, status, winner, created, repository FROM sessions ORDER BY created DESC, id",
-            )?;
-            let rows = query.query_map([], |row| {
-                Ok(v1::Summary {
-                    id: row.get(0)?,
-                    title: row.get(1)?,
-                    status: row.get(2)?,
-                    winner: row.get(3)?,
-                    created: row.get::<_, i64>(4)? as u64,
-                    repository: row.get(5)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.records.sessions().await
     }
 
     /// Adds to what watchers see, outside of any transition: progress of a job.
     pub async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
-        let id = id.to_string();
-        self.write(move |transaction, _| transition::publish(transaction, &id, &item)).await
+        self.records.publish(id, item).await
     }
 
     /// At most `most` items after `after`.
     pub async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError> {
-        let id = id.to_string();
-        self.call(move |connection| {
-            let mut query = connection
-                .prepare_cached("SELECT seq, body FROM feed WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")?;
-            let rows = query.query_map((&id, after as i64, most), |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Vec<u8>>(1)?))
-            })?;
-            rows.map(|row| {
-                let (seq, body) = row?;
-                Ok(v1::FeedItem { seq, ..v1::FeedItem::decode(body.as_slice())? })
-            })
-            .collect()
-        })
-        .await
+        self.records.feed(id, after, most).await
+    }
+
+    /// The next job by fair share, leased under the fence in its state; or nothing. The same request is answered the same
+    /// while what it got is leased.
+    pub async fn claim(&self, ask: Ask, now: Millis) -> Result<Option<Place>, StoreError> {
+        self.leases.claim(ask, now).await
+    }
+
+    /// Renews leases; the jobs whose lease is lost are returned.
+    pub async fn renew(&self, leases: Vec<(JobId, Fence)>, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.leases.renew(leases, now).await
+    }
+
+    /// Back to the queue, to be tried again at `due`: infrastructure failed it.
+    pub async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
+        self.leases.give_back(id, fence, due, now).await
+    }
+
+    /// Takes away the leases whose margin has passed too, so many at a time; their jobs wait again, or are dead.
+    pub async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        self.leases.expire(now).await
+    }
+
+    /// The leases of a session whose worker is known to be gone.
+    pub async fn abandon(&self, session: SessionId, left: Left, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        self.leases.abandon(session, left, now).await
+    }
+
+    /// The leases of workers that are known to be dead.
+    pub async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError> {
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.leases.bury(workers, now).await
+    }
+
+    /// At most `most` jobs that nobody runs again, of this session or of all, the longest dead first.
+    pub async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.leases.dead(of, most).await
+    }
+
+    /// Gives a dead job another life; `false`: it is not dead.
+    pub async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError> {
+        self.leases.revive(id, now).await
+    }
+
+    /// How often infrastructure failed this job before; `None` when the lease is not this fence's.
+    pub async fn failures(&self, id: &JobId, fence: &Fence) -> Result<Option<u32>, StoreError> {
+        self.sights.failures(id, fence).await
+    }
+
+    /// Those of the leases that are not held under their fence any more.
+    pub async fn not_held(&self, leases: Vec<(JobId, Fence)>) -> Result<Vec<JobId>, StoreError> {
+        self.sights.not_held(leases).await
+    }
+
+    /// Whether the result of this job was accepted under this fence.
+    pub async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        self.sights.accepted(id, fence).await
+    }
+
+    /// As if the `idle` sessions were not there: nobody takes their jobs.
+    pub async fn why(&self, id: JobId, idle: Vec<SessionId>, now: Millis) -> Result<Why, StoreError> {
+        self.sights.why(id, idle, now).await
+    }
+
+    /// All jobs of a session, for those who look.
+    pub async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
+        self.sights.jobs(session).await
+    }
+
+    /// Changes when somebody else wrote to the store.
+    pub async fn data_version(&self) -> Result<i64, StoreError> {
+        self.sights.data_version().await
+    }
+
+    /// Waits until the version is another one than `seen`, at most for `patience`; the version then. A hint over a poll:
+    /// it may come late, and for nothing.
+    pub async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+        self.sights.news(seen, patience).await
+    }
+
+    /// Looks through a part of the store for indexes that do not agree with the jobs, and mends them; what it mended. Each
+    /// call takes the next part.
+    pub async fn sweep(&self) -> Result<Vec<String>, StoreError> {
+        self.sights.sweep().await
+    }
+
+    /// What every answer of this store outlives.
+    pub fn durability(&self) -> Durability {
+        self.sights.durability()
     }
 }

@@ -50,8 +50,26 @@ name! {
     Fence
 }
 name! {
+    /// Of one claim, made by chance by whoever asks: asked again, it is answered the same. Without a dot.
+    Request
+}
+name! {
     /// A commit id in hexadecimal.
     Commit
+}
+
+impl Fence {
+    /// Generation, counter, nonce. The counter tells the order of leases to people; the generation is raised when a store
+    /// may have lost its latest writes, so that a counter that went back makes no old fence again; the nonce is the
+    /// request of the claim.
+    pub fn of(generation: u64, counter: u64, request: &Request) -> Self {
+        Self(format!("{generation}.{counter}.{request}"))
+    }
+
+    /// Whether the claim of this request made it.
+    pub fn answers(&self, request: &Request) -> bool {
+        self.0.rsplit_once('.').is_some_and(|(_, nonce)| nonce == request.as_str())
+    }
 }
 
 impl Tenant {

@@ -17,9 +17,21 @@ pub struct Job {
     pub work: Work,
     /// Competitors of this session at a time.
     pub session_limit: u32,
+    /// The session's part beside others of its tenant: with weight 2 it may run twice as many before they are equal; at
+    /// least 1.
+    pub session_weight: u32,
+    /// The session's head start among those of its tenant that run as much as it does, in steps of [`HEAD_START`].
+    pub priority: u32,
     /// The dimension of the engine limit; evaluations have none.
     pub engine: Option<String>,
 }
+
+/// What one step of priority is worth: the session goes before others as if it had waited this much longer. So it ages by
+/// itself: who waited longer than the head start is served all the same.
+pub const HEAD_START: Duration = Duration::from_secs(60);
+
+/// Higher priorities count as this one, which bounds the head start.
+pub const MOST_PRIORITY: u32 = 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
@@ -44,6 +56,8 @@ pub enum State {
     Leased {
         worker: WorkerId,
         fence: Fence,
+        /// When it was claimed.
+        since: Millis,
         expires: Millis,
     },
     /// Its result was accepted under this fence.
@@ -51,6 +65,13 @@ pub enum State {
         fence: Fence,
     },
     Cancelled,
+    /// Nobody runs it again, for this reason, unless it is requeued. Its last lease may still report: nobody else ran it
+    /// since.
+    Dead {
+        fence: Fence,
+        reason: String,
+        at: Millis,
+    },
 }
 
 impl Job {
@@ -73,7 +94,7 @@ impl State {
     pub fn is_live(&self) -> bool {
         match self {
             Self::Queued { .. } | Self::Leased { .. } => true,
-            Self::Done { .. } | Self::Cancelled => false,
+            Self::Done { .. } | Self::Cancelled | Self::Dead { .. } => false,
         }
     }
 }
@@ -94,6 +115,14 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// times in the midst of the same job, and a crash that is restarted for ever ends. A run that is stopped politely counts
 /// nothing.
 pub const MAX_DEATHS: u32 = 10;
+
+/// Why a job shall not be run again that infrastructure failed and whose workers died so often; nothing: it may be.
+pub fn worn_out(failed: u32, died: u32) -> Option<String> {
+    if failed >= MAX_ATTEMPTS {
+        return Some(format!("{failed} attempts came to nothing; the last worker was not heard of again"));
+    }
+    (died >= MAX_DEATHS).then(|| format!("{died} workers were killed, or died, while they ran it"))
+}
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,8 @@ impl Worker {
             round: 0,
             work: Work::Evaluate { tree: None, holdout: false },
             session_limit: 1,
+            session_weight: 1,
+            priority: 0,
             engine: None,
         };
         let mut packet = parsed.packet;

@@ -83,8 +83,18 @@ impl Sessions for SessionsApi {
         let (kind, text) = match why {
             Why::Unknown => return Err(Status::not_found(format!("no job '{id}'"))),
             Why::Runs { worker } => ("runs", format!("it runs on {worker}")),
+            Why::Suspect { worker, until } => (
+                "suspect",
+                format!(
+                    "{worker} runs it and was not heard of lately; from {} on another gets it",
+                    clock::rfc3339(until)
+                ),
+            ),
+            Why::Dead { reason } => ("dead", format!("it is tried no more: {reason}")),
             Why::Ended => ("ended", "it has ended".to_owned()),
-            Why::Ready { ahead } => ("ready", format!("it waits for a free slot of a worker; {ahead} jobs are ahead")),
+            Why::Ready { ahead } => {
+                ("ready", format!("it waits for a free slot of a worker; {ahead} jobs of its session are ahead"))
+            }
             Why::NotDue { at } => ("not_due", format!("it is tried again at {}", clock::rfc3339(at))),
             Why::Limit { dimension, name, running, limit } => {
                 ("limit", format!("the {dimension} limit of {name} is reached: {running} of {limit} run"))

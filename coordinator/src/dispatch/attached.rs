@@ -5,8 +5,8 @@ mod tests;
 
 use super::{Coordinator, session_of};
 use crate::sessions::SessionError;
-use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
-use arena_domain::outcome::{Failure, Outcome};
+use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
+use arena_domain::outcome::Outcome;
 use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
@@ -90,14 +90,10 @@ impl Attached {
     /// Gives the worker jobs while it has free slots.
     async fn fill(&mut self) -> Result<(), SessionError> {
         while self.running.len() < self.slots as usize {
-            let fence = Fence::new(token::nonce());
-            let ask = Ask { worker: self.worker.clone(), fence: fence.clone(), only: self.only.clone() };
+            let request = Request::new(token::nonce());
+            let ask = Ask { only: self.only.clone(), ..Ask::any(self.worker.clone(), request) };
             let Some(place) = self.coordinator.store.claim(ask, clock::now_millis()).await? else { return Ok(()) };
-            if let Some(reason) = place.worn_out() {
-                let failed = Outcome::Failed(Failure::Infrastructure(reason));
-                self.coordinator.record(place.job.id, fence, failed).await?;
-                continue;
-            }
+            let Some(fence) = place.fence().cloned() else { return Ok(()) };
             let record = self.coordinator.store.record(&place.job.session).await?;
             self.running.insert(place.job.id.clone(), fence.clone());
             let run = v1::Run {
@@ -205,6 +201,7 @@ impl Attached {
     async fn look(&mut self) -> Result<(), SessionError> {
         self.coordinator.check_walls().await;
         self.coordinator.take_expired(clock::now_millis()).await?;
+        self.coordinator.give_up_dead(self.only.as_ref()).await?;
         let version = self.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

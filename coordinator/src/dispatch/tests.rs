@@ -2,7 +2,7 @@
 
 use super::*;
 use arena_domain::ending::Ending;
-use arena_domain::id::{Commit, WorkerId};
+use arena_domain::id::{Commit, Request, WorkerId};
 use arena_domain::outcome::{Evaluated, Exit, Implemented, Usage};
 use arena_domain::schedule::{Ask, Limits};
 use arena_proto::v1;
@@ -52,9 +52,10 @@ pub(super) async fn submit(coordinator: &Coordinator, id: &str) -> SessionId {
     id
 }
 
-async fn claim(coordinator: &Coordinator, fence: &str) -> JobId {
-    let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None };
-    coordinator.store.claim(ask, clock::now_millis() + 120_000).await.unwrap().unwrap().job.id
+async fn claim(coordinator: &Coordinator, request: &str) -> (JobId, Fence) {
+    let ask = Ask::any(WorkerId::new("w"), Request::new(request));
+    let place = coordinator.store.claim(ask, clock::now_millis() + 120_000).await.unwrap().unwrap();
+    (place.job.id.clone(), place.fence().unwrap().clone())
 }
 
 pub(super) fn passing() -> Outcome {
@@ -93,9 +94,9 @@ fn outcome_of(job: &JobId) -> Outcome {
 #[tokio::test]
 async fn a_result_that_comes_again_is_answered_the_same() {
     let (_folder, coordinator, id) = submitted().await;
-    let job = claim(&coordinator, "f1").await;
+    let (job, fence) = claim(&coordinator, "r1").await;
     for _ in 0..3 {
-        assert!(coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job)).await.unwrap());
     }
     assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job)).await.unwrap());
     let record = coordinator.store.record(&id).await.unwrap();
@@ -107,10 +108,9 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     let (_folder, coordinator, id) = submitted().await;
     let mut results = Vec::new();
     for turn in 0..3 {
-        let fence = format!("f{turn}");
-        let job = claim(&coordinator, &fence).await;
-        assert!(coordinator.settle(job.clone(), Fence::new(&fence), outcome_of(&job)).await.unwrap());
-        results.push((job, Fence::new(&fence)));
+        let (job, fence) = claim(&coordinator, &format!("r{turn}")).await;
+        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job)).await.unwrap());
+        results.push((job, fence));
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "winner");
@@ -130,14 +130,15 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
 async fn infrastructure_that_fails_is_tried_again_and_then_told() {
     let (_folder, coordinator, id) = submitted().await;
     let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
-    let base = claim(&coordinator, "f1").await;
+    let (base, fence) = claim(&coordinator, "r1").await;
     assert!(base.as_str().ends_with("/base/0/evaluate"), "{base} was enqueued first");
-    assert!(coordinator.settle(base.clone(), Fence::new("f1"), failed()).await.unwrap());
+    assert!(coordinator.settle(base.clone(), fence, failed()).await.unwrap());
     let job = coordinator.store.jobs(&id).await.unwrap().into_iter().find(|job| job.id == base.as_str()).unwrap();
     assert_eq!((job.state.as_str(), job.attempt), ("queued", 1));
-    for fence in ["f2", "f3"] {
-        assert_eq!(claim(&coordinator, fence).await, base);
-        assert!(coordinator.settle(base.clone(), Fence::new(fence), failed()).await.unwrap());
+    for request in ["r2", "r3"] {
+        let (job, fence) = claim(&coordinator, request).await;
+        assert_eq!(job, base);
+        assert!(coordinator.settle(job, fence, failed()).await.unwrap());
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "failed");
@@ -147,10 +148,10 @@ async fn infrastructure_that_fails_is_tried_again_and_then_told() {
 async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
     let (_folder, coordinator, id) = submitted().await;
     let mut stops = coordinator.stops.subscribe();
-    let job = claim(&coordinator, "f1").await;
+    let (job, fence) = claim(&coordinator, "r1").await;
     coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
     assert_eq!(stops.recv().await.unwrap(), job);
-    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
+    assert!(!coordinator.settle(job.clone(), fence.clone(), outcome_of(&job)).await.unwrap());
     let jobs = coordinator.store.jobs(&id).await.unwrap();
     assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
 }
@@ -192,4 +193,39 @@ async fn a_wall_that_has_passed_is_recorded_once() {
     let record = coordinator.store.record(&id).await.unwrap();
     assert_eq!(record.version, 2);
     assert_eq!(coordinator.walls.lock().unwrap().len(), 0);
+}
+
+/// The first job of a session, dead.
+async fn wear_out(coordinator: &Coordinator) -> JobId {
+    let mut last = None;
+    for turn in 0..MAX_ATTEMPTS {
+        let (job, fence) = claim(coordinator, &format!("r{turn}")).await;
+        let now = clock::now_millis();
+        coordinator.store.give_back(job.clone(), fence, now, now).await.unwrap();
+        last = Some(job);
+    }
+    last.unwrap()
+}
+
+#[tokio::test]
+async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
+    let (_folder, coordinator, id) = submitted().await;
+    let coordinator = coordinator.holding_dead_jobs(Duration::from_secs(3600));
+    let job = wear_out(&coordinator).await;
+    coordinator.give_up_dead(None).await.unwrap();
+    let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert_eq!(session.status(), "running");
+    assert!(coordinator.store.revive(&job, clock::now_millis()).await.unwrap());
+    assert_eq!(claim(&coordinator, "again").await.0, job);
+}
+
+#[tokio::test]
+async fn whoever_moves_one_session_tells_no_other_of_its_dead_jobs() {
+    let (_folder, coordinator, id) = submitted().await;
+    wear_out(&coordinator).await;
+    let status = async || sessions::load(&coordinator.store, &id).await.unwrap().1.status();
+    coordinator.give_up_dead(Some(&SessionId::new("another"))).await.unwrap();
+    assert_eq!(status().await, "running");
+    coordinator.give_up_dead(Some(&id)).await.unwrap();
+    assert_eq!(status().await, "failed");
 }

@@ -4,8 +4,6 @@ use arena_domain::job::Millis;
 use arena_domain::schedule::LEASE;
 use std::time::Duration;
 
-/// A lease may be over for this long: its worker ends its containers meanwhile.
-const KILL_MARGIN: Duration = Duration::from_secs(15);
 /// Whoever looks less often than this slept, or was held up: workers could not be heard.
 const GAP: Duration = Duration::from_secs(10);
 /// Leases are looked through this often.
@@ -19,19 +17,19 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    /// Leases that ended before the time returned may be taken now; nothing while workers have not had a whole lease to
-    /// be heard, so that a machine that wakes up does not take its own jobs away.
-    pub(super) fn may_take(&mut self, now: Millis) -> Option<Millis> {
+    /// Whether leases that ran out may be taken now: not while workers have not had a whole lease to be heard, so that a
+    /// machine that wakes up does not take its own jobs away.
+    pub(super) fn may_take(&mut self, now: Millis) -> bool {
         if now.abs_diff(self.latest) > millis(GAP) {
             self.since = now;
         }
         self.latest = now;
         let watched = now.saturating_sub(self.since) >= millis(LEASE);
         if !watched || now.abs_diff(self.taken) < millis(EVERY) {
-            return None;
+            return false;
         }
         self.taken = now;
-        Some(now.saturating_sub(millis(KILL_MARGIN)))
+        true
     }
 }
 
@@ -49,7 +47,7 @@ mod tests {
     fn taken(seconds: u64, slept: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut vigil = Vigil::default();
         let looks = (0..seconds).filter(|second| !slept(*second));
-        looks.filter(|second| vigil.may_take(START + second * 1000).is_some()).collect()
+        looks.filter(|second| vigil.may_take(START + second * 1000)).collect()
     }
 
     #[test]
@@ -65,12 +63,5 @@ mod tests {
     #[test]
     fn a_short_delay_is_no_sleep() {
         assert_eq!(taken(72, |second| (30..38).contains(&second)), [60, 65, 70]);
-    }
-
-    #[test]
-    fn a_lease_is_over_for_the_margin_before_it_is_taken() {
-        let mut vigil = Vigil::default();
-        let times = (0..=60).filter_map(|second| vigil.may_take(START + second * 1000)).collect::<Vec<_>>();
-        assert_eq!(times, [START + 45_000]);
     }
 }

@@ -285,6 +285,8 @@ impl Session {
             engine: matches!(kind, PendingKind::Implement).then(|| competitor.map(|one| one.engine.clone())).flatten(),
             work,
             session_limit: self.packet.at_a_time(),
+            session_weight: 1,
+            priority: 0,
         };
         self.pending.insert(id, Pending { contestant, kind });
         effects.push(Effect::Enqueue(job));

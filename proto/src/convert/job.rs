@@ -42,7 +42,8 @@ impl Wire for Work {
 impl Wire for Job {
     type Message = v1::Job;
     fn to_wire(&self) -> v1::Job {
-        let Job { id, session, tenant, competitor, round, work, session_limit, engine } = self;
+        let Job { id, session, tenant, competitor, round, work, session_limit, session_weight, priority, engine } =
+            self;
         v1::Job {
             id: id.to_wire(),
             session: session.to_wire(),
@@ -50,12 +51,15 @@ impl Wire for Job {
             competitor: competitor.to_wire(),
             round: *round,
             session_limit: *session_limit,
+            session_weight: *session_weight,
+            priority: *priority,
             engine: engine.to_wire(),
             work: Some(work.to_wire()),
         }
     }
     fn from_wire(message: v1::Job) -> Result<Self, Malformed> {
-        let v1::Job { id, session, tenant, competitor, round, session_limit, engine, work } = message;
+        let v1::Job { id, session, tenant, competitor, round, session_limit, session_weight, priority, engine, work } =
+            message;
         Ok(Self {
             id: Wire::from_wire(id)?,
             session: Wire::from_wire(session)?,
@@ -64,6 +68,9 @@ impl Wire for Job {
             round,
             work: super::required("Job", "work", work)?,
             session_limit,
+            // Records from before there was a weight have none.
+            session_weight: session_weight.max(1),
+            priority,
             engine,
         })
     }

@@ -121,7 +121,7 @@ async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
 async fn a_job_that_ended_all_its_workers_ends_as_a_failure_and_is_not_handed_out() {
     let (_folder, coordinator, id) = submitted().await;
     for turn in 0..MAX_DEATHS {
-        let ask = Ask { worker: WorkerId::new("dead"), fence: Fence::new(format!("f{turn}")), only: None };
+        let ask = Ask::any(WorkerId::new("dead"), Request::new(format!("r{turn}")));
         coordinator.store.claim(ask, clock::now_millis()).await.unwrap().unwrap();
         coordinator.store.bury(vec![WorkerId::new("dead")], clock::now_millis()).await.unwrap();
     }

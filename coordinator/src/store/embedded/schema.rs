@@ -1,6 +1,6 @@
 //! Opening the store: tables, durability, and one process at a time while it is made.
 
-use super::StoreError;
+use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, OpenOptions};
@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// As the first version made them; what came later is added by [`STEPS`].
 const TABLES: &str = "
@@ -29,12 +29,29 @@ CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 ";
 
 /// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
-/// at the job came to nothing.
-const STEPS: [&str; 1] = ["
+/// at the job came to nothing. `since`, `reason`: when a lease began, why a job is dead. `mark`, `served`: the accounts of
+/// fair share; `cell` is one row.
+const STEPS: [&str; 2] = [
+    "
 ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN died INTEGER NOT NULL DEFAULT 0;
-"];
+",
+    "
+CREATE TABLE cell (generation INTEGER NOT NULL, claims INTEGER NOT NULL, arrivals INTEGER NOT NULL) STRICT;
+INSERT INTO cell SELECT 1, COALESCE(MAX(claimed), 0), COALESCE(MAX(arrived) + 1, 0) FROM jobs;
+CREATE TABLE tenants (name TEXT PRIMARY KEY, mark INTEGER NOT NULL, served INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO tenants SELECT tenant, 0, MAX(claimed) FROM jobs GROUP BY tenant;
+ALTER TABLE sessions ADD COLUMN mark INTEGER;
+ALTER TABLE sessions ADD COLUMN served INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET mark = 0, served = (SELECT MAX(claimed) FROM jobs WHERE session = sessions.id)
+  WHERE EXISTS (SELECT 1 FROM jobs WHERE session = sessions.id);
+ALTER TABLE jobs ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+CREATE INDEX dead ON jobs (time) WHERE state = 'dead';
+ALTER TABLE jobs DROP COLUMN claimed;
+",
+];
 
 pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     fs::create_dir_all(folder).map_err(refused)?;

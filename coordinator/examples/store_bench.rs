@@ -1,0 +1,242 @@
+//! What the scripts of the Redis store cost, as ratios to an empty script on the same server, by the server's own count of
+//! the time in each. A shared machine is noisy: the ratios tell more than the figures.
+
+use arena_coordinator::store::{RedisSettings, Store, Transition};
+use arena_domain::id::{Fence, JobId, Request, SessionId, Tenant, WorkerId};
+use arena_domain::job::{Job, Work};
+use arena_domain::schedule::{Ask, Limits};
+use arena_proto::v1;
+use arena_runtime::clock;
+use std::error::Error;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// A server of its own, which ends with the bench.
+struct Server {
+    child: Child,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start() -> Fallible<Self> {
+        let folder = tempfile::tempdir()?;
+        let socket = folder.path().join("redis.sock").display().to_string();
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--unixsocket", &socket, "--dir", &folder.path().display().to_string()])
+            .args(["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""])
+            .stdout(Stdio::null())
+            .spawn()?;
+        let server = Self { child, url: format!("unix://{socket}"), _folder: folder };
+        for _ in 0..200 {
+            if server.open().is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err("redis-server did not answer".into())
+    }
+
+    fn open(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(self.url.as_str())?.get_connection()
+    }
+
+    fn info(&self, section: &str, field: &str) -> Fallible<f64> {
+        let text: String = redis::cmd("INFO").arg(section).query(&mut self.open()?)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
+        Ok(line.trim_start_matches(':').trim().parse()?)
+    }
+
+    /// Microseconds that one script takes on the server, over what `work` does.
+    async fn cost(&self, work: impl AsyncFnOnce() -> Fallible<()>) -> Fallible<f64> {
+        let _: () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.open()?)?;
+        work().await?;
+        let text: String = redis::cmd("INFO").arg("commandstats").query(&mut self.open()?)?;
+        let line = text.lines().find(|line| line.starts_with("cmdstat_evalsha:")).ok_or("no script ran")?;
+        let each = line.split(',').find_map(|part| part.strip_prefix("usec_per_call=")).ok_or("no time")?;
+        Ok(each.parse()?)
+    }
+}
+
+fn job(tenant: u32, session: u32, number: u32, limit: u32) -> Job {
+    let session = SessionId::new(format!("s{tenant:05}{session:06}"));
+    Job {
+        id: JobId::new(format!("{session}/c{number}/1/implement")),
+        tenant: Tenant::new(format!("t{tenant}")),
+        competitor: None,
+        round: 1,
+        work: Work::Implement { brief: "x".repeat(100), parent: None },
+        session_limit: limit,
+        session_weight: 1,
+        priority: 0,
+        engine: Some(format!("e{}", number % 2)),
+        session,
+    }
+}
+
+fn transition(session: &SessionId, version: u64, enqueue: Vec<Job>) -> Transition {
+    let now = clock::now_millis();
+    let event = v1::session_event::Event::WallPassed(v1::WallPassed {});
+    Transition {
+        session: session.clone(),
+        version,
+        settle: None,
+        event: v1::SessionEvent { at: now, event: Some(event) },
+        enqueue,
+        cancel: None,
+        feed: Vec::new(),
+        status: "running".into(),
+        winner: String::new(),
+        now,
+    }
+}
+
+/// A session of so many jobs.
+async fn fill(store: &Store, tenant: u32, session: u32, jobs: u32, limit: u32) -> Fallible<SessionId> {
+    let jobs: Vec<Job> = (0..jobs).map(|number| job(tenant, session, number, limit)).collect();
+    let id = jobs[0].session.clone();
+    let head = v1::SessionHead { id: id.to_string(), tenant: format!("t{tenant}"), ..v1::SessionHead::default() };
+    store.create(head, "bench".into()).await?;
+    store.commit(transition(&id, 0, jobs)).await?;
+    Ok(id)
+}
+
+async fn claim(store: &Store, request: String) -> Fallible<(JobId, Fence)> {
+    let ask = Ask::any(WorkerId::new("w"), Request::new(request));
+    let place = store.claim(ask, 0).await?.ok_or("nothing to claim")?;
+    Ok((place.job.id.clone(), place.fence().ok_or("no fence")?.clone()))
+}
+
+async fn claims(store: &Store, count: u32, name: &str) -> Fallible<Vec<(JobId, Fence)>> {
+    let mut leases = Vec::new();
+    for number in 0..count {
+        leases.push(claim(store, format!("{name}{number}")).await?);
+    }
+    Ok(leases)
+}
+
+async fn store(server: &Server) -> Fallible<Store> {
+    let limits = Limits { fleet: u32::MAX, ..Limits::default() };
+    Ok(Store::connect(RedisSettings::server(&server.url), limits).await?)
+}
+
+/// The floors of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
+async fn operations(empty: f64) -> Fallible<(bool, f64)> {
+    let server = Server::start()?;
+    let store = store(&server).await?;
+    let before = server.info("memory", "used_memory")?;
+    for session in 0..100 {
+        fill(&store, session % 10, session, 100, u32::MAX).await?;
+    }
+    let each = (server.info("memory", "used_memory")? - before) / 10_000.0;
+    println!("  memory of a queued job        {each:7.0} bytes (about 900)");
+    let mut leases = Vec::new();
+    let claiming = server
+        .cost(async || {
+            leases = claims(&store, 1_000, "a").await?;
+            Ok(())
+        })
+        .await?;
+    let renewing = server
+        .cost(async || {
+            for part in leases.chunks(10).cycle().take(500) {
+                store.renew(part.to_vec(), 0).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    let enqueueing = server
+        .cost(async || {
+            let id = fill(&store, 50, 0, 1, 9).await?;
+            for number in 1..1_000 {
+                store.commit(transition(&id, u64::from(number), vec![job(50, 0, number, 9)])).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    let mut versions = std::collections::BTreeMap::<SessionId, u64>::new();
+    let completing = server
+        .cost(async || {
+            for (id, fence) in leases.clone() {
+                let session = SessionId::new(id.as_str().split('/').next().unwrap_or_default());
+                let version = versions.entry(session.clone()).or_insert(1);
+                let settle = Some((id, fence));
+                store.commit(Transition { settle, ..transition(&session, *version, Vec::new()) }).await?;
+                *version += 1;
+            }
+            Ok(())
+        })
+        .await?;
+    let mut good = true;
+    for (name, cost, most) in [
+        ("claim", claiming, 60.0),
+        ("complete", completing, 45.0),
+        ("enqueue", enqueueing, 30.0),
+        ("renew, ten leases", renewing, 10.0 * 10.0),
+    ] {
+        good &= cost / empty <= most;
+        println!("  {name:<28} {cost:7.1} µs, {:5.1} x an empty script (at most {most})", cost / empty);
+    }
+    Ok((good, claiming))
+}
+
+/// A claim with so many jobs in line.
+async fn in_line(jobs: u32) -> Fallible<f64> {
+    let server = Server::start()?;
+    let store = store(&server).await?;
+    for session in 0..jobs / 1_000 {
+        fill(&store, session % 10, session, 1_000, u32::MAX).await?;
+    }
+    server.cost(async || claims(&store, 500, "q").await.map(drop)).await
+}
+
+/// A claim with so many blocked jobs ahead: each of their sessions is at its limit.
+async fn blocked(jobs: u32) -> Fallible<f64> {
+    let server = Server::start()?;
+    let store = store(&server).await?;
+    let sessions = jobs / 100;
+    for session in 0..sessions {
+        fill(&store, 1, session, 101, 1).await?;
+    }
+    claims(&store, sessions, "b").await?;
+    for session in 0..10 {
+        fill(&store, 2, session, 100, u32::MAX).await?;
+    }
+    server.cost(async || claims(&store, 500, "q").await.map(drop)).await
+}
+
+#[tokio::main]
+async fn main() -> Fallible<()> {
+    let server = Server::start()?;
+    let empty = server
+        .cost(async || {
+            let mut open = server.open()?;
+            let text = "#!lua\nreturn 1";
+            let _: String = redis::cmd("SCRIPT").arg("LOAD").arg(text).query(&mut open)?;
+            let script = redis::Script::new(text);
+            for _ in 0..5_000 {
+                let _: i64 = redis::cmd("EVALSHA").arg(script.get_hash()).arg(1).arg("k").query(&mut open)?;
+            }
+            Ok(())
+        })
+        .await?;
+    println!("redis store: an empty script takes {empty:.2} µs of the server");
+    let (mut good, _) = operations(empty).await?;
+    let most: u32 = std::env::var("ARENA_BENCH_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let (few, many) = (in_line(10_000).await?, in_line(most).await?);
+    good &= many / few <= 2.0;
+    println!("  claim with {most} in line: {many:.1} µs, {:.2} x that with 10000 (at most 2)", many / few);
+    let (none, some) = (blocked(0).await?, blocked(100_000).await?);
+    good &= some / none <= 1.5;
+    println!("  claim with 100000 blocked: {some:.1} µs, {:.2} x that with none (at most 1.5)", some / none);
+    if good { Ok(()) } else { Err("the redis store is outside its floors".into()) }
+}

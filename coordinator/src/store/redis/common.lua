@@ -1,0 +1,178 @@
+-- In front of every script. What it decides is what `domain/src/schedule.rs` says; a differential test holds them together.
+--
+-- KEYS[1] is the cell's own key, `arena:{CELL}:cell`. Every other key begins as it does, so all are in one slot:
+--   j:JOB    hash: s session, t tenant, e engine, i engine work, st state (q l d c x), a attempt, f failed, d died,
+--            n arrived; leased: w worker, fe fence, si since, p provider; queued: du due
+--   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, the account, the limit
+--   q:S:E    waiting jobs by arrival                   t:TENANT   hash: the account
+--   se:S     engines with waiting jobs                 e:SESSION  list of events       ev:SESSION  stream of the feed
+--   tq:T:E   sessions that may run, by whose turn      te:T       their engines        sj:SESSION  all jobs by arrival
+--   rq:E     tenants that may run, by whose turn       engines    their engines
+--   in, in:t:T, in:s:S, in:e:E, in:p:P, in:w:W         sets of running jobs
+--   lease, due, dead   by time                         req        hash: request of a claim to its job
+-- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
+-- An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
+local P = string.sub(KEYS[1], 1, -5)
+
+local function enc(name)
+  return (string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end))
+end
+local function J(id) return P .. 'j:' .. enc(id) end
+local function B(id) return P .. 'b:' .. enc(id) end
+local function S(session) return P .. 's:' .. enc(session) end
+local function T(tenant) return P .. 't:' .. enc(tenant) end
+local function Q(session, engine) return P .. 'q:' .. enc(session) .. ':' .. enc(engine) end
+local function TQ(tenant, engine) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(engine) end
+local function RQ(engine) return P .. 'rq:' .. enc(engine) end
+local function SE(session) return P .. 'se:' .. enc(session) end
+local function TE(tenant) return P .. 'te:' .. enc(tenant) end
+local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
+local LIMITS, LEASES, DUE, DEAD, REQ, RUNNING = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'req', P .. 'in'
+
+-- The server's own clock; only tests give another one.
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function div(a, b) return (a - a % b) / b end
+
+local function job(id)
+  local v = redis.call('HMGET', J(id), 's', 't', 'e', 'st', 'a', 'f', 'd', 'n', 'fe', 'si', 'w', 'p', 'du', 'i')
+  if not v[1] then return nil end
+  return { id = id, s = v[1], t = v[2], e = v[3], st = v[4], a = tonumber(v[5]), f = tonumber(v[6]), d = tonumber(v[7]),
+    n = tonumber(v[8]), fe = v[9], si = tonumber(v[10] or '0'), w = v[11], p = v[12], du = tonumber(v[13] or '0'),
+    i = v[14] == '1' }
+end
+
+local function tenant_limit(tenant)
+  local v = redis.call('HMGET', LIMITS, 't:' .. tenant, 'w:' .. tenant, 'tenant')
+  return tonumber(v[1] or v[3]), tonumber(v[2] or '1')
+end
+
+-- Whose turn it is, as text that sorts: parts of slots that run by weight, the mark, the latest claim.
+local TURN = 44
+local function turn(share, mark, served) return string.format('%012d%016d%016d', share, mark, served) end
+
+-- What a script changes is taken out of the indexes first, and put back by `flush` as it is then.
+local tenants, sessions = {}, {}
+
+local function touch_tenant(tenant)
+  if tenants[tenant] then return end
+  tenants[tenant] = true
+  local old = redis.call('HGET', T(tenant), 'key')
+  if not old then return end
+  for _, e in ipairs(redis.call('SMEMBERS', TE(tenant))) do redis.call('ZREM', RQ(e), old .. tenant) end
+end
+
+local function touch(tenant, session)
+  touch_tenant(tenant)
+  if sessions[session] then return end
+  sessions[session] = tenant
+  local old = redis.call('HGET', S(session), 'key')
+  if not old then return end
+  for _, e in ipairs(redis.call('SMEMBERS', SE(session))) do redis.call('ZREM', TQ(tenant, e), old .. session) end
+end
+
+local function flush_session(session, tenant)
+  local v = redis.call('HMGET', S(session), 'limit', 'weight', 'priority', 'mark', 'served')
+  local engines = redis.call('SMEMBERS', SE(session))
+  local running = redis.call('SCARD', IN('s', session))
+  if #engines == 0 or running >= tonumber(v[1]) then
+    redis.call('HDEL', S(session), 'key')
+    return
+  end
+  local head_start = math.min(tonumber(v[3]), MOST_PRIORITY) * HEAD_START
+  local key = turn(div(running * PARTS, tonumber(v[2])), math.max(0, tonumber(v[4]) - head_start), tonumber(v[5] or '0'))
+  redis.call('HSET', S(session), 'key', key)
+  for _, e in ipairs(engines) do
+    redis.call('ZADD', TQ(tenant, e), 0, key .. session)
+    redis.call('SADD', TE(tenant), e)
+  end
+end
+
+local function flush_tenant(tenant)
+  local limit, weight = tenant_limit(tenant)
+  local running = redis.call('SCARD', IN('t', tenant))
+  local key = nil
+  for _, e in ipairs(redis.call('SMEMBERS', TE(tenant))) do
+    if redis.call('EXISTS', TQ(tenant, e)) == 0 then
+      redis.call('SREM', TE(tenant), e)
+    elseif running < limit then
+      if not key then
+        local v = redis.call('HMGET', T(tenant), 'mark', 'served')
+        key = turn(div(running * PARTS, weight), tonumber(v[1] or '0'), tonumber(v[2] or '0'))
+      end
+      redis.call('ZADD', RQ(e), 0, key .. tenant)
+      redis.call('SADD', P .. 'engines', e)
+    end
+  end
+  if key then redis.call('HSET', T(tenant), 'key', key) else redis.call('HDEL', T(tenant), 'key') end
+end
+
+local function flush()
+  for session, tenant in pairs(sessions) do flush_session(session, tenant) end
+  for tenant in pairs(tenants) do flush_tenant(tenant) end
+  tenants, sessions = {}, {}
+end
+
+-- Others shall look: a version that grows, and a stream to wait on.
+local function news()
+  local version = redis.call('HINCRBY', KEYS[1], 'changes', 1)
+  redis.call('XADD', P .. 'news', 'MAXLEN', '~', 64, version .. '-0', 'v', '')
+end
+
+local function push(j)
+  touch(j.t, j.s)
+  redis.call('ZADD', Q(j.s, j.e), j.n, j.id)
+  redis.call('SADD', SE(j.s), j.e)
+end
+
+-- Out of what waits.
+local function pull(j)
+  touch(j.t, j.s)
+  redis.call('ZREM', DUE, j.id)
+  redis.call('ZREM', Q(j.s, j.e), j.id)
+  if redis.call('EXISTS', Q(j.s, j.e)) == 0 then redis.call('SREM', SE(j.s), j.e) end
+end
+
+local function enqueue(j, due, now)
+  redis.call('HSET', J(j.id), 'st', 'q', 'du', due)
+  if due <= now then push(j) else redis.call('ZADD', DUE, due, j.id) end
+end
+
+-- What came due moves into the line, so many at a time.
+local function promote(now)
+  local ids = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, MOST_DUE)
+  for _, id in ipairs(ids) do
+    redis.call('ZREM', DUE, id)
+    local j = job(id)
+    if j and j.st == 'q' then push(j) end
+  end
+  if #ids > 0 then flush() end
+  return #ids
+end
+
+local function charge(key, used, weight, now)
+  local mark = tonumber(redis.call('HGET', key, 'mark') or '0')
+  redis.call('HSET', key, 'mark', math.min(math.max(mark, now) + div(used, weight), now + HORIZON))
+end
+
+-- Ends a lease: its slots are free, and its time is charged.
+local function release(j, now)
+  touch(j.t, j.s)
+  redis.call('SREM', RUNNING, j.id)
+  redis.call('SREM', IN('t', j.t), j.id)
+  redis.call('SREM', IN('s', j.s), j.id)
+  redis.call('SREM', IN('e', j.e), j.id)
+  redis.call('SREM', IN('w', j.w), j.id)
+  if j.p then redis.call('SREM', IN('p', j.p), j.id) end
+  redis.call('ZREM', LEASES, j.id)
+  redis.call('HDEL', REQ, string.match(j.fe, '([^.]*)$'))
+  redis.call('HDEL', J(j.id), 'w', 'si', 'p')
+  local used = math.max(0, now - j.si)
+  local _, weight = tenant_limit(j.t)
+  charge(T(j.t), used, weight, now)
+  charge(S(j.s), used, tonumber(redis.call('HGET', S(j.s), 'weight') or '1'), now)
+end

@@ -1,0 +1,17 @@
+-- ARGV: now, how many at most, only this session or ''. Of each, the longest dead first: id, fence, failed, died, since when.
+local most, only, found, all = tonumber(ARGV[2]), ARGV[3], {}, {}
+if only == '' then
+  found = redis.call('ZRANGE', DEAD, 0, most - 1)
+else
+  local since = {}
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(only), 0, -1)) do
+    since[id] = tonumber(redis.call('ZSCORE', DEAD, id))
+    if since[id] then found[#found + 1] = id end
+  end
+  table.sort(found, function(a, b) return since[a] < since[b] or (since[a] == since[b] and a < b) end)
+end
+for n = 1, math.min(#found, most) do
+  local j = job(found[n])
+  all[#all + 1] = { j.id, j.fe, j.f, j.d, tonumber(redis.call('ZSCORE', DEAD, j.id)) }
+end
+return all

@@ -1,0 +1,187 @@
+//! Sessions: records, transitions and feeds.
+
+use super::{Again, Call, Redis, encoded, engine, script, texts, trouble};
+use crate::store::port::Records;
+use crate::store::{Committed, Record, StoreError, Transition};
+use arena_domain::id::{JobId, SessionId};
+use arena_domain::job::{Job, Millis, Work};
+use arena_proto::convert::Wire;
+use arena_proto::v1;
+use arena_runtime::token;
+use async_trait::async_trait;
+use prost::Message;
+use redis::{FromRedisValue, Pipeline};
+
+/// What a list of sessions shows of each.
+type Row = (Option<String>, Option<String>, Option<String>, Option<u64>, Option<String>);
+
+#[async_trait]
+impl Records for Redis {
+    async fn create(&self, head: v1::SessionHead, title: String) -> Result<(), StoreError> {
+        let created = head.created.to_string();
+        let mut args = texts([&token::nonce(), &head.id, &head.tenant, &created, &title, &head.repository]);
+        args.push(head.encode_to_vec());
+        let new: bool = self.write(Call::new(&script::CREATE, head.created, args)).await?;
+        if new { Ok(()) } else { Err(StoreError::Record(format!("there is a session '{}' already", head.id))) }
+    }
+
+    async fn record(&self, id: &SessionId) -> Result<Record, StoreError> {
+        let name = encoded(id.as_str());
+        let mut both = redis::pipe();
+        // Together, so that no transition comes between them.
+        both.atomic();
+        both.cmd("HMGET").arg(self.key(&format!("s:{name}"))).arg("version").arg("head");
+        both.cmd("LRANGE").arg(self.key(&format!("e:{name}"))).arg(0).arg(-1);
+        let ((version, head), bodies): ((Option<u64>, Option<Vec<u8>>), Vec<Vec<u8>>) = self.looked(&both).await?;
+        let (Some(version), Some(head)) = (version, head) else { return Err(StoreError::NotFound(id.to_string())) };
+        let events = bodies.iter().map(|body| v1::SessionEvent::decode(body.as_slice())).collect::<Result<_, _>>()?;
+        Ok(Record { head: v1::SessionHead::decode(head.as_slice())?, version, events })
+    }
+
+    async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
+        let script = if transition.settle.is_some() { &script::COMPLETE } else { &script::COMMIT };
+        let (session, now) = (transition.session.to_string(), transition.now);
+        let answer: Vec<String> = self.write(Call::new(script, now, arguments(transition))).await?;
+        let (word, rest) = answer.split_first().ok_or_else(|| StoreError::Record("no answer".into()))?;
+        match word.as_str() {
+            "done" => {
+                let mut stop: Vec<JobId> = rest.iter().map(JobId::new).collect();
+                stop.sort();
+                Ok(Committed::Done { stop })
+            }
+            "conflict" => Ok(Committed::Conflict),
+            "stale" => Ok(Committed::Stale),
+            "repeated" => Ok(Committed::Repeated),
+            "unknown" => Err(StoreError::NotFound(session)),
+            other => Err(StoreError::Record(format!("the script answered '{other}'"))),
+        }
+    }
+
+    async fn touch(&self, ids: Vec<SessionId>, now: Millis) -> Result<(), StoreError> {
+        let args = ids.iter().map(|id| id.as_str().as_bytes().to_vec()).collect();
+        let _: u64 = self.read(Call::new(&script::TOUCH, now, args)).await?;
+        Ok(())
+    }
+
+    async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(self.key(&format!("s:{}", encoded(id.as_str())))).arg("touched");
+        let (touched,): (Option<u64>,) = self.looked(&pipe).await?;
+        touched.ok_or_else(|| StoreError::NotFound(id.to_string()))
+    }
+
+    async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError> {
+        let mut pipe = redis::pipe();
+        let after = [prefix.as_bytes(), &[0xff]].concat();
+        pipe.cmd("ZRANGEBYLEX").arg(self.key("ids")).arg(bound(prefix.as_bytes())).arg(bound(&after));
+        let (mut ids,): (Vec<String>,) = self.looked(&pipe).await?;
+        match ids.as_slice() {
+            [one] if !prefix.is_empty() => Ok(SessionId::new(one)),
+            many if many.iter().any(|id| id == prefix) => Ok(SessionId::new(prefix)),
+            [] => Err(StoreError::NotFound(prefix.to_owned())),
+            _ => {
+                ids.sort();
+                Err(StoreError::Ambiguous(prefix.to_owned(), ids.join(", ")))
+            }
+        }
+    }
+
+    async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("ZRANGE").arg(self.key("sessions")).arg(0).arg(-1);
+        let (ids,): (Vec<String>,) = self.looked(&pipe).await?;
+        let mut all = Vec::with_capacity(ids.len());
+        // In parts, so that a long list does not hold up the server.
+        for part in ids.chunks(256) {
+            let mut pipe = redis::pipe();
+            for id in part {
+                let key = self.key(&format!("s:{}", encoded(id)));
+                pipe.cmd("HMGET").arg(key).arg(&["title", "status", "winner", "created", "repository"]);
+            }
+            let rows: Vec<Row> = self.looked(&pipe).await?;
+            all.extend(part.iter().zip(rows).map(|(id, (title, status, winner, created, repository))| v1::Summary {
+                id: id.clone(),
+                title: title.unwrap_or_default(),
+                status: status.unwrap_or_default(),
+                winner: winner.unwrap_or_default(),
+                created: created.unwrap_or_default(),
+                repository: repository.unwrap_or_default(),
+            }));
+        }
+        all.sort_by(|one, other| (other.created, &one.id).cmp(&(one.created, &other.id)));
+        Ok(all)
+    }
+
+    async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
+        let args = vec![id.as_str().as_bytes().to_vec(), item.encode_to_vec()];
+        let call = Call { again: Again::Never, ..Call::new(&script::PUBLISH, item.at, args) };
+        let _: u64 = self.read(call).await?;
+        Ok(())
+    }
+
+    async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError> {
+        let mut pipe = redis::pipe();
+        let key = self.key(&format!("ev:{}", encoded(id.as_str())));
+        pipe.cmd("XRANGE").arg(key).arg(format!("({after}-0")).arg("+").arg("COUNT").arg(most);
+        let (items,): (Vec<(String, (String, Vec<u8>))>,) = self.looked(&pipe).await?;
+        let item = |(at, (_, body)): (String, (String, Vec<u8>))| {
+            let seq = at.split('-').next().and_then(|seq| seq.parse().ok());
+            let seq = seq.ok_or_else(|| StoreError::Record(format!("an item of a feed at '{at}'")))?;
+            Ok(v1::FeedItem { seq, ..v1::FeedItem::decode(body.as_slice())? })
+        };
+        items.into_iter().map(item).collect()
+    }
+}
+
+impl Redis {
+    /// Commands that only read.
+    pub(super) async fn looked<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, StoreError> {
+        let mut tried = 0;
+        loop {
+            let (mut open, _) = self.reads.connection().await?;
+            tried += 1;
+            match pipe.query_async(&mut open).await {
+                Err(error) if trouble::leads_nowhere(&error) => {
+                    self.reads.let_go().await;
+                    if tried == 3 {
+                        return Err(trouble::of(&error));
+                    }
+                    tokio::time::sleep(super::PAUSE * tried).await;
+                }
+                answer => return answer.map_err(|error| trouble::of(&error)),
+            }
+        }
+    }
+}
+
+fn bound(text: &[u8]) -> Vec<u8> {
+    [b"[".as_slice(), text].concat()
+}
+
+/// As `commit.lua` reads them.
+fn arguments(transition: Transition) -> Vec<Vec<u8>> {
+    let Transition { session, version, settle, event, enqueue, cancel, feed, status, winner, now: _ } = transition;
+    let mut args = texts([&token::nonce(), session.as_str(), &version.to_string()]);
+    args.push(event.encode_to_vec());
+    let (job, fence) = settle.map_or_else(Default::default, |(job, fence)| (job.to_string(), fence.to_string()));
+    let cancel = cancel.map_or("", |cancel| if cancel.engines_only { "engines" } else { "all" });
+    args.extend(texts([&status, &winner, &job, &fence, cancel, &enqueue.len().to_string()]));
+    args.extend(enqueue.iter().flat_map(of_job));
+    args.extend(feed.iter().map(Message::encode_to_vec));
+    args
+}
+
+fn of_job(job: &Job) -> Vec<Vec<u8>> {
+    let mut args = texts([job.id.as_str()]);
+    args.push(job.to_wire().encode_to_vec());
+    args.extend(texts([
+        job.session.as_str(),
+        job.tenant.as_str(),
+        &engine(job.engine.as_deref()),
+        if matches!(job.work, Work::Implement { .. }) { "1" } else { "0" },
+        &job.session_limit.to_string(),
+        &job.session_weight.clamp(1, 1_000).to_string(),
+        &job.priority.to_string(),
+    ]));
+    args
+}

@@ -1,0 +1,153 @@
+//! What looks, and changes no job.
+
+use super::{Call, Redis, encoded, script, texts, trouble};
+use crate::store::StoreError;
+use crate::store::port::{Durability, Sights};
+use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
+use arena_domain::job::{Millis, worn_out};
+use arena_domain::schedule::Why;
+use arena_proto::v1;
+use arena_runtime::clock::Stopwatch;
+use async_trait::async_trait;
+use redis::{FromRedisValue, Value};
+use std::time::Duration;
+
+/// Beyond its patience a blocking read may take this long; then the server is gone.
+const GRACE: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Sights for Redis {
+    async fn failures(&self, id: &JobId, fence: &Fence) -> Result<Option<u32>, StoreError> {
+        let held = self.states(std::slice::from_ref(id)).await?;
+        let mine = held.into_iter().find(|(state, held, _)| state == "l" && held == fence.as_str());
+        Ok(mine.map(|(_, _, failed)| failed))
+    }
+
+    async fn not_held(&self, leases: Vec<(JobId, Fence)>) -> Result<Vec<JobId>, StoreError> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ids, fences): (Vec<JobId>, Vec<Fence>) = leases.into_iter().unzip();
+        let states = self.states(&ids).await?;
+        let lost = |((_, fence), (state, held, _)): &((&JobId, &Fence), (String, String, u32))| {
+            state != "l" || held != fence.as_str()
+        };
+        Ok(ids.iter().zip(&fences).zip(states).filter(lost).map(|((id, _), _)| id.clone()).collect())
+    }
+
+    async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError> {
+        let states = self.states(std::slice::from_ref(id)).await?;
+        Ok(states.iter().any(|(state, held, _)| state == "d" && held == fence.as_str()))
+    }
+
+    /// Every session of a fleet is moved, so none is idle.
+    async fn why(&self, id: JobId, _: Vec<SessionId>, now: Millis) -> Result<Why, StoreError> {
+        let answer: Vec<Value> = self.read(Call::new(&script::WHY, now, texts([id.as_str()]))).await?;
+        let text =
+            |n: usize| answer.get(n).and_then(|value| String::from_redis_value_ref(value).ok()).unwrap_or_default();
+        let number =
+            |n: usize| answer.get(n).and_then(|value| u64::from_redis_value_ref(value).ok()).unwrap_or_default();
+        let count = |n: usize| u32::try_from(number(n)).unwrap_or(u32::MAX);
+        Ok(match text(0).as_str() {
+            "unknown" => Why::Unknown,
+            "ended" => Why::Ended,
+            "dead" => Why::Dead { reason: worn_out(count(1), count(2)).unwrap_or_default() },
+            "suspect" => Why::Suspect { worker: WorkerId::new(text(1)), until: number(2) },
+            "runs" => Why::Runs { worker: WorkerId::new(text(1)) },
+            "not_due" => Why::NotDue { at: number(1) },
+            "ready" => Why::Ready { ahead: count(1) },
+            "limit" => {
+                Why::Limit { dimension: dimension(&text(1))?, name: text(2), running: count(3), limit: count(4) }
+            }
+            other => return Err(StoreError::Record(format!("the script answered '{other}'"))),
+        })
+    }
+
+    async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
+        let call = Call::new(&script::JOBS, 0, texts([session.as_str()]));
+        let rows: Vec<(String, String, String, u32)> = self.read(call).await?;
+        let row = |(id, state, worker, attempt): (String, String, String, u32)| {
+            Ok(v1::JobState { id, state: word(&state)?.to_owned(), worker, attempt })
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    async fn data_version(&self) -> Result<i64, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(self.key("cell")).arg("changes");
+        let (changes,): (Option<i64>,) = self.looked(&pipe).await?;
+        Ok(changes.unwrap_or(0))
+    }
+
+    async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+        let waited = Stopwatch::start();
+        let Ok(_waiting) = tokio::time::timeout(patience, self.waiting.lock()).await else {
+            return self.data_version().await;
+        };
+        let version = self.data_version().await?;
+        let patience = patience.saturating_sub(waited.elapsed());
+        let millis = patience.as_millis() as u64;
+        // Redis takes a wait of nothing for a wait for ever.
+        if version != seen || millis == 0 {
+            return Ok(version);
+        }
+        let (mut open, _) = self.waits.connection().await?;
+        let mut command = redis::cmd("XREAD");
+        command
+            .arg("COUNT")
+            .arg(1)
+            .arg("BLOCK")
+            .arg(millis)
+            .arg("STREAMS")
+            .arg(self.key("news"))
+            .arg(format!("{seen}-0"));
+        match tokio::time::timeout(patience + GRACE, self.waits.ask::<Value>(&mut open, &command)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(trouble::of(&error)),
+            Err(_) => self.waits.let_go().await,
+        }
+        self.data_version().await
+    }
+
+    async fn sweep(&self) -> Result<Vec<String>, StoreError> {
+        self.sweep_part().await
+    }
+
+    fn durability(&self) -> Durability {
+        match self.settings.replicas.count {
+            0 => Durability::Server,
+            replicas => Durability::Replicated { replicas },
+        }
+    }
+}
+
+impl Redis {
+    /// State, fence and failures of each.
+    async fn states(&self, ids: &[JobId]) -> Result<Vec<(String, String, u32)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HMGET").arg(self.key(&format!("j:{}", encoded(id.as_str())))).arg("st").arg("fe").arg("f");
+        }
+        let rows: Vec<(Option<String>, Option<String>, Option<u32>)> = self.looked(&pipe).await?;
+        let row = |(state, fence, failed): (Option<String>, Option<String>, Option<u32>)| {
+            (state.unwrap_or_default(), fence.unwrap_or_default(), failed.unwrap_or_default())
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+}
+
+fn word(state: &str) -> Result<&'static str, StoreError> {
+    match state {
+        "q" => Ok("queued"),
+        "l" => Ok("leased"),
+        "d" => Ok("done"),
+        "c" => Ok("cancelled"),
+        "x" => Ok("dead"),
+        other => Err(StoreError::Record(format!("a job in state '{other}'"))),
+    }
+}
+
+fn dimension(name: &str) -> Result<&'static str, StoreError> {
+    let known = ["fleet", "tenant", "session", "engine", "provider"];
+    known.into_iter().find(|one| *one == name).ok_or_else(|| StoreError::Record(format!("a limit of '{name}'")))
+}

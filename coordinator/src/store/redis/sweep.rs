@@ -1,0 +1,27 @@
+//! The sweeper: indexes, leases and job states agree; where they do not, they are mended and it is said.
+
+use super::{Call, Redis, script, texts};
+use crate::store::StoreError;
+use std::sync::atomic::Ordering;
+
+/// Sessions that one sweep looks at.
+const PART: u64 = 64;
+
+impl Redis {
+    /// The next sessions in turn, from the newest to the oldest, and each time what is indexed without a job.
+    pub(super) async fn sweep_part(&self) -> Result<Vec<String>, StoreError> {
+        let first = self.swept.fetch_add(PART, Ordering::Relaxed);
+        let mut pipe = redis::pipe();
+        pipe.cmd("ZREVRANGE").arg(self.key("sessions")).arg(first).arg(first + PART - 1);
+        let (sessions,): (Vec<String>,) = self.looked(&pipe).await?;
+        if (sessions.len() as u64) < PART {
+            self.swept.store(0, Ordering::Relaxed);
+        }
+        let mut mended: Vec<String> = self.write(Call::new(&script::ORPHANS, 0, Vec::new())).await?;
+        for session in sessions {
+            let of_one: Vec<String> = self.write(Call::new(&script::SWEEP, 0, texts([&session]))).await?;
+            mended.extend(of_one);
+        }
+        Ok(mended)
+    }
+}

@@ -1,0 +1,33 @@
+-- ARGV: now, job. Answers a word and what belongs to it.
+local now, j = clock(), job(ARGV[2])
+if not j then return { 'unknown' } end
+if j.st == 'd' or j.st == 'c' then return { 'ended' } end
+if j.st == 'x' then return { 'dead', j.f, j.d } end
+if j.st == 'l' then
+  local expires = tonumber(redis.call('ZSCORE', LEASES, j.id))
+  if expires <= now then return { 'suspect', j.w, expires + KILL_MARGIN } end
+  return { 'runs', j.w }
+end
+if j.du > now then return { 'not_due', j.du } end
+
+local function at(dimension, name, running, limit)
+  if limit and running >= limit then return { 'limit', dimension, name, running, limit } end
+end
+local v = redis.call('HMGET', LIMITS, 'fleet', 'e:' .. j.e, 'p:' .. j.e)
+local limit = tenant_limit(j.t)
+local held = at('fleet', 'all', redis.call('SCARD', RUNNING), tonumber(v[1]))
+  or at('tenant', j.t, redis.call('SCARD', IN('t', j.t)), limit)
+  or at('session', j.s, redis.call('SCARD', IN('s', j.s)), tonumber(redis.call('HGET', S(j.s), 'limit')))
+  or at('engine', string.sub(j.e, 2), redis.call('SCARD', IN('e', j.e)), tonumber(v[2]))
+  or (v[3] and at('provider', v[3], redis.call('SCARD', IN('p', v[3])), tonumber(redis.call('HGET', LIMITS, 'l:' .. v[3]))))
+if held then return held end
+local ahead = 0
+for _, e in ipairs(redis.call('SMEMBERS', SE(j.s))) do
+  ahead = ahead + redis.call('ZCOUNT', Q(j.s, e), '-inf', '(' .. j.n)
+end
+-- What has come due and was not asked for since.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, MOST_DUE)) do
+  local other = job(id)
+  if other.s == j.s and other.n < j.n then ahead = ahead + 1 end
+end
+return { 'ready', ahead }

@@ -1,0 +1,83 @@
+//! Claims: the next job by fair share, leased.
+
+use super::limits::Running;
+use super::share::Weight;
+use super::{Ask, LEASE, Place, Queue};
+use crate::id::Fence;
+use crate::job::{HEAD_START, MOST_PRIORITY, Millis, State};
+
+/// Whose turn it is: the least goes first. Tenants before sessions, sessions before jobs; who runs least by weight, then
+/// who worked its use off first, then who was served longest ago; names only make the order whole.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn<'a> {
+    tenant: (u64, Millis, u64, &'a str),
+    session: (u64, Millis, u64, &'a str),
+    arrived: u64,
+}
+
+impl Queue {
+    /// Leases the job that fair share says is next, or nothing.
+    pub fn claim(&mut self, ask: &Ask, now: Millis) -> Option<Place> {
+        if let Some(given) = self.places.values().find(|p| p.fence().is_some_and(|held| held.answers(&ask.request))) {
+            return Some(given.clone());
+        }
+        let running = Running::count(self.places.values());
+        let next = self
+            .places
+            .values()
+            .filter(|place| matches!(place.state, State::Queued { due } if due <= now))
+            .filter(|place| ask.fits(&place.job) && running.blocks(&place.job, &self.limits).is_none())
+            .min_by_key(|place| self.turn(place, &running))?
+            .job
+            .id
+            .clone();
+        self.counters.claims += 1;
+        let counter = self.counters.claims;
+        let place = self.places.get_mut(&next)?;
+        place.attempt += 1;
+        place.state = State::Leased {
+            worker: ask.worker.clone(),
+            fence: Fence::of(self.counters.generation, counter, &ask.request),
+            since: now,
+            expires: now + LEASE.as_millis() as Millis,
+        };
+        self.tenants.entry(place.job.tenant.to_string()).or_default().served = counter;
+        self.sessions.entry(place.job.session.to_string()).or_default().served = counter;
+        Some(place.clone())
+    }
+
+    /// Keeps a lease, also one that ran out and was not taken away yet; `false` means that it is not this fence's any more
+    /// and the work must stop.
+    pub fn renew(&mut self, id: &crate::id::JobId, fence: &Fence, now: Millis) -> bool {
+        let Some(place) = self.places.get_mut(id) else { return false };
+        match &mut place.state {
+            State::Leased { fence: held, expires, .. } if held == fence => {
+                *expires = now + LEASE.as_millis() as Millis;
+                true
+            }
+            State::Leased { .. }
+            | State::Queued { .. }
+            | State::Done { .. }
+            | State::Cancelled
+            | State::Dead { .. } => false,
+        }
+    }
+
+    pub(super) fn turn<'a>(&'a self, place: &'a Place, running: &Running<'_>) -> Turn<'a> {
+        let job = &place.job;
+        let (tenant, session) = (job.tenant.as_str(), job.session.as_str());
+        let (of_tenant, of_session) = self.accounts(job);
+        let share = self.limits.weight_of_tenant(tenant).share(running.tenant(tenant));
+        let head_start = Millis::from(job.priority.min(MOST_PRIORITY)) * HEAD_START.as_millis() as Millis;
+        Turn {
+            tenant: (share, of_tenant.mark, of_tenant.served, tenant),
+            session: (
+                Weight::new(job.session_weight).share(running.session(session)),
+                of_session.mark.saturating_sub(head_start),
+                of_session.served,
+                session,
+            ),
+            arrived: place.arrived,
+        }
+    }
+}

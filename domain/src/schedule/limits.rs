@@ -1,0 +1,118 @@
+//! How much may run at a time, in every dimension, and what runs now.
+
+use super::Why;
+use super::share::Weight;
+use crate::job::{Job, State};
+use crate::schedule::Place;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub fleet: u32,
+    /// Of a tenant that is not named in `tenants`.
+    pub tenant: u32,
+    /// By tenant.
+    pub tenants: BTreeMap<String, TenantLimits>,
+    /// By engine name; an engine that is not named has no limit of its own.
+    pub engine: BTreeMap<String, u32>,
+    /// By provider's name: the engines that share its limit.
+    pub provider: BTreeMap<String, Provider>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantLimits {
+    pub running: u32,
+    /// Its part beside other tenants; at least 1.
+    pub weight: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    pub running: u32,
+    pub engines: BTreeSet<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fleet: 3,
+            tenant: u32::MAX,
+            tenants: BTreeMap::new(),
+            engine: BTreeMap::new(),
+            provider: BTreeMap::new(),
+        }
+    }
+}
+
+impl Limits {
+    pub fn of_tenant(&self, name: &str) -> TenantLimits {
+        self.tenants.get(name).copied().unwrap_or(TenantLimits { running: self.tenant, weight: 1 })
+    }
+
+    pub(super) fn weight_of_tenant(&self, name: &str) -> Weight {
+        Weight::new(self.of_tenant(name).weight)
+    }
+}
+
+/// What runs now, by dimension; suspects are among it.
+#[derive(Debug, Default)]
+pub(super) struct Running<'a> {
+    fleet: u32,
+    tenants: BTreeMap<&'a str, u32>,
+    sessions: BTreeMap<&'a str, u32>,
+    engines: BTreeMap<&'a str, u32>,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn count(places: impl Iterator<Item = &'a Place>) -> Self {
+        let mut running = Self::default();
+        for place in places.filter(|place| matches!(place.state, State::Leased { .. })) {
+            let job = &place.job;
+            running.fleet += 1;
+            *running.tenants.entry(job.tenant.as_str()).or_default() += 1;
+            *running.sessions.entry(job.session.as_str()).or_default() += 1;
+            if let Some(engine) = &job.engine {
+                *running.engines.entry(engine).or_default() += 1;
+            }
+        }
+        running
+    }
+
+    pub(super) fn tenant(&self, name: &str) -> u32 {
+        self.tenants.get(name).copied().unwrap_or(0)
+    }
+
+    pub(super) fn session(&self, name: &str) -> u32 {
+        self.sessions.get(name).copied().unwrap_or(0)
+    }
+
+    pub(super) fn engine(&self, name: &str) -> u32 {
+        self.engines.get(name).copied().unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn fleet(&self) -> u32 {
+        self.fleet
+    }
+
+    /// The first limit that holds this job back.
+    pub(super) fn blocks(&self, job: &Job, limits: &Limits) -> Option<Why> {
+        let limit = |dimension, name: &str, running, limit| {
+            (running >= limit).then(|| Why::Limit { dimension, name: name.to_owned(), running, limit })
+        };
+        let (tenant, session) = (job.tenant.as_str(), job.session.as_str());
+        limit("fleet", "all", self.fleet, limits.fleet)
+            .or_else(|| limit("tenant", tenant, self.tenant(tenant), limits.of_tenant(tenant).running))
+            .or_else(|| limit("session", session, self.session(session), job.session_limit))
+            .or_else(|| {
+                let engine = job.engine.as_deref()?;
+                limit("engine", engine, self.engine(engine), *limits.engine.get(engine)?)
+            })
+            .or_else(|| {
+                let engine = job.engine.as_deref()?;
+                let (name, provider) = limits.provider.iter().find(|(_, one)| one.engines.contains(engine))?;
+                let running = provider.engines.iter().map(|engine| self.engine(engine)).sum();
+                limit("provider", name, running, provider.running)
+            })
+    }
+}
