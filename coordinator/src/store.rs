@@ -8,8 +8,10 @@
 mod contract;
 mod queue;
 mod schema;
+mod shelf;
 mod transition;
 
+pub use shelf::Shelf;
 pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::SessionId;

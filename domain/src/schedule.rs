@@ -60,6 +60,8 @@ pub struct Ask {
     pub worker: WorkerId,
     pub fence: Fence,
     pub only: Option<SessionId>,
+    /// It serves one tenant; `None`: every one.
+    pub tenant: Option<Tenant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +169,7 @@ impl Queue {
             .values()
             .filter(|place| matches!(place.state, State::Queued { due } if due <= now))
             .filter(|place| ask.only.as_ref().is_none_or(|only| only == &place.job.session))
+            .filter(|place| ask.tenant.as_ref().is_none_or(|tenant| tenant == &place.job.tenant))
             .filter(|place| self.blocked(&place.job).is_none())
             .min_by_key(|place| self.fair_share(place))?
             .job
@@ -218,6 +221,17 @@ impl Queue {
         place.state = State::Queued { due };
         place.failed += 1;
         Settled::Accepted
+    }
+
+    /// Takes back a leased job whose worker was told to stop: nothing failed, so nothing is counted.
+    pub fn let_go(&mut self, id: &JobId, fence: &Fence, due: Millis) -> Settled {
+        match self.places.get_mut(id) {
+            Some(place) if place.held_by(fence) => {
+                place.state = State::Queued { due };
+                Settled::Accepted
+            }
+            Some(_) | None => Settled::Stale,
+        }
     }
 
     /// Jobs whose lease has run out go back to the queue; their ids are returned.

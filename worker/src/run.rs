@@ -25,11 +25,12 @@ use crate::engine::Manifest;
 use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
-use crate::link::Blobs;
 use crate::outbox::Outbox;
+use crate::reach::Blobs;
 use crate::repository::{ImportError, Repository, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
+use crate::spool::Spool;
 use crate::volume::Spares;
 use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub reserve: Option<Reserve>,
     pub backend: Backend,
     pub engines: Engines,
+    /// For whoever looks at a team's fleet.
+    pub labels: Vec<String>,
 }
 
 /// What this worker knows of engines, and how they reach their providers.
@@ -97,6 +100,7 @@ pub struct Context {
     pub(crate) disks: Disks,
     pub(crate) holders: Holders,
     pub(crate) outbox: Outbox,
+    pub(crate) spool: Spool,
     pub(crate) blobs: Blobs,
     pub(crate) trees: Trees,
     pub(crate) spares: Spares,
@@ -152,7 +156,18 @@ pub(crate) struct Task {
     pub packet: Packet,
     pub base: Commit,
     pub cancel: CancellationToken,
-    pub progress: mpsc::Sender<(String, String)>,
+    pub progress: mpsc::Sender<Word>,
+}
+
+/// What a job says while it runs.
+#[derive(Debug)]
+pub(crate) enum Word {
+    Phase(Phase, String),
+    /// Of an engine's output, without known secrets.
+    Printed {
+        stream: &'static str,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +191,7 @@ pub(crate) enum RunError {
 impl Task {
     pub(crate) async fn phase(&self, phase: Phase, text: impl Into<String>) {
         // Nobody listening is no reason to stop.
-        let _ = self.progress.send((phase.as_str().to_owned(), text.into())).await;
+        let _ = self.progress.send(Word::Phase(phase, text.into())).await;
     }
 }
 
@@ -273,16 +288,42 @@ impl Context {
 
     /// The mirror, with the base in it. Once it is known to be there nothing is asked again.
     pub(crate) async fn repository(&self, task: &Task) -> Result<Repository, RunError> {
-        let cell = self.mirrors.cell(&task.head.repository, &task.base);
+        let head = &task.head;
+        let source = match head.base_bundle.as_str() {
+            "" if self.blobs.0.is_lasting() => {
+                let mend = "submit with a version of arena that sends it";
+                return Err(RunError::Setup {
+                    reason: "the base did not come with the session".into(),
+                    mend: mend.into(),
+                });
+            }
+            "" => head.repository.clone(),
+            digest => format!("bundle {}/{digest}", task.job.tenant),
+        };
+        let cell = self.mirrors.cell(&source, &task.base);
         let opened = cell.get_or_try_init(async || -> Result<Repository, RunError> {
-            let (root, source) = (self.settings.root.clone(), task.head.repository.clone());
-            let base = task.base.clone();
-            let opened = tokio::task::spawn_blocking(move || -> Result<Repository, RepositoryError> {
-                let repository = Repository::open(&root, &source)?;
-                repository.fetch_base(&source, &base)?;
-                Ok(repository)
-            });
-            Ok(opened.await??)
+            let (root, base, source) = (self.settings.root.clone(), task.base.clone(), source.clone());
+            if head.base_bundle.is_empty() {
+                let opened = tokio::task::spawn_blocking(move || -> Result<Repository, RepositoryError> {
+                    let repository = Repository::open(&root, &source)?;
+                    repository.fetch_base(&source, &base)?;
+                    Ok(repository)
+                });
+                return Ok(opened.await??);
+            }
+            let repository = tokio::task::spawn_blocking(move || Repository::open(&root, &source)).await??;
+            if !repository.has(&task.base) {
+                let file = self.boot.folder.join(format!("base-{}", arena_runtime::token::hex(12)));
+                self.blobs.save(&task.job.tenant, &head.base_bundle, &file).await?;
+                let (repository, shallow) = (repository.clone(), head.shallow.clone());
+                let unpacked = tokio::task::spawn_blocking(move || {
+                    let unpacked = repository.unpack_base(&file, &base, &shallow);
+                    let _ = std::fs::remove_file(&file);
+                    unpacked
+                });
+                unpacked.await??;
+            }
+            Ok(repository)
         });
         opened.await.cloned()
     }

@@ -3,11 +3,16 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Coordinator, session_of};
+use super::session_of;
+use crate::access::{Caller, Rpc, is_name};
+use crate::api::{Desk, LOG};
+use crate::fleet;
 use crate::sessions::SessionError;
+use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::outcome::{Failure, Outcome};
-use arena_domain::schedule::Ask;
+use arena_domain::schedule::{Ask, Settled};
+use arena_domain::text::sanitise_line;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
@@ -19,9 +24,12 @@ use tonic::Status;
 
 /// How often a foreign change of the store is looked for.
 const POLL: Duration = Duration::from_millis(300);
+/// Bytes of one piece of what an engine prints.
+const MOST_LOG: usize = 64 << 10;
 
 struct Attached {
-    coordinator: Coordinator,
+    desk: Desk,
+    caller: Caller,
     worker: WorkerId,
     only: Option<SessionId>,
     slots: u32,
@@ -29,11 +37,14 @@ struct Attached {
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     data_version: i64,
+    /// For whoever looks at the fleet.
+    state: v1::WorkerState,
 }
 
 /// Serves one worker until its stream ends.
 pub(crate) async fn attach(
-    coordinator: Coordinator,
+    desk: Desk,
+    caller: Caller,
     mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
     down: mpsc::Sender<Result<v1::Down, Status>>,
 ) {
@@ -44,61 +55,113 @@ pub(crate) async fn attach(
             return;
         }
     };
-    let mut stops = coordinator.stops.subscribe();
-    let mut changes = coordinator.changes();
-    let mut tick = tokio::time::interval(POLL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
-    let (worker, running) = (WorkerId::new(hello.worker), BTreeMap::new());
-    let mut attached = Attached { coordinator, worker, only, slots: hello.slots, running, down, data_version: 0 };
-    // Before anything is given: what it still runs takes up its slots.
-    if let Err(error) = attached.renew(hello.leases).await {
-        let _ = attached.down.send(Err(crate::api::status(&error))).await;
-        return;
-    }
-    loop {
-        let done = tokio::select! {
-            message = up.next() => match message {
-                Some(Ok(message)) => attached.heard(message).await,
-                Some(Err(_)) | None => return,
-            },
-            stop = stops.recv() => match stop {
-                Ok(job) => attached.stop(job).await,
-                Err(broadcast::error::RecvError::Lagged(_)) => attached.check_leases().await,
-                Err(broadcast::error::RecvError::Closed) => return,
-            },
-            _ = changes.recv() => Ok(()),
-            _ = tick.tick() => attached.look().await,
-        };
-        let done = match done {
-            Ok(()) => attached.fill().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            let _ = attached.down.send(Err(crate::api::status(&error))).await;
-            return;
-        }
+    let mut attached = match Attached::begin(desk, caller, hello, down.clone()).await {
+        Ok(attached) => attached,
+        Err(status) => return drop(down.send(Err(status)).await),
+    };
+    let ended = attached.serve(&mut up).await;
+    attached.end().await;
+    if let Err(status) = ended {
+        let _ = down.send(Err(status)).await;
     }
 }
 
 impl Attached {
+    async fn begin(
+        desk: Desk,
+        caller: Caller,
+        hello: v1::Hello,
+        down: mpsc::Sender<Result<v1::Down, Status>>,
+    ) -> Result<Self, Status> {
+        let (protocol, state) = introduced(&caller, &hello)?;
+        desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
+        let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
+        let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
+        let mut attached =
+            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, state };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        attached
+            .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
+            .await;
+        // Before anything is given: what it still runs takes up its slots.
+        attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
+        attached.register().await.map_err(|error| crate::api::status(&error))?;
+        Ok(attached)
+    }
+
+    async fn serve(&mut self, up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin)) -> Result<(), Status> {
+        let coordinator = self.desk.coordinator.clone();
+        let mut stops = coordinator.stops.subscribe();
+        let mut changes = coordinator.changes();
+        let mut tick = tokio::time::interval(POLL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                message = up.next() => match message {
+                    Some(Ok(message)) => self.heard(message).await,
+                    Some(Err(_)) | None => return Ok(()),
+                },
+                stop = stops.recv() => match stop {
+                    Ok(job) => self.stop(job).await,
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.check_leases().await,
+                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                },
+                _ = changes.recv() => Ok(()),
+                _ = tick.tick() => self.look().await,
+                () = coordinator.closing() => {
+                    return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
+                },
+            };
+            let done = match done {
+                Ok(()) => self.fill().await,
+                Err(error) => Err(error),
+            };
+            done.map_err(|error| crate::api::status(&error))?;
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), SessionError> {
+        if self.desk.gate.is_local() {
+            return Ok(());
+        }
+        self.state.heard = clock::now_millis();
+        self.state.running = self.running.keys().map(ToString::to_string).collect();
+        Ok(fleet::register(&self.desk.coordinator.store, &self.state).await?)
+    }
+
+    async fn end(&self) {
+        if !self.desk.gate.is_local()
+            && let Err(error) = fleet::leave(&self.desk.coordinator.store, &self.state.id).await
+        {
+            tracing::warn!(%error, worker = %self.worker, "a worker that left is listed until its lease ends");
+        }
+    }
+
     async fn send(&self, message: down::Down) {
         // A worker that is gone ends the loop by its upward stream.
         let _ = self.down.send(Ok(v1::Down { down: Some(message) })).await;
     }
 
+    fn store(&self) -> &crate::store::Store {
+        &self.desk.coordinator.store
+    }
+
     /// Gives the worker jobs while it has free slots.
     async fn fill(&mut self) -> Result<(), SessionError> {
+        if self.state.draining || self.desk.coordinator.is_closing() {
+            return Ok(());
+        }
         while self.running.len() < self.slots as usize {
             let fence = Fence::new(token::nonce());
-            let ask = Ask { worker: self.worker.clone(), fence: fence.clone(), only: self.only.clone() };
-            let Some(place) = self.coordinator.store.claim(ask, clock::now_millis()).await? else { return Ok(()) };
+            let tenant = self.caller.scope().tenant().cloned();
+            let ask = Ask { worker: self.worker.clone(), fence: fence.clone(), only: self.only.clone(), tenant };
+            let Some(place) = self.store().claim(ask, clock::now_millis()).await? else { return Ok(()) };
             if let Some(reason) = place.worn_out() {
                 let failed = Outcome::Failed(Failure::Infrastructure(reason));
-                self.coordinator.record(place.job.id, fence, failed).await?;
+                self.desk.coordinator.record(place.job.id, fence, failed).await?;
                 continue;
             }
-            let record = self.coordinator.store.record(&place.job.session).await?;
+            let record = self.store().record(&place.job.session).await?;
             self.running.insert(place.job.id.clone(), fence.clone());
             let run = v1::Run {
                 job: Some(place.job.to_wire()),
@@ -116,6 +179,9 @@ impl Attached {
             Some(up::Up::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(up::Up::Progress(progress)) => self.progress(progress).await,
             Some(up::Up::Result(result)) => self.result(result).await,
+            Some(up::Up::Gone(gone)) => self.gone(gone).await,
+            Some(up::Up::Released(released)) => self.released(released).await,
+            Some(up::Up::Log(log)) => self.log(log).await,
             Some(up::Up::Hello(_)) | None => Ok(()),
         }
     }
@@ -124,25 +190,84 @@ impl Attached {
         // Also a session that only waits for slots is being moved: what passes is its wall time.
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
-        self.coordinator.store.touch(moved.into_iter().collect(), clock::now_millis()).await?;
-        self.renew(heartbeat.leases).await
+        self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
+        self.state.draining |= heartbeat.draining;
+        self.renew(heartbeat.leases, heartbeat.number).await?;
+        self.register().await
     }
 
     /// Renews what the worker says it runs. What it holds and was not known here was given before its stream broke, and is
     /// taken up again; what it does not hold any more it must stop.
-    async fn renew(&mut self, leases: Vec<v1::Lease>) -> Result<(), SessionError> {
-        let leases: Vec<(JobId, Fence)> =
-            leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
-        let lost = self.coordinator.store.renew(leases.clone(), clock::now_millis()).await?;
-        for (job, fence) in leases {
+    async fn renew(&mut self, leases: Vec<v1::Lease>, number: u64) -> Result<(), SessionError> {
+        let mut own = Vec::new();
+        for one in leases {
+            let (job, fence) = (JobId::new(one.job), Fence::new(one.fence));
+            if self.is_own(&job, &fence, "renew").await? {
+                own.push((job, fence));
+            } else {
+                self.tell_to_stop(&job).await;
+            }
+        }
+        let lost = self.store().renew(own.clone(), clock::now_millis()).await?;
+        let mut renewed = Vec::new();
+        for (job, fence) in own {
             if !lost.contains(&job) {
+                renewed.push(v1::Lease { job: job.to_string(), fence: fence.to_string() });
                 self.running.insert(job, fence);
             } else if self.running.get(&job).is_none_or(|held| *held == fence) {
                 // Of a job that was given to it anew, only the older lease is lost.
                 self.tell_to_stop(&job).await;
             }
         }
+        if !renewed.is_empty() {
+            self.send(down::Down::Renewed(v1::Renewed { leases: renewed, number })).await;
+        }
         Ok(())
+    }
+
+    /// Whether this worker may speak of a job under this fence: one that it was given here, or that the store says is
+    /// leased to a boot of the same name. A name comes from a certificate, so a fence that was stolen opens nothing.
+    async fn is_own(&self, job: &JobId, fence: &Fence, action: &str) -> Result<bool, SessionError> {
+        let Caller::Worker { name, scope } = &self.caller else { return Ok(true) };
+        if self.running.get(job) == Some(fence) {
+            return Ok(true);
+        }
+        let refuse = async |why: &str| {
+            let gate = &self.desk.gate;
+            gate.refused(&self.caller.label(), action, job.as_str(), "", why).await;
+            tracing::warn!(worker = %self.worker, %job, why, "a report was refused");
+        };
+        let Some(session) = session_of(job) else {
+            refuse("it is no job").await;
+            return Ok(false);
+        };
+        match self.desk.coordinator.tenant_of(&session).await {
+            Ok(tenant) if scope.holds(&tenant) => {}
+            Ok(_) => {
+                refuse("the job is another tenant's").await;
+                return Ok(false);
+            }
+            Err(SessionError::Store(StoreError::NotFound(_))) => {
+                refuse("there is no such job").await;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        let states = self.store().jobs(&session).await?;
+        let foreign = |state: &v1::JobState| {
+            state.state == "leased" && state.worker.rsplit_once('/').is_none_or(|(holder, _)| holder != name)
+        };
+        match states.iter().find(|state| state.id == job.as_str()) {
+            Some(state) if foreign(state) => {
+                refuse("the job is leased to another worker").await;
+                Ok(false)
+            }
+            Some(_) => Ok(true),
+            None => {
+                refuse("there is no such job").await;
+                Ok(false)
+            }
+        }
     }
 
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
@@ -151,20 +276,58 @@ impl Attached {
         if !self.holds(&job, &lease.fence) {
             return Ok(());
         }
+        self.publish(&job, format!("phase:{}", progress.phase), progress.text).await
+    }
+
+    /// What an engine prints, for those who watch it print. The whole of it comes with the result.
+    async fn log(&mut self, log: v1::Log) -> Result<(), SessionError> {
+        let Some(lease) = log.lease else { return Ok(()) };
+        let job = JobId::new(lease.job);
+        if !self.holds(&job, &lease.fence) || log.data.len() > MOST_LOG {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&log.data).into_owned();
+        self.publish(&job, format!("{LOG}{}", log.stream), text).await
+    }
+
+    async fn publish(&self, job: &JobId, kind: String, text: String) -> Result<(), SessionError> {
         let mut parts = job.as_str().split('/');
         let session = SessionId::new(parts.next().unwrap_or_default());
         let competitor = parts.next().unwrap_or_default().to_owned();
         let round = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
-        let item = v1::FeedItem {
-            at: clock::now_millis(),
-            kind: format!("phase:{}", progress.phase),
-            competitor,
-            round,
-            text: progress.text,
-            ..v1::FeedItem::default()
-        };
-        self.coordinator.store.publish(&session, item).await?;
-        self.coordinator.changed();
+        let item = v1::FeedItem { at: clock::now_millis(), kind, competitor, round, text, ..v1::FeedItem::default() };
+        self.store().publish(&session, item).await?;
+        self.desk.coordinator.changed();
+        Ok(())
+    }
+
+    /// Boots of this worker that died: what they held waits again, once their results have been heard.
+    async fn gone(&mut self, gone: v1::Gone) -> Result<(), SessionError> {
+        let dead: Vec<WorkerId> = gone.boots.iter().map(|boot| named(&self.caller, boot)).collect();
+        let dead: Vec<WorkerId> = dead.into_iter().filter(|id| *id != self.worker).collect();
+        for id in &dead {
+            fleet::leave(self.store(), id.as_str()).await?;
+        }
+        let back = self.store().bury(dead, clock::now_millis()).await?;
+        if !back.is_empty() {
+            tracing::warn!(worker = %self.worker, jobs = ?back, "a dead boot of this worker held jobs; they wait again");
+            self.desk.coordinator.changed();
+        }
+        Ok(())
+    }
+
+    /// Its containers are gone and there is no result: somebody else runs it.
+    async fn released(&mut self, released: v1::Released) -> Result<(), SessionError> {
+        for lease in released.leases {
+            let (job, fence) = (JobId::new(&lease.job), Fence::new(&lease.fence));
+            if self.is_own(&job, &fence, "release").await? {
+                let settled = self.store().let_go(job.clone(), fence, clock::now_millis()).await?;
+                self.running.remove(&job);
+                let accepted = settled == Settled::Accepted;
+                self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
+            }
+        }
+        self.desk.coordinator.changed();
         Ok(())
     }
 
@@ -176,8 +339,13 @@ impl Attached {
             Some(Err(error)) => return Err(error.into()),
             None => return Ok(()),
         };
+        let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
-        let accepted = self.coordinator.settle(job.clone(), Fence::new(&lease.fence), outcome).await?;
+        let accepted = self.is_own(&job, &fence, "report").await?
+            && self.desk.coordinator.settle(job.clone(), fence, outcome).await?;
+        if !accepted {
+            tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
+        }
         if self.holds(&job, &lease.fence) {
             self.running.remove(&job);
         }
@@ -203,22 +371,79 @@ impl Attached {
 
     /// Looks for what other processes did to the store, and for passed times.
     async fn look(&mut self) -> Result<(), SessionError> {
-        self.coordinator.check_walls().await;
-        self.coordinator.take_expired(clock::now_millis()).await?;
-        let version = self.coordinator.store.data_version().await?;
+        self.desk.coordinator.check_walls().await;
+        self.desk.coordinator.take_expired(clock::now_millis()).await?;
+        let version = self.desk.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;
-            self.coordinator.changed();
+            self.desk.coordinator.changed();
             self.check_leases().await?;
+            self.check_drain().await?;
+        }
+        Ok(())
+    }
+
+    async fn check_drain(&mut self) -> Result<(), SessionError> {
+        if !self.desk.gate.is_local() && !self.state.draining && fleet::is_drained(self.store(), &self.state.id).await?
+        {
+            self.state.draining = true;
+            self.register().await?;
+            self.send(down::Down::Drain(v1::Drain {})).await;
         }
         Ok(())
     }
 
     async fn check_leases(&mut self) -> Result<(), SessionError> {
         let held = self.running.iter().map(|(job, fence)| (job.clone(), fence.clone())).collect();
-        for job in self.coordinator.store.not_held(held).await? {
+        for job in self.desk.coordinator.store.not_held(held).await? {
             self.stop(job).await?;
         }
         Ok(())
     }
+}
+
+/// As the store calls a boot: a worker of a team by the name in its certificate, so that no other can take its place.
+fn named(caller: &Caller, boot: &str) -> WorkerId {
+    match caller {
+        Caller::Worker { name, .. } => WorkerId::new(format!("{name}/{boot}")),
+        Caller::Local | Caller::Person { .. } => WorkerId::new(boot),
+    }
+}
+
+/// The wire that is spoken, and how the worker is listed; or why it is refused.
+fn introduced(caller: &Caller, hello: &v1::Hello) -> Result<(u32, v1::WorkerState), Status> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let Some(protocol) = arena_proto::common_protocol(hello.protocol, hello.oldest) else {
+        let (newest, oldest) = (arena_proto::PROTOCOL, arena_proto::OLDEST_PROTOCOL);
+        let theirs = if hello.version.is_empty() { "an old version" } else { hello.version.as_str() };
+        let (older, what) = if hello.protocol < oldest { ("worker", ours) } else { ("coordinator", theirs) };
+        return Err(Status::failed_precondition(format!(
+            "this worker ({theirs}) speaks wire {} to {}, this coordinator ({ours}) {oldest} to {newest}; install arena \
+             {what} for the {older}",
+            hello.oldest, hello.protocol
+        )));
+    };
+    if !is_name(&hello.worker) {
+        return Err(Status::invalid_argument("the name of this boot is none"));
+    }
+    let id = named(caller, &hello.worker);
+    let name = match caller {
+        Caller::Worker { name, .. } | Caller::Person { name, .. } => name.clone(),
+        Caller::Local => hello.worker.clone(),
+    };
+    let now = clock::now_millis();
+    let state = v1::WorkerState {
+        id: id.to_string(),
+        name,
+        scope: Some(caller.scope().to_wire()),
+        labels: hello.labels.iter().take(32).map(|label| sanitise_line(label, 64)).collect(),
+        slots: hello.slots,
+        measure_cores: hello.measure_cores.clone(),
+        version: hello.version.clone(),
+        since: now,
+        heard: now,
+        running: Vec::new(),
+        draining: false,
+    };
+    Ok((protocol, state))
 }

@@ -53,7 +53,7 @@ pub(super) async fn submit(coordinator: &Coordinator, id: &str) -> SessionId {
 }
 
 async fn claim(coordinator: &Coordinator, fence: &str) -> JobId {
-    let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None };
+    let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None, tenant: None };
     coordinator.store.claim(ask, clock::now_millis() + 120_000).await.unwrap().unwrap().job.id
 }
 

@@ -72,7 +72,7 @@ fn told(text: &str) -> v1::FeedItem {
 }
 
 fn ask(fence: &str) -> Ask {
-    Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None }
+    Ask { worker: WorkerId::new("w"), fence: Fence::new(fence), only: None, tenant: None }
 }
 
 /// A session with these jobs enqueued, at version 1.

@@ -57,6 +57,19 @@ impl Store {
         .await
     }
 
+    /// Back to the queue, and nothing is counted: its worker was told to stop.
+    pub async fn let_go(&self, id: JobId, fence: Fence, due: Millis) -> Result<Settled, StoreError> {
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, None)?;
+            let settled = queue.let_go(&id, &fence, due);
+            if let Some(place) = queue.place(&id).filter(|_| settled == Settled::Accepted) {
+                save(transaction, place)?;
+            }
+            Ok(settled)
+        })
+        .await
+    }
+
     /// Leases that have run out.
     pub async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
         self.requeue(move |queue| queue.expire(now)).await

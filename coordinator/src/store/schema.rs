@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// As the first version made them; what came later is added by [`STEPS`].
 const TABLES: &str = "
@@ -29,12 +29,18 @@ CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 ";
 
 /// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
-/// at the job came to nothing.
-const STEPS: [&str; 1] = ["
+/// at the job came to nothing. `shelf`: what a team keeps beside its sessions.
+const STEPS: [&str; 2] = [
+    "
 ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN died INTEGER NOT NULL DEFAULT 0;
-"];
+",
+    "
+CREATE TABLE IF NOT EXISTS shelf (
+  name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID;
+",
+];
 
 pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     fs::create_dir_all(folder).map_err(refused)?;

@@ -176,7 +176,7 @@ proptest! {
         for turn in 0..500 {
             world.now += 100_000;
             let Some(place) = world.queue.claim(
-                &Ask { worker: WorkerId::new("w"), fence: Fence::new(format!("d{turn}")), only: None },
+                &Ask { worker: WorkerId::new("w"), fence: Fence::new(format!("d{turn}")), only: None, tenant: None },
                 world.now,
             ) else {
                 world.queue.expire(world.now);
@@ -204,7 +204,7 @@ fn lives(leave: impl Fn(&mut Queue, &JobId, &Fence, Millis)) -> u32 {
     let (mut queue, id) = claimed();
     for turn in 0..20 {
         let (fence, now) = (Fence::new(format!("f{turn}")), Millis::from(turn) * 1_000_000);
-        let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only: None };
+        let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only: None, tenant: None };
         if queue.claim(&ask, now).unwrap().worn_out().is_some() {
             return turn;
         }
@@ -236,7 +236,7 @@ fn a_tenant_with_many_jobs_does_not_starve_another() {
     let mut order = Vec::new();
     for turn in 0..4 {
         let fence = Fence::new(format!("f{turn}"));
-        let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only: None };
+        let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only: None, tenant: None };
         let place = queue.claim(&ask, 1).unwrap();
         order.push(place.job.tenant.to_string());
         queue.settle(&place.job.id, &fence);
@@ -251,7 +251,7 @@ fn a_waiting_job_says_what_it_waits_for() {
         queue.enqueue(job(0, 0, number, 1), 0);
     }
     for turn in 0..2 {
-        let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(format!("f{turn}")), only: None };
+        let ask = Ask { worker: WorkerId::new("w"), fence: Fence::new(format!("f{turn}")), only: None, tenant: None };
         queue.claim(&ask, 1).unwrap();
     }
     let waiting = job(0, 0, 2, 1).id;

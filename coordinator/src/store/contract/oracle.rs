@@ -91,7 +91,7 @@ impl Pair {
             Command::Claim { only } => {
                 let fence = Fence::new(format!("f{}", self.leases.len()));
                 let only = only.map(|number| session(0, number));
-                let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only };
+                let ask = Ask { worker: WorkerId::new("w"), fence: fence.clone(), only, tenant: None };
                 let claimed = self.store.claim(ask.clone(), self.now).await.unwrap();
                 prop_assert_eq!(&claimed, &self.queue.claim(&ask, self.now));
                 self.leases.extend(claimed.map(|place| (place.job.id, fence)));
