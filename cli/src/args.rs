@@ -21,6 +21,9 @@ pub(crate) struct Common {
     /// The worker's configuration [default: ~/.config/arena/config.toml].
     #[arg(long, global = true, env = "ARENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A team's coordinator instead of this machine, https://HOST:PORT; several with commas, for when one does not answer.
+    #[arg(long, global = true, env = "ARENA_COORDINATOR", value_name = "URL")]
+    pub coordinator: Option<String>,
     /// Take the recommended answer to every question.
     #[arg(long, short = 'y', global = true)]
     pub yes: bool,

@@ -2,6 +2,7 @@
 
 mod act;
 mod adopt;
+mod afar;
 mod archive;
 mod check;
 mod doctor;
@@ -17,8 +18,8 @@ mod signals;
 mod watch;
 
 use crate::args::{Args, Command};
-use crate::embedded::Embedded;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use clap::CommandFactory;
 use std::process::ExitCode;
@@ -36,31 +37,29 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Run { packet, dry_run: true } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common).await,
-        Command::Show { id } => look::show(&common, &Embedded::existing(&common).await?, &id).await,
-        Command::Watch { id, wait } => watch::watch(&common, &Embedded::existing(&common).await?, &id, wait).await,
+        Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
+        Command::Watch { id, wait } => watch::watch(&common, &Home::existing(&common).await?, &id, wait).await,
         Command::Report { id, html, continuation } => {
-            look::report(&common, &Embedded::existing(&common).await?, &id, html, continuation).await
+            look::report(&common, &Home::existing(&common).await?, &id, html, continuation).await
         }
         Command::Diff { id, competitor, stat } => {
-            look::diff(&common, &Embedded::existing(&common).await?, &id, &competitor, stat).await
+            look::diff(&common, &Home::existing(&common).await?, &id, &competitor, stat).await
         }
         Command::Logs { id, competitor, round, raw } => {
-            look::logs(&common, &Embedded::existing(&common).await?, &id, &competitor, round, raw).await
+            look::logs(&common, &Home::existing(&common).await?, &id, &competitor, round, raw).await
         }
-        Command::Why { job } => act::why(&common, &Embedded::existing(&common).await?, &job).await,
+        Command::Why { job } => act::why(&common, &Home::existing(&common).await?, &job).await,
         Command::Decide { id, answer, dry_run } => {
-            act::decide(&common, &Embedded::existing(&common).await?, &id, &answer, dry_run).await
+            act::decide(&common, &Home::existing(&common).await?, &id, &answer, dry_run).await
         }
-        Command::Cancel { id, dry_run } => {
-            act::cancel(&common, &Embedded::existing(&common).await?, &id, dry_run).await
-        }
+        Command::Cancel { id, dry_run } => act::cancel(&common, &Home::existing(&common).await?, &id, dry_run).await,
         Command::Resume { id, dry_run } => resume::resume(&common, &id, dry_run).await,
         Command::Adopt { id, competitors, undo, push, allow_failing, clean, dry_run } => {
             let wish = adopt::Wish { competitors, undo, push, allow_failing, clean, dry_run };
-            adopt::adopt(&common, &Embedded::existing(&common).await?, &id, &wish).await
+            adopt::adopt(&common, &Home::existing(&common).await?, &id, &wish).await
         }
         Command::Archive { id, dir, dry_run } => {
-            archive::archive(&common, &Embedded::existing(&common).await?, &id, &dir, dry_run).await
+            archive::archive(&common, &Home::existing(&common).await?, &id, &dir, dry_run).await
         }
         Command::Engines { action, packet } => engines::engines(&common, action, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,

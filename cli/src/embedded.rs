@@ -7,11 +7,10 @@ use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::schedule::Limits;
-use arena_proto::MAX_MESSAGE;
-use arena_proto::v1::sessions_client::SessionsClient;
 use arena_runtime::config::{self, Config};
 use arena_runtime::{clock, tasks};
 use arena_worker::link::{LinkError, Worker};
+use arena_worker::reach::Reach;
 use arena_worker::run::{Engines, Settings};
 use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
@@ -57,17 +56,10 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
-        let store = open(&state, limits)?;
+        let store = crate::home::store(&config, &state, open)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
-    }
-
-    pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
-        SessionsClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE)
     }
 
     /// Whoever holds it moves the session; the kernel frees it when the process ends, however it ends.
@@ -128,8 +120,9 @@ impl Embedded {
             reserve: Some(Reserve::hold(&self.state)?),
             backend,
             engines: self.engines.clone(),
+            labels: Vec::new(),
         };
-        let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
+        let worker = Worker::start(settings, Reach::inside(self.channel.clone())).await.map_err(worker_failure)?;
         self.release(worker.dead_boots()).await?;
         Ok(worker)
     }
@@ -158,6 +151,12 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Rpc(status) => status.into(),
         LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
+}
+
+/// Of the queue, as the configuration says.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let tenant = config.limits.tenant.unwrap_or(u32::MAX);
+    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone() }
 }
 
 /// Made, and canonical.

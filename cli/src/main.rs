@@ -8,6 +8,7 @@ mod commands;
 mod embedded;
 mod engines;
 mod failure;
+mod home;
 mod init;
 mod lineup;
 mod machine;
@@ -15,6 +16,7 @@ mod output;
 mod progress;
 mod render;
 mod session;
+mod team;
 mod usage;
 mod userrepo;
 

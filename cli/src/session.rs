@@ -1,7 +1,7 @@
 //! One session as the record tells it, for the commands that look.
 
-use crate::embedded::Embedded;
 use crate::failure::{Failure, NOT_FOUND, WAITING};
+use crate::home::Home;
 use crate::userrepo::{RepoError, UserRepo};
 use arena_coordinator::store::Record;
 use arena_domain::id::SessionId;
@@ -20,8 +20,8 @@ pub(crate) struct Known {
 
 impl Known {
     /// By its id, or the beginning of it.
-    pub(crate) async fn load(embedded: &Embedded, id: &str) -> Result<Self, Failure> {
-        let answer = embedded.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
+    pub(crate) async fn load(home: &Home, id: &str) -> Result<Self, Failure> {
+        let answer = home.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
             let mut failure = Failure::from(status);
             failure.mend = "`arena sessions` lists what there is".into();
             failure
@@ -34,8 +34,8 @@ impl Known {
     }
 
     /// In one word, the same for whoever asks: what nobody moves is interrupted.
-    pub(crate) fn status(&self, embedded: &Embedded) -> String {
-        status(embedded, &self.session.id, self.session.status())
+    pub(crate) fn status(&self, home: &Home) -> String {
+        status(home, &self.session.id, self.session.status())
     }
 
     /// The user's repository, where it still is.
@@ -66,7 +66,7 @@ impl Known {
 }
 
 /// The word of the record, unless nobody moves what is said to run.
-pub(crate) fn status(embedded: &Embedded, id: &SessionId, recorded: &str) -> String {
-    let stopped = recorded == "running" && !embedded.is_running(id);
+pub(crate) fn status(home: &Home, id: &SessionId, recorded: &str) -> String {
+    let stopped = recorded == "running" && !home.is_running(id);
     if stopped { "interrupted".to_owned() } else { recorded.to_owned() }
 }

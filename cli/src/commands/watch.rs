@@ -3,8 +3,8 @@
 use super::Done;
 use super::look::show_known;
 use crate::args::Common;
-use crate::embedded::Embedded;
 use crate::failure::{Failure, INTERRUPTED, WAITING};
+use crate::home::Home;
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
@@ -27,37 +27,37 @@ enum Fed {
 }
 
 /// Ends with the result, or with what has to be done when nobody moves the session, unless it shall `wait` for that.
-pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str, wait: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn watch(common: &Common, home: &Home, id: &str, wait: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let mut after = 0;
-    let fed = match unmoved(embedded, &known) {
+    let fed = match unmoved(home, &known) {
         Some(_) if !wait => Fed::Quiet,
         idle => {
             if let Some(failure) = idle {
                 progress.say(&format!("{}: {}", failure.what, failure.mend));
             }
-            follow(embedded, &known, &mut after, &mut progress, wait).await?
+            follow(home, &known, &mut after, &mut progress, wait).await?
         }
     };
     match fed {
         Fed::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
         Fed::Ended => {}
-        Fed::Quiet => recorded(embedded, &known, &mut after, &mut progress).await?,
+        Fed::Quiet => recorded(home, &known, &mut after, &mut progress).await?,
     }
     progress.finish();
-    let known = Known::load(embedded, known.session.id.as_str()).await?;
-    match unmoved(embedded, &known) {
+    let known = Known::load(home, known.session.id.as_str()).await?;
+    match unmoved(home, &known) {
         Some(failure) => Err(failure),
-        None => show_known(common, embedded, &known, output::json_line),
+        None => show_known(common, home, &known, output::json_line),
     }
 }
 
 /// What has to be done before anything more will be seen of a session that no process moves.
-fn unmoved(embedded: &Embedded, known: &Known) -> Option<Failure> {
+fn unmoved(home: &Home, known: &Known) -> Option<Failure> {
     let id = &known.session.id;
-    if embedded.is_running(id) {
+    if home.is_running(id) {
         return None;
     }
     match &known.session.phase {
@@ -76,20 +76,20 @@ fn unmoved(embedded: &Embedded, known: &Known) -> Option<Failure> {
 
 /// Shows what comes until the session ends, or until it is quiet and nobody moves it.
 async fn follow(
-    embedded: &Embedded,
+    home: &Home,
     known: &Known,
     after: &mut u64,
     progress: &mut Progress,
     wait: bool,
 ) -> Result<Fed, Failure> {
     let id = &known.session.id;
-    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
+    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: false };
+    let mut items = home.sessions().watch(request).await?.into_inner();
     loop {
         let item = tokio::select! {
             item = items.next() => item,
             () = tokio::time::sleep(QUIET), if !wait => {
-                if !embedded.is_running(id) && unmoved(embedded, &Known::load(embedded, id.as_str()).await?).is_some() {
+                if !home.is_running(id) && unmoved(home, &Known::load(home, id.as_str()).await?).is_some() {
                     return Ok(Fed::Quiet);
                 }
                 continue;
@@ -104,9 +104,9 @@ async fn follow(
 }
 
 /// Shows what is on record and has not been shown.
-async fn recorded(embedded: &Embedded, known: &Known, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
-    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
+async fn recorded(home: &Home, known: &Known, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
+    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true, logs: false };
+    let mut items = home.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item = item?;
         *after = item.seq;
