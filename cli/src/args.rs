@@ -1,5 +1,9 @@
 //! The command line.
 
+mod team;
+
+pub(crate) use team::{CertsAction, TokensAction};
+
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -159,6 +163,43 @@ pub(crate) enum Command {
     },
     /// Look for what is wrong on this machine, with the command that mends it.
     Doctor,
+    /// Make a team's authority, and the certificates of its coordinators, workers and people.
+    #[command(display_order = 100)]
+    Certs {
+        #[command(subcommand)]
+        action: CertsAction,
+    },
+    /// Serve a team: sessions and queue, for workers that dial in and for people with a token.
+    #[command(display_order = 100)]
+    Coordinator {
+        /// Address and port [default: [coordinator] listen].
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
+    /// Run jobs of a team's coordinators on this machine, until it is stopped; the first Ctrl-C lets running jobs end.
+    #[command(display_order = 100)]
+    Worker,
+    /// List the workers that are attached.
+    #[command(display_order = 100)]
+    Workers,
+    /// Let a worker begin nothing more; it ends when its jobs have ended.
+    #[command(display_order = 100)]
+    Drain { worker: String },
+    /// List the jobs that run and those that wait, with what they wait for.
+    #[command(display_order = 100)]
+    Queue,
+    /// List the jobs that were given up.
+    #[command(display_order = 100)]
+    Dead,
+    /// Make, list and revoke the tokens of people.
+    #[command(display_order = 100)]
+    Tokens {
+        #[command(subcommand)]
+        action: TokensAction,
+    },
+    /// Print who did what and who was refused, and check that nothing was changed or taken out.
+    #[command(display_order = 100)]
+    Audit,
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.

@@ -4,10 +4,13 @@ mod act;
 mod adopt;
 mod afar;
 mod archive;
+mod certs;
 mod check;
+mod coordinator;
 mod doctor;
 mod engines;
 mod finish;
+mod fleet;
 mod init;
 mod look;
 mod packet;
@@ -15,7 +18,9 @@ mod plan;
 mod resume;
 mod run;
 mod signals;
+mod tokens;
 mod watch;
+mod worker;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
@@ -63,6 +68,15 @@ pub(crate) async fn run(args: Args) -> Done {
         }
         Command::Engines { action, packet } => engines::engines(&common, action, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
+        Command::Certs { action } => certs::certs(&common, action),
+        Command::Coordinator { listen } => coordinator::coordinator(&common, listen).await,
+        Command::Worker => worker::worker(&common).await,
+        Command::Workers => fleet::workers(&common, &Home::existing(&common).await?).await,
+        Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
+        Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
+        Command::Dead => fleet::dead(&common, &Home::existing(&common).await?).await,
+        Command::Audit => fleet::audit(&common, &Home::existing(&common).await?).await,
+        Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.
             let mut script = Vec::new();

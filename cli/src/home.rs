@@ -120,6 +120,17 @@ impl Home {
     }
 }
 
+/// In a state directory whose sessions a team's workers run.
+const TEAM: &str = "team";
+
+pub(crate) fn is_a_teams(state: &Path) -> bool {
+    state.join(TEAM).exists()
+}
+
+pub(crate) fn make_a_teams(state: &Path) -> std::io::Result<()> {
+    arena_runtime::files::write_atomic(&state.join(TEAM), b"")
+}
+
 /// The store that `[store]` names: a team's own, or embedded in the state directory.
 pub(crate) fn store(
     config: &arena_runtime::config::Config,

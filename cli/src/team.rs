@@ -25,12 +25,9 @@ impl Team {
     /// The one that `--coordinator`, the environment or the configuration names.
     pub(crate) async fn named(common: &Common) -> Result<Option<Self>, Failure> {
         let config = configuration(common)?;
-        let urls = match &common.coordinator {
-            Some(urls) => urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect(),
-            // Whoever names a state directory means what is in it.
-            None if common.state.is_some() => Vec::new(),
-            None => config.client.coordinators.clone(),
-        };
+        // Whoever names a state directory means what is in it.
+        let usual = if common.state.is_some() { &[][..] } else { &config.client.coordinators };
+        let urls = urls(common, usual)?;
         if urls.is_empty() {
             return Ok(None);
         }
@@ -47,10 +44,6 @@ impl Team {
         let mut channels = Vec::new();
         let mut refused = Vec::new();
         for url in urls {
-            if !url.starts_with("https://") {
-                let what = format!("'{url}' is no address of a coordinator");
-                return Err(Failure::new(USAGE, what, "write `--coordinator https://HOST:7443`"));
-            }
             let wrong = |error: tonic::transport::Error| Failure::new(USAGE, format!("{url}: {}", causes(&error)), "");
             let endpoint = endpoint(url, &Dialer { ca: &ca, identity: shown }).map_err(wrong)?;
             match endpoint.connect().await {
@@ -78,6 +71,21 @@ impl Team {
     /// From now on the next one is asked.
     pub(crate) fn next(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Those that the command line or the environment names, or the usual ones.
+pub(crate) fn urls(common: &Common, usual: &[String]) -> Result<Vec<String>, Failure> {
+    let urls: Vec<String> = match &common.coordinator {
+        Some(urls) => urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect(),
+        None => usual.to_vec(),
+    };
+    match urls.iter().find(|url| !url.starts_with("https://")) {
+        None => Ok(urls),
+        Some(url) => {
+            let what = format!("'{url}' is no address of a coordinator");
+            Err(Failure::new(USAGE, what, "write `--coordinator https://HOST:7443`"))
+        }
     }
 }
 
@@ -127,7 +135,7 @@ pub(crate) fn identity(config: &TlsConfig, kind: tls::Kind) -> Result<(Identity,
         other => {
             let is = other.map_or("nobody's that Arena knows", |name| name.kind.as_str());
             let what = format!("[tls] certificate is {is}, and this is a {}", kind.as_str());
-            let mend = format!("`arena certs issue NAME --{}` makes the right one", kind.as_str());
+            let mend = format!("`arena certs issue {} NAME` makes the right one", kind.as_str());
             Err(Failure::new(USAGE, what, mend))
         }
     }

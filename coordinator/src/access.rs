@@ -231,6 +231,11 @@ impl Rpc {
         }
     }
 
+    /// Whether it changes a team's fleet, and not one session.
+    fn is_of_a_team(self) -> bool {
+        [Self::DrainWorker, Self::CreateToken, Self::RevokeToken].contains(&self)
+    }
+
     /// Whether it is written down also when it is allowed: whatever changes something but the bytes of a blob.
     fn changes(self) -> bool {
         match self {

@@ -33,7 +33,7 @@ pub struct Desk {
 /// The services inside one process, with their limits.
 pub fn router(coordinator: &Coordinator) -> Router {
     let server = Server::builder().initial_stream_window_size(1 << 20).initial_connection_window_size(8 << 20);
-    services(server, Desk { coordinator: coordinator.clone(), gate: Gate::local() })
+    services(server, Desk { coordinator: coordinator.clone(), gate: Gate::local(coordinator.store.clone()) })
 }
 
 /// Whichever way callers come.

@@ -3,7 +3,7 @@
 mod authority;
 mod name;
 
-pub use authority::{Authority, Issued, Validity, Wanted};
+pub use authority::{Authority, Issued, Wanted};
 pub use name::{Kind, Name, Reach};
 
 use crate::config::TlsConfig;
@@ -43,7 +43,9 @@ impl TlsError {
             Self::File { .. } => "name a PEM file that can be read; `arena certs issue` makes them".into(),
             Self::Rustls(_) | Self::Make(_) => "make the certificate again: `arena certs issue`".into(),
             Self::Name(_) => "choose another name".into(),
-            Self::Exists(_) => "name another directory; an authority is never replaced".into(),
+            Self::Exists(_) => {
+                "take another name or directory: an authority and the certificates of others are never replaced".into()
+            }
         }
     }
 }

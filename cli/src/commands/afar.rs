@@ -59,7 +59,7 @@ enum Sign {
     Away,
 }
 
-pub(super) async fn run(common: &Common, home: &Home, loaded: Loaded, repository: &UserRepo, base: &Commit) -> Done {
+pub(super) async fn submit(common: &Common, home: &Home, loaded: Loaded, repository: &UserRepo, base: &Commit) -> Done {
     let files = loaded.files()?;
     let mut signals = Signals::listen()?;
     let files = if files.is_empty() { String::new() } else { home.put(&files).await? };

@@ -40,7 +40,9 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
     loaded.warn(&repository, &base)?;
-    let Home::Here(embedded) = &home else { return super::afar::run(common, &home, loaded, &repository, &base).await };
+    let Home::Here(embedded) = &home else {
+        return super::afar::submit(common, &home, loaded, &repository, &base).await;
+    };
     loaded.check_machine()?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;

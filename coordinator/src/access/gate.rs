@@ -28,8 +28,8 @@ pub struct Gate(Mode);
 
 #[derive(Clone)]
 enum Mode {
-    /// Callers are in this very process.
-    Local,
+    /// Callers are in this very process. What they change in a team's fleet is written down too.
+    Local(Store),
     Team(Store, Arc<Mutex<Flood>>),
 }
 
@@ -58,8 +58,8 @@ impl Flood {
 }
 
 impl Gate {
-    pub fn local() -> Self {
-        Self(Mode::Local)
+    pub fn local(store: Store) -> Self {
+        Self(Mode::Local(store))
     }
 
     pub fn team(store: Store) -> Self {
@@ -68,7 +68,7 @@ impl Gate {
 
     pub fn is_local(&self) -> bool {
         match &self.0 {
-            Mode::Local => true,
+            Mode::Local(_) => true,
             Mode::Team(..) => false,
         }
     }
@@ -100,7 +100,8 @@ impl Gate {
 
     /// Writes down what was done, where it changes anything.
     pub(crate) async fn done(&self, caller: &Caller, rpc: Rpc, subject: &str, tenant: &str) {
-        if rpc.changes() {
+        let written = if self.is_local() { rpc.is_of_a_team() } else { rpc.changes() };
+        if written {
             let act = Act {
                 who: caller.label(),
                 action: rpc.as_str().to_owned(),
@@ -132,7 +133,7 @@ impl Gate {
     }
 
     async fn write(&self, act: Act) {
-        let Mode::Team(store, _) = &self.0 else { return };
+        let (Mode::Team(store, _) | Mode::Local(store)) = &self.0;
         if let Err(error) = audit::write(store, act).await {
             tracing::error!(%error, "the audit log could not be written");
         }

@@ -153,14 +153,20 @@ impl World {
             worker: WorkerId::new("w"),
             fence: Fence::new(format!("f{}", self.claims)),
             only: only.map(|n| SessionId::new(format!("t0-s{n}"))),
+            // Of some workers, which serve one tenant.
+            tenant: self.claims.is_multiple_of(3).then(|| Tenant::new("t1")),
         };
         let eligible = self.queue.places().any(|place| {
             matches!(place.state, State::Queued { due } if due <= self.now)
                 && ask.only.as_ref().is_none_or(|only| only == &place.job.session)
+                && ask.tenant.as_ref().is_none_or(|tenant| tenant == &place.job.tenant)
                 && self.queue.blocked(&place.job).is_none()
         });
         let claimed = self.queue.claim(&ask, self.now);
         prop_assert_eq!(claimed.is_some(), eligible, "work-conserving");
+        if let (Some(place), Some(tenant)) = (claimed, ask.tenant) {
+            prop_assert_eq!(place.job.tenant, tenant, "a worker of one tenant gets no other's job");
+        }
         Ok(())
     }
 }

@@ -7,6 +7,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,14 +34,8 @@ pub struct Wanted {
     pub name: Name,
     /// Host names and addresses of a server.
     pub hosts: Vec<String>,
-    pub validity: Validity,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
-    Days(u32),
-    /// It ended a day ago: for those who test that it is refused.
-    Past,
+    /// From now on; 0: it ends at once.
+    pub days: u32,
 }
 
 /// Where the two files lie.
@@ -73,7 +69,10 @@ impl Authority {
 
     /// `NAME.pem` and `NAME.key` beside the authority; the certificate of an earlier time is replaced.
     pub fn issue(&self, wanted: &Wanted) -> Result<Issued, TlsError> {
-        let Wanted { name, hosts, validity } = wanted;
+        let Wanted { name, hosts, days } = wanted;
+        let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
+        let issued = Issued { certificate: file("pem"), key: file("key") };
+        replaceable(name, &issued)?;
         let mut params = CertificateParams::new(hosts.clone())?;
         let common = format!("{} ({})", name.name, name.kind.as_str());
         params.distinguished_name = DistinguishedName::new();
@@ -87,11 +86,9 @@ impl Authority {
             Kind::Coordinator => vec![ExtendedKeyUsagePurpose::ServerAuth],
             Kind::Worker | Kind::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
         };
-        dates(&mut params, *validity);
+        dates(&mut params, *days);
         let pair = KeyPair::generate()?;
         let made = params.signed_by(&pair, &self.issuer)?;
-        let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
-        let issued = Issued { certificate: file("pem"), key: file("key") };
         secret(&issued.key, pair.serialize_pem().as_bytes())?;
         public(&issued.certificate, made.pem().as_bytes())?;
         Ok(issued)
@@ -107,18 +104,31 @@ fn params(pair: &KeyPair) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, format!("Arena authority {}", &id[..8]));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    dates(&mut params, Validity::Days(AUTHORITY_DAYS));
+    dates(&mut params, AUTHORITY_DAYS);
     params
 }
 
-fn dates(params: &mut CertificateParams, validity: Validity) {
+fn dates(params: &mut CertificateParams, days: u32) {
     let seconds = i64::try_from(clock::now_millis() / 1000).unwrap_or(0);
     let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let days = |days: u64| Duration::from_secs(days * DAY);
-    (params.not_before, params.not_after) = match validity {
-        Validity::Days(many) => (now - EARLIER, now + days(u64::from(many))),
-        Validity::Past => (now - days(2), now - days(1)),
-    };
+    (params.not_before, params.not_after) = (now - EARLIER, now + Duration::from_secs(u64::from(days) * DAY));
+}
+
+/// What lies there may only be an earlier certificate of the same holder.
+fn replaceable(name: &Name, issued: &Issued) -> Result<(), TlsError> {
+    let exists = || TlsError::Exists(issued.certificate.clone());
+    if name.name == "ca" {
+        return Err(exists());
+    }
+    match fs::read(&issued.certificate) {
+        Err(_) if issued.key.exists() => Err(exists()),
+        Err(_) => Ok(()),
+        Ok(bytes) => {
+            let there = CertificateDer::pem_slice_iter(&bytes).next().and_then(Result::ok);
+            let holder = there.and_then(|there| Name::of(&there));
+            holder.filter(|holder| holder.kind == name.kind).map(drop).ok_or_else(exists)
+        }
+    }
 }
 
 fn public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
@@ -152,12 +162,30 @@ mod tests {
         for kind in [Kind::Coordinator, Kind::Worker, Kind::Client] {
             let name = Name::new(kind, kind.as_str(), Reach::One("blue".into())).unwrap();
             let hosts = vec!["localhost".into(), "127.0.0.1".into()];
-            let issued = authority.issue(&Wanted { name: name.clone(), hosts, validity: Validity::Days(1) }).unwrap();
+            let issued = authority.issue(&Wanted { name: name.clone(), hosts, days: 1 }).unwrap();
             assert_eq!(fs::metadata(&issued.key).unwrap().permissions().mode() & 0o777, 0o600);
             let read = |path: &Path| fs::read(path).unwrap();
             let identity = Identity { ca: read(&ca), certificate: read(&issued.certificate), key: read(&issued.key) };
             assert_eq!(identity.name(), Some(name));
             assert!(server(&identity, true).is_ok());
         }
+    }
+
+    #[test]
+    fn a_certificate_replaces_an_earlier_one_of_its_holder_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::init(folder.path()).unwrap();
+        let authority = Authority::open(folder.path()).unwrap();
+        let issue = |kind, name: &str| {
+            let name = Name::new(kind, name, Reach::Every).unwrap();
+            authority.issue(&Wanted { name, hosts: Vec::new(), days: 1 })
+        };
+        let key = fs::read(folder.path().join("ca.key")).unwrap();
+        issue(Kind::Worker, "w1").unwrap();
+        issue(Kind::Worker, "w1").unwrap();
+        for (kind, name) in [(Kind::Client, "w1"), (Kind::Worker, "ca")] {
+            assert!(matches!(issue(kind, name), Err(TlsError::Exists(_))), "{name}");
+        }
+        assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), key);
     }
 }

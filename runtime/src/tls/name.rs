@@ -24,7 +24,7 @@ impl Kind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Coordinator, Self::Worker, Self::Client].into_iter().find(|kind| kind.as_str() == text)
     }
 }

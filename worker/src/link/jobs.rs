@@ -29,7 +29,7 @@ const ROOM: usize = 8;
 pub(super) enum Said {
     Word(v1::Lease, Word),
     /// No outcome: nothing can be said of the job, and somebody else runs it.
-    Done(v1::Lease, Option<v1::Outcome>),
+    Done(v1::Lease, Option<Box<v1::Outcome>>),
 }
 
 struct Running {
@@ -200,7 +200,7 @@ impl Jobs {
             if context.blobs.0.is_lasting() {
                 keep(&context, result).await;
             }
-            let _ = words.send(Said::Done(lease, outcome)).await;
+            let _ = words.send(Said::Done(lease, outcome.map(Box::new))).await;
         });
     }
 
@@ -214,7 +214,7 @@ impl Jobs {
                 let log = v1::Log { lease: Some(lease), stream: stream.to_owned(), data: bytes.into() };
                 self.send(up::Up::Log(log));
             }
-            Said::Done(lease, outcome) => self.done(lease, outcome),
+            Said::Done(lease, outcome) => self.done(lease, outcome.map(|outcome| *outcome)),
         }
     }
 

@@ -18,7 +18,8 @@ impl Link {
     async fn open(coordinator: &Coordinator, slots: u32, leases: Vec<v1::Lease>) -> Self {
         let (up, incoming) = mpsc::channel(16);
         let (outgoing, down) = mpsc::channel(16);
-        let desk = Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local() };
+        let desk =
+            Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local(coordinator.store.clone()) };
         let stream = ReceiverStream::new(incoming);
         drop(arena_runtime::tasks::spawn(attach(desk, Caller::Local, stream, outgoing)));
         let link = Self { up, down };
