@@ -3,7 +3,7 @@
 mod attached;
 mod keeper;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vigil;
 pub(crate) mod why;
 

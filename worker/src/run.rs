@@ -9,11 +9,13 @@ mod links;
 mod measure;
 mod phase;
 mod rule;
+mod source;
 mod token;
 
 pub(crate) use canary::Canaries;
 pub(crate) use guard::Made;
 pub(crate) use measure::Sayings;
+pub(crate) use source::Mirrors;
 
 pub(crate) use implement::refused;
 pub use phase::Phase;
@@ -27,7 +29,7 @@ use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
 use crate::outbox::Outbox;
 use crate::reach::Blobs;
-use crate::repository::{ImportError, Repository, RepositoryError};
+use crate::repository::{ImportError, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
 use crate::spool::Spool;
@@ -39,12 +41,11 @@ use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::packet::Packet;
 use arena_proto::v1::SessionHead;
 use arena_runtime::config::Config;
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What one worker is told.
@@ -131,20 +132,6 @@ impl Cores {
         let done = work(set.clone()).await;
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(set);
         done
-    }
-}
-
-/// The mirrors that are open, by repository and base.
-#[derive(Default)]
-pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Opened>>);
-
-/// A mirror that is opened once, by whoever needs it first.
-type Opened = Arc<OnceCell<Repository>>;
-
-impl Mirrors {
-    fn cell(&self, source: &str, base: &Commit) -> Arc<OnceCell<Repository>> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry((source.to_owned(), base.clone())).or_default().clone()
     }
 }
 
@@ -284,48 +271,6 @@ impl Context {
             }
             first
         });
-    }
-
-    /// The mirror, with the base in it. Once it is known to be there nothing is asked again.
-    pub(crate) async fn repository(&self, task: &Task) -> Result<Repository, RunError> {
-        let head = &task.head;
-        let source = match head.base_bundle.as_str() {
-            "" if self.blobs.0.is_lasting() => {
-                let mend = "submit with a version of arena that sends it";
-                return Err(RunError::Setup {
-                    reason: "the base did not come with the session".into(),
-                    mend: mend.into(),
-                });
-            }
-            "" => head.repository.clone(),
-            digest => format!("bundle {}/{digest}", task.job.tenant),
-        };
-        let cell = self.mirrors.cell(&source, &task.base);
-        let opened = cell.get_or_try_init(async || -> Result<Repository, RunError> {
-            let (root, base, source) = (self.settings.root.clone(), task.base.clone(), source.clone());
-            if head.base_bundle.is_empty() {
-                let opened = tokio::task::spawn_blocking(move || -> Result<Repository, RepositoryError> {
-                    let repository = Repository::open(&root, &source)?;
-                    repository.fetch_base(&source, &base)?;
-                    Ok(repository)
-                });
-                return Ok(opened.await??);
-            }
-            let repository = tokio::task::spawn_blocking(move || Repository::open(&root, &source)).await??;
-            if !repository.has(&task.base) {
-                let file = self.boot.folder.join(format!("base-{}", arena_runtime::token::hex(12)));
-                self.blobs.save(&task.job.tenant, &head.base_bundle, &file).await?;
-                let (repository, shallow) = (repository.clone(), head.shallow.clone());
-                let unpacked = tokio::task::spawn_blocking(move || {
-                    let unpacked = repository.unpack_base(&file, &base, &shallow);
-                    let _ = std::fs::remove_file(&file);
-                    unpacked
-                });
-                unpacked.await??;
-            }
-            Ok(repository)
-        });
-        opened.await.cloned()
     }
 
     pub(crate) fn labels(&self, task: &Task) -> Vec<(String, String)> {

@@ -1,21 +1,22 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
+mod hello;
+mod leases;
 #[cfg(test)]
 mod tests;
 
 use super::session_of;
-use crate::access::{Caller, Rpc, is_name};
+use crate::access::{Caller, Rpc};
 use crate::api::{Desk, LOG};
 use crate::fleet;
 use crate::sessions::SessionError;
-use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::outcome::{Failure, Outcome};
-use arena_domain::schedule::{Ask, Settled};
-use arena_domain::text::sanitise_line;
+use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
+use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -196,80 +197,6 @@ impl Attached {
         self.register().await
     }
 
-    /// Renews what the worker says it runs. What it holds and was not known here was given before its stream broke, and is
-    /// taken up again; what it does not hold any more it must stop.
-    async fn renew(&mut self, leases: Vec<v1::Lease>, number: u64) -> Result<(), SessionError> {
-        let mut own = Vec::new();
-        for one in leases {
-            let (job, fence) = (JobId::new(one.job), Fence::new(one.fence));
-            if self.is_own(&job, &fence, "renew").await? {
-                own.push((job, fence));
-            } else {
-                self.tell_to_stop(&job).await;
-            }
-        }
-        let lost = self.store().renew(own.clone(), clock::now_millis()).await?;
-        let mut renewed = Vec::new();
-        for (job, fence) in own {
-            if !lost.contains(&job) {
-                renewed.push(v1::Lease { job: job.to_string(), fence: fence.to_string() });
-                self.running.insert(job, fence);
-            } else if self.running.get(&job).is_none_or(|held| *held == fence) {
-                // Of a job that was given to it anew, only the older lease is lost.
-                self.tell_to_stop(&job).await;
-            }
-        }
-        if !renewed.is_empty() {
-            self.send(down::Down::Renewed(v1::Renewed { leases: renewed, number })).await;
-        }
-        Ok(())
-    }
-
-    /// Whether this worker may speak of a job under this fence: one that it was given here, or that the store says is
-    /// leased to a boot of the same name. A name comes from a certificate, so a fence that was stolen opens nothing.
-    async fn is_own(&self, job: &JobId, fence: &Fence, action: &str) -> Result<bool, SessionError> {
-        let Caller::Worker { name, scope } = &self.caller else { return Ok(true) };
-        if self.running.get(job) == Some(fence) {
-            return Ok(true);
-        }
-        let refuse = async |why: &str| {
-            let gate = &self.desk.gate;
-            gate.refused(&self.caller.label(), action, job.as_str(), "", why).await;
-            tracing::warn!(worker = %self.worker, %job, why, "a report was refused");
-        };
-        let Some(session) = session_of(job) else {
-            refuse("it is no job").await;
-            return Ok(false);
-        };
-        match self.desk.coordinator.tenant_of(&session).await {
-            Ok(tenant) if scope.holds(&tenant) => {}
-            Ok(_) => {
-                refuse("the job is another tenant's").await;
-                return Ok(false);
-            }
-            Err(SessionError::Store(StoreError::NotFound(_))) => {
-                refuse("there is no such job").await;
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-        let states = self.store().jobs(&session).await?;
-        let foreign = |state: &v1::JobState| {
-            state.state == "leased" && state.worker.rsplit_once('/').is_none_or(|(holder, _)| holder != name)
-        };
-        match states.iter().find(|state| state.id == job.as_str()) {
-            Some(state) if foreign(state) => {
-                refuse("the job is leased to another worker").await;
-                Ok(false)
-            }
-            Some(_) => Ok(true),
-            None => {
-                refuse("there is no such job").await;
-                Ok(false)
-            }
-        }
-    }
-
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
         let Some(lease) = progress.lease else { return Ok(()) };
         let job = JobId::new(lease.job);
@@ -297,36 +224,6 @@ impl Attached {
         let round = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
         let item = v1::FeedItem { at: clock::now_millis(), kind, competitor, round, text, ..v1::FeedItem::default() };
         self.store().publish(&session, item).await?;
-        self.desk.coordinator.changed();
-        Ok(())
-    }
-
-    /// Boots of this worker that died: what they held waits again, once their results have been heard.
-    async fn gone(&mut self, gone: v1::Gone) -> Result<(), SessionError> {
-        let dead: Vec<WorkerId> = gone.boots.iter().map(|boot| named(&self.caller, boot)).collect();
-        let dead: Vec<WorkerId> = dead.into_iter().filter(|id| *id != self.worker).collect();
-        for id in &dead {
-            fleet::leave(self.store(), id.as_str()).await?;
-        }
-        let back = self.store().bury(dead, clock::now_millis()).await?;
-        if !back.is_empty() {
-            tracing::warn!(worker = %self.worker, jobs = ?back, "a dead boot of this worker held jobs; they wait again");
-            self.desk.coordinator.changed();
-        }
-        Ok(())
-    }
-
-    /// Its containers are gone and there is no result: somebody else runs it.
-    async fn released(&mut self, released: v1::Released) -> Result<(), SessionError> {
-        for lease in released.leases {
-            let (job, fence) = (JobId::new(&lease.job), Fence::new(&lease.fence));
-            if self.is_own(&job, &fence, "release").await? {
-                let settled = self.store().let_go(job.clone(), fence, clock::now_millis()).await?;
-                self.running.remove(&job);
-                let accepted = settled == Settled::Accepted;
-                self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
-            }
-        }
         self.desk.coordinator.changed();
         Ok(())
     }
@@ -400,50 +297,4 @@ impl Attached {
         }
         Ok(())
     }
-}
-
-/// As the store calls a boot: a worker of a team by the name in its certificate, so that no other can take its place.
-fn named(caller: &Caller, boot: &str) -> WorkerId {
-    match caller {
-        Caller::Worker { name, .. } => WorkerId::new(format!("{name}/{boot}")),
-        Caller::Local | Caller::Person { .. } => WorkerId::new(boot),
-    }
-}
-
-/// The wire that is spoken, and how the worker is listed; or why it is refused.
-fn introduced(caller: &Caller, hello: &v1::Hello) -> Result<(u32, v1::WorkerState), Status> {
-    let ours = env!("CARGO_PKG_VERSION");
-    let Some(protocol) = arena_proto::common_protocol(hello.protocol, hello.oldest) else {
-        let (newest, oldest) = (arena_proto::PROTOCOL, arena_proto::OLDEST_PROTOCOL);
-        let theirs = if hello.version.is_empty() { "an old version" } else { hello.version.as_str() };
-        let (older, what) = if hello.protocol < oldest { ("worker", ours) } else { ("coordinator", theirs) };
-        return Err(Status::failed_precondition(format!(
-            "this worker ({theirs}) speaks wire {} to {}, this coordinator ({ours}) {oldest} to {newest}; install arena \
-             {what} for the {older}",
-            hello.oldest, hello.protocol
-        )));
-    };
-    if !is_name(&hello.worker) {
-        return Err(Status::invalid_argument("the name of this boot is none"));
-    }
-    let id = named(caller, &hello.worker);
-    let name = match caller {
-        Caller::Worker { name, .. } | Caller::Person { name, .. } => name.clone(),
-        Caller::Local => hello.worker.clone(),
-    };
-    let now = clock::now_millis();
-    let state = v1::WorkerState {
-        id: id.to_string(),
-        name,
-        scope: Some(caller.scope().to_wire()),
-        labels: hello.labels.iter().take(32).map(|label| sanitise_line(label, 64)).collect(),
-        slots: hello.slots,
-        measure_cores: hello.measure_cores.clone(),
-        version: hello.version.clone(),
-        since: now,
-        heard: now,
-        running: Vec::new(),
-        draining: false,
-    };
-    Ok((protocol, state))
 }

@@ -332,7 +332,7 @@ fn a_store_of_a_newer_version_is_left_alone_and_says_what_to_do() {
     let database = Connection::open(folder.path().join("arena.db")).unwrap();
     database.pragma_update(None, "user_version", 9).unwrap();
     let error = Store::open(folder.path(), limits()).map(drop).unwrap_err().to_string();
-    assert!(error.contains("a newer arena (schema 9, known 2); update arena"), "{error}");
+    assert!(error.contains("a newer arena (schema 9, known 3); update arena"), "{error}");
     let version: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
 }

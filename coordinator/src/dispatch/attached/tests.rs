@@ -41,9 +41,9 @@ impl Link {
     /// What it is told beside the answers to its greeting and its heartbeats.
     async fn hears(&mut self) -> down::Down {
         loop {
-            match soon(self.down.recv()).await.unwrap().unwrap().down.unwrap() {
-                down::Down::Welcome(_) | down::Down::Renewed(_) => {}
-                other => return other,
+            let message = soon(self.down.recv()).await.unwrap().unwrap().down.unwrap();
+            if !matches!(message, down::Down::Welcome(_) | down::Down::Renewed(_)) {
+                return message;
             }
         }
     }
