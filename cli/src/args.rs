@@ -77,6 +77,9 @@ pub(crate) enum Command {
         /// Wait for somebody to answer or resume a session that nobody moves.
         #[arg(long)]
         wait: bool,
+        /// Of a team's session: what engines print, too, while they print it.
+        #[arg(long)]
+        logs: bool,
     },
     /// Print the report of a session.
     Report {

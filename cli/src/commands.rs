@@ -43,7 +43,9 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common).await,
         Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
-        Command::Watch { id, wait } => watch::watch(&common, &Home::existing(&common).await?, &id, wait).await,
+        Command::Watch { id, wait, logs } => {
+            watch::watch(&common, &Home::existing(&common).await?, &id, watch::Wish { wait, logs }).await
+        }
         Command::Report { id, html, continuation } => {
             look::report(&common, &Home::existing(&common).await?, &id, html, continuation).await
         }

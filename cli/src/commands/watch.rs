@@ -26,25 +26,32 @@ enum Fed {
     Interrupted,
 }
 
+/// What is to be seen, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub wait: bool,
+    pub logs: bool,
+}
+
 /// Ends with the result, or with what has to be done when nobody moves the session, unless it shall `wait` for that.
-pub(super) async fn watch(common: &Common, home: &Home, id: &str, wait: bool) -> Done {
+pub(super) async fn watch(common: &Common, home: &Home, id: &str, wish: Wish) -> Done {
     let known = Known::load(home, id).await?;
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let mut after = 0;
     let fed = match unmoved(home, &known) {
-        Some(_) if !wait => Fed::Quiet,
+        Some(_) if !wish.wait => Fed::Quiet,
         idle => {
             if let Some(failure) = idle {
                 progress.say(&format!("{}: {}", failure.what, failure.mend));
             }
-            follow(home, &known, &mut after, &mut progress, wait).await?
+            follow(home, &known, &mut after, &mut progress, wish).await?
         }
     };
     match fed {
         Fed::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
         Fed::Ended => {}
-        Fed::Quiet => recorded(home, &known, &mut after, &mut progress).await?,
+        Fed::Quiet => recorded(home, &known, &mut after, &mut progress, wish).await?,
     }
     progress.finish();
     let known = Known::load(home, known.session.id.as_str()).await?;
@@ -80,15 +87,15 @@ async fn follow(
     known: &Known,
     after: &mut u64,
     progress: &mut Progress,
-    wait: bool,
+    wish: Wish,
 ) -> Result<Fed, Failure> {
     let id = &known.session.id;
-    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: false };
+    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: wish.logs };
     let mut items = home.sessions().watch(request).await?.into_inner();
     loop {
         let item = tokio::select! {
             item = items.next() => item,
-            () = tokio::time::sleep(QUIET), if !wait => {
+            () = tokio::time::sleep(QUIET), if !wish.wait => {
                 if !home.is_running(id) && unmoved(home, &Known::load(home, id.as_str()).await?).is_some() {
                     return Ok(Fed::Quiet);
                 }
@@ -104,8 +111,8 @@ async fn follow(
 }
 
 /// Shows what is on record and has not been shown.
-async fn recorded(home: &Home, known: &Known, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
-    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true, logs: false };
+async fn recorded(home: &Home, known: &Known, after: &mut u64, progress: &mut Progress, wish: Wish) -> Result<(), Failure> {
+    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true, logs: wish.logs };
     let mut items = home.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item = item?;

@@ -254,9 +254,11 @@ impl Attached {
         self.running.get(job).is_some_and(|held| held.as_str() == fence)
     }
 
+    /// Somebody else may have lost a job that was given to this worker since: what it holds, it goes on with.
     async fn stop(&mut self, job: JobId) -> Result<(), SessionError> {
-        if self.running.contains_key(&job) {
-            self.tell_to_stop(&job).await;
+        let Some(fence) = self.running.get(&job).cloned() else { return Ok(()) };
+        for lost in self.store().not_held(vec![(job, fence)]).await? {
+            self.tell_to_stop(&lost).await;
         }
         Ok(())
     }
@@ -292,8 +294,8 @@ impl Attached {
 
     async fn check_leases(&mut self) -> Result<(), SessionError> {
         let held = self.running.iter().map(|(job, fence)| (job.clone(), fence.clone())).collect();
-        for job in self.desk.coordinator.store.not_held(held).await? {
-            self.stop(job).await?;
+        for job in self.store().not_held(held).await? {
+            self.tell_to_stop(&job).await;
         }
         Ok(())
     }

@@ -220,7 +220,9 @@ impl Jobs {
 
     fn done(&mut self, lease: v1::Lease, outcome: Option<v1::Outcome>) {
         let job = JobId::new(&lease.job);
-        match (outcome, self.running.get_mut(&job)) {
+        // Given anew meanwhile, it runs under another fence.
+        let one = self.running.get_mut(&job).filter(|one| one.fence.as_str() == lease.fence);
+        match (outcome, one) {
             (Some(outcome), one) => {
                 if let Some(one) = one {
                     one.done = true;

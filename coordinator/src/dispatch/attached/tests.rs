@@ -142,6 +142,26 @@ async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
 }
 
 #[tokio::test]
+async fn a_job_that_another_worker_lost_goes_on_where_it_was_given_since() {
+    let (_folder, coordinator, id) = submitted().await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let lease = link.begins().await;
+    coordinator.stops.send(JobId::new(&lease.job)).unwrap();
+    // Once it was taken off the channel, what follows from it is heard before the next answer.
+    while !coordinator.stops.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    link.reports(&lease).await;
+    assert_eq!(link.hears().await, acknowledged(&lease, true));
+    // One that is lost is stopped.
+    let next = link.begins().await;
+    coordinator.store.abandon(id, Left::Politely, clock::now_millis()).await.unwrap();
+    coordinator.stops.send(JobId::new(&next.job)).unwrap();
+    let stop = down::Down::Stop(v1::Stop { job: next.job, reason: "cancelled, or its lease is lost".into() });
+    assert_eq!(link.hears().await, stop);
+}
+
+#[tokio::test]
 async fn a_job_that_ended_all_its_workers_ends_as_a_failure_and_is_not_handed_out() {
     let (_folder, coordinator, id) = submitted().await;
     for turn in 0..MAX_DEATHS {
