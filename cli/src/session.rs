@@ -1,6 +1,6 @@
 //! One session as the record tells it, for the commands that look.
 
-use crate::failure::{Failure, NOT_FOUND, WAITING};
+use crate::failure::{Failure, NOT_FOUND, USAGE, WAITING};
 use crate::home::Home;
 use crate::userrepo::{RepoError, UserRepo};
 use arena_coordinator::store::Record;
@@ -23,7 +23,9 @@ impl Known {
     pub(crate) async fn load(home: &Home, id: &str) -> Result<Self, Failure> {
         let answer = home.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
             let mut failure = Failure::from(status);
-            failure.mend = "`arena sessions` lists what there is".into();
+            if [NOT_FOUND, USAGE].contains(&failure.code) {
+                failure.mend = "`arena sessions` lists what there is".into();
+            }
             failure
         })?;
         let answer = answer.into_inner();
@@ -41,7 +43,7 @@ impl Known {
     /// The user's repository, where it still is.
     pub(crate) fn repository(&self) -> Result<UserRepo, Failure> {
         let place = Path::new(&self.head.repository);
-        UserRepo::open(place).map_err(|error| {
+        UserRepo::open(place).or_else(|error| self.own_checkout().ok_or(error)).map_err(|error| {
             if !matches!(error, RepoError::NoSuchPath { .. } | RepoError::NotARepository { .. }) {
                 return error.into();
             }
@@ -50,6 +52,12 @@ impl Known {
             let what = format!("the repository of session {} is no longer at {shown}", self.session.id);
             Failure::new(NOT_FOUND, what, mend)
         })
+    }
+
+    /// Of a team's session, which somebody else may have submitted: the checkout where the command is called.
+    fn own_checkout(&self) -> Option<UserRepo> {
+        let here = UserRepo::open(Path::new(".")).ok().filter(|_| !self.head.base_bundle.is_empty())?;
+        here.resolve(Some(self.session.base.as_str())).ok().map(|_| here)
     }
 
     /// The report of a session that has ended.

@@ -66,6 +66,16 @@ fn a_session_from_a_plain_checkout_runs_on_two_workers() {
     assert_eq!(adopted.code, 0, "{adopted:?}");
     assert_eq!(git(&fleet.world.repo, &["show", "HEAD:value"]), "2");
 
+    // Somebody else of the team adopts it into a checkout of their own.
+    let theirs = fleet.world.repo.with_file_name("theirs");
+    git(&fleet.world.repo, &["clone", "-q", ".", theirs.to_str().expect("a path")]);
+    git(&theirs, &["reset", "-q", "--hard", result["base"].as_str().expect("a base")]);
+    std::fs::rename(&fleet.world.repo, fleet.world.repo.with_file_name("elsewhere")).expect("it moves");
+    let viewer = fleet.token("bob", "viewer", "blue");
+    let adopted = support::run(fleet.person(&viewer, &["adopt", &id]).current_dir(&theirs));
+    assert_eq!(adopted.code, 0, "{adopted:?}");
+    assert_eq!(git(&theirs, &["show", "HEAD:value"]), "2");
+
     let codes = [workers[0].stop(), workers[1].stop(), coordinator.stop()];
     assert_eq!(codes, [Some(0); 3]);
     fleet.assert_clean();

@@ -89,7 +89,7 @@ async fn follow(common: &Common, home: &Home, id: &SessionId, signals: &mut Sign
             Phase::Asking(question) => {
                 let Some(answer) = run::answer(common, id, question, &mut super::signals::Signals::listen()?).await?
                 else {
-                    return Ok(run::waiting(common, id, question));
+                    return Ok(run::waiting(common, id, question, "watch"));
                 };
                 home.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
             }
@@ -137,40 +137,45 @@ async fn elsewhere(home: &Home) {
     tokio::time::sleep(PAUSE).await;
 }
 
-/// The feed from the cursor on, with whichever coordinator answers, until the session ends or asks.
-async fn watch(home: &Home, id: &SessionId, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
-    let mut silent = Stopwatch::start();
+/// Whether a feed that broke off goes on with another coordinator.
+pub(super) fn goes_on(home: &Home, status: &Status) -> bool {
+    home.here().is_none() && away(status)
+}
+
+/// The feed as it is wished for, with whichever coordinator answers.
+pub(super) async fn feed(home: &Home, wish: &WatchRequest) -> Result<Streaming<FeedItem>, Failure> {
+    let begun = Stopwatch::start();
     loop {
-        let request = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: false };
-        let status = match home.sessions().watch(request).await {
-            Ok(stream) => match read(stream.into_inner(), after, progress, &mut silent).await {
-                Ok(()) => return Ok(()),
-                Err(status) => status,
-            },
-            Err(status) => status,
-        };
-        if !away(&status) {
-            return Err(status.into());
+        match home.sessions().watch(wish.clone()).await {
+            Ok(stream) => return Ok(stream.into_inner()),
+            Err(status) if !goes_on(home, &status) => return Err(status.into()),
+            Err(status) if begun.elapsed() >= PATIENCE => {
+                let mend = format!("the session goes on without you: `arena watch {}` when one answers again", wish.id);
+                return Err(Failure::new(AGAIN, format!("no coordinator answers: {}", status.message()), mend));
+            }
+            Err(status) => tracing::info!(%status, "no feed; another coordinator is asked"),
         }
-        if silent.elapsed() >= PATIENCE {
-            let mend = format!("the session goes on without you: `arena watch {id}` when a coordinator answers again");
-            return Err(Failure::new(AGAIN, format!("no coordinator answers: {}", status.message()), mend));
-        }
-        tracing::info!(%status, "the feed broke off; it goes on with another coordinator");
         elsewhere(home).await;
     }
 }
 
-async fn read(
-    mut items: Streaming<FeedItem>,
-    after: &mut u64,
-    progress: &mut Progress,
-    silent: &mut Stopwatch,
-) -> Result<(), Status> {
+/// From the cursor on, until the session ends or asks.
+async fn watch(home: &Home, id: &SessionId, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
+    loop {
+        let wish = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: false };
+        match read(feed(home, &wish).await?, after, progress).await {
+            Ok(()) => return Ok(()),
+            Err(status) if !away(&status) => return Err(status.into()),
+            Err(status) => tracing::info!(%status, "the feed broke off; it goes on with another coordinator"),
+        }
+        elsewhere(home).await;
+    }
+}
+
+async fn read(mut items: Streaming<FeedItem>, after: &mut u64, progress: &mut Progress) -> Result<(), Status> {
     while let Some(item) = items.next().await {
         let item = item?;
         *after = item.seq;
-        *silent = Stopwatch::start();
         progress.show(&item);
         if item.kind == "ended" || item.kind == "asked" {
             return Ok(());

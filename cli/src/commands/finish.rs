@@ -7,11 +7,10 @@ use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
-use crate::userrepo::UserRepo;
 use arena_domain::report::Report;
 use arena_domain::standing::Status;
 use arena_runtime::files;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) async fn finish(common: &Common, home: &Home, known: &Known) -> Done {
@@ -45,7 +44,7 @@ pub(super) fn code(status: Status) -> ExitCode {
 
 /// `arena/<session>/variant-<name>` for every competitor that left a tree.
 async fn branches(home: &Home, known: &Known, report: &Report) -> Result<(), Failure> {
-    let repository = UserRepo::open(Path::new(&known.head.repository))?;
+    let repository = known.repository()?;
     for entry in &report.standing.entries {
         let Some(commit) = &entry.commit else { continue };
         let bundle = home.blob(&known.head.tenant, &entry.bundle).await?;

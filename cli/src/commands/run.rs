@@ -123,7 +123,7 @@ pub(super) async fn drive(common: &Common, home: &Home, id: &SessionId, hold: Ho
             Phase::Ended(_) => return finish::finish(common, home, &known).await,
             Phase::Asking(question) => {
                 let Some(answer) = answer(common, id, question, signals).await? else {
-                    return Ok(waiting(common, id, question));
+                    return Ok(waiting(common, id, question, "resume"));
                 };
                 home.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
             }
@@ -307,8 +307,9 @@ pub(super) async fn answer(
     }))
 }
 
-pub(super) fn waiting(common: &Common, id: &SessionId, question: &Question) -> ExitCode {
-    let mend = format!("arena decide {id} {}, then: arena resume {id}", question.recommended);
+/// `next` is the command that goes on after the answer.
+pub(super) fn waiting(common: &Common, id: &SessionId, question: &Question, next: &str) -> ExitCode {
+    let mend = format!("arena decide {id} {}, then: arena {next} {id}", question.recommended);
     if common.json {
         let document = serde_json::json!({
             "event": "question", "session": id.as_str(), "question": question.text,

@@ -1,7 +1,7 @@
 //! `arena watch`: a session from its beginning to its end, or to where nobody moves it any more.
 
-use super::Done;
 use super::look::show_known;
+use super::{Done, afar, finish};
 use crate::args::Common;
 use crate::failure::{Failure, INTERRUPTED, WAITING};
 use crate::home::Home;
@@ -57,6 +57,11 @@ pub(super) async fn watch(common: &Common, home: &Home, id: &str, wish: Wish) ->
     let known = Known::load(home, known.session.id.as_str()).await?;
     match unmoved(home, &known) {
         Some(failure) => Err(failure),
+        None if home.here().is_none() && known.session.standing().is_some() => {
+            // Whoever submitted it may have left before its end: branches and reports come with it.
+            finish::finish(common, home, &known).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         None => show_known(common, home, &known, output::json_line),
     }
 }
@@ -64,16 +69,19 @@ pub(super) async fn watch(common: &Common, home: &Home, id: &str, wish: Wish) ->
 /// What has to be done before anything more will be seen of a session that no process moves.
 fn unmoved(home: &Home, known: &Known) -> Option<Failure> {
     let id = &known.session.id;
-    if home.is_running(id) {
+    let here = home.here().is_some();
+    if here && home.is_running(id) {
         return None;
     }
     match &known.session.phase {
         Phase::Ended(_) => None,
         Phase::Asking(question) => {
             let what = format!("session {id} waits for an answer: {}", sanitise_line(&question.text, 300));
-            let mend = format!("`arena decide {id} {}`, then `arena resume {id}`", question.options.join("|"));
+            let next = if here { "resume" } else { "watch" };
+            let mend = format!("`arena decide {id} {}`, then `arena {next} {id}`", question.options.join("|"));
             Some(Failure::new(WAITING, what, mend))
         }
+        Phase::New | Phase::Running if !here => None,
         Phase::New | Phase::Running => {
             let what = format!("session {id} was interrupted, and nobody moves it");
             Some(Failure::new(WAITING, what, format!("`arena resume {id}`, or wait for somebody to: `--wait`")))
@@ -90,13 +98,16 @@ async fn follow(
     wish: Wish,
 ) -> Result<Fed, Failure> {
     let id = &known.session.id;
-    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: wish.logs };
-    let mut items = home.sessions().watch(request).await?.into_inner();
+    let feed = async |after| {
+        afar::feed(home, &WatchRequest { id: id.to_string(), after, recorded: false, logs: wish.logs }).await
+    };
+    let mut items = feed(*after).await?;
     loop {
         let item = tokio::select! {
             item = items.next() => item,
             () = tokio::time::sleep(QUIET), if !wish.wait => {
-                if !home.is_running(id) && unmoved(home, &Known::load(home, id.as_str()).await?).is_some() {
+                let still = home.here().is_some() && home.is_running(id);
+                if !still && unmoved(home, &Known::load(home, id.as_str()).await?).is_some() {
                     return Ok(Fed::Quiet);
                 }
                 continue;
@@ -104,14 +115,26 @@ async fn follow(
             _ = tokio::signal::ctrl_c() => return Ok(Fed::Interrupted),
         };
         let Some(item) = item else { return Ok(Fed::Ended) };
-        let item = item?;
+        let item = match item {
+            Err(status) if afar::goes_on(home, &status) => {
+                items = feed(*after).await?;
+                continue;
+            }
+            item => item?,
+        };
         *after = item.seq;
         progress.show(&item);
     }
 }
 
 /// Shows what is on record and has not been shown.
-async fn recorded(home: &Home, known: &Known, after: &mut u64, progress: &mut Progress, wish: Wish) -> Result<(), Failure> {
+async fn recorded(
+    home: &Home,
+    known: &Known,
+    after: &mut u64,
+    progress: &mut Progress,
+    wish: Wish,
+) -> Result<(), Failure> {
     let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true, logs: wish.logs };
     let mut items = home.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
