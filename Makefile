@@ -1,7 +1,7 @@
 # The two commands are `make demo` and `make test`; each sets up what is missing first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test build lint bench soak setup clean
+.PHONY: demo fleet test build lint bench soak setup clean
 
 setup:
 	@deploy/setup
@@ -12,6 +12,10 @@ build:
 # A real session of four contestants in real containers, ending in a scoreboard and a report.
 demo: setup
 	@deploy/demo
+
+# The same on a team's fleet: two coordinators and three workers, joined by TLS, on this machine.
+fleet: setup
+	@deploy/fleet
 
 # Every check and every test.
 test: setup

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod team;
+
+pub(crate) use team::{CertsAction, TokensAction};
+
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -21,6 +25,9 @@ pub(crate) struct Common {
     /// The worker's configuration [default: ~/.config/arena/config.toml].
     #[arg(long, global = true, env = "ARENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A team's coordinator instead of this machine, https://HOST:PORT; several with commas, for when one does not answer.
+    #[arg(long, global = true, env = "ARENA_COORDINATOR", value_name = "URL")]
+    pub coordinator: Option<String>,
     /// Take the recommended answer to every question.
     #[arg(long, short = 'y', global = true)]
     pub yes: bool,
@@ -70,6 +77,9 @@ pub(crate) enum Command {
         /// Wait for somebody to answer or resume a session that nobody moves.
         #[arg(long)]
         wait: bool,
+        /// Of a team's session: what engines print, too, while they print it.
+        #[arg(long)]
+        logs: bool,
     },
     /// Print the report of a session.
     Report {
@@ -159,6 +169,43 @@ pub(crate) enum Command {
     },
     /// Look for what is wrong on this machine, with the command that mends it.
     Doctor,
+    /// Make a team's authority, and the certificates of its coordinators, workers and people.
+    #[command(display_order = 100)]
+    Certs {
+        #[command(subcommand)]
+        action: CertsAction,
+    },
+    /// Serve a team: sessions and queue, for workers that dial in and for people with a token.
+    #[command(display_order = 100)]
+    Coordinator {
+        /// Address and port [default: [coordinator] listen].
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
+    /// Run jobs of a team's coordinators on this machine, until it is stopped; the first Ctrl-C lets running jobs end.
+    #[command(display_order = 100)]
+    Worker,
+    /// List the workers that are attached.
+    #[command(display_order = 100)]
+    Workers,
+    /// Let a worker begin nothing more; it ends when its jobs have ended.
+    #[command(display_order = 100)]
+    Drain { worker: String },
+    /// List the jobs that run and those that wait, with what they wait for.
+    #[command(display_order = 100)]
+    Queue,
+    /// List the jobs that were given up.
+    #[command(display_order = 100)]
+    Dead,
+    /// Make, list and revoke the tokens of people.
+    #[command(display_order = 100)]
+    Tokens {
+        #[command(subcommand)]
+        action: TokensAction,
+    },
+    /// Print who did what and who was refused, and check that nothing was changed or taken out.
+    #[command(display_order = 100)]
+    Audit,
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.

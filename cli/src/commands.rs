@@ -2,11 +2,15 @@
 
 mod act;
 mod adopt;
+mod afar;
 mod archive;
+mod certs;
 mod check;
+mod coordinator;
 mod doctor;
 mod engines;
 mod finish;
+mod fleet;
 mod init;
 mod look;
 mod packet;
@@ -14,11 +18,13 @@ mod plan;
 mod resume;
 mod run;
 mod signals;
+mod tokens;
 mod watch;
+mod worker;
 
 use crate::args::{Args, Command};
-use crate::embedded::Embedded;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use clap::CommandFactory;
 use std::process::ExitCode;
@@ -36,34 +42,43 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Run { packet, dry_run: true } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
         Command::Sessions => look::sessions(&common).await,
-        Command::Show { id } => look::show(&common, &Embedded::existing(&common).await?, &id).await,
-        Command::Watch { id, wait } => watch::watch(&common, &Embedded::existing(&common).await?, &id, wait).await,
+        Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
+        Command::Watch { id, wait, logs } => {
+            watch::watch(&common, &Home::existing(&common).await?, &id, watch::Wish { wait, logs }).await
+        }
         Command::Report { id, html, continuation } => {
-            look::report(&common, &Embedded::existing(&common).await?, &id, html, continuation).await
+            look::report(&common, &Home::existing(&common).await?, &id, html, continuation).await
         }
         Command::Diff { id, competitor, stat } => {
-            look::diff(&common, &Embedded::existing(&common).await?, &id, &competitor, stat).await
+            look::diff(&common, &Home::existing(&common).await?, &id, &competitor, stat).await
         }
         Command::Logs { id, competitor, round, raw } => {
-            look::logs(&common, &Embedded::existing(&common).await?, &id, &competitor, round, raw).await
+            look::logs(&common, &Home::existing(&common).await?, &id, &competitor, round, raw).await
         }
-        Command::Why { job } => act::why(&common, &Embedded::existing(&common).await?, &job).await,
+        Command::Why { job } => act::why(&common, &Home::existing(&common).await?, &job).await,
         Command::Decide { id, answer, dry_run } => {
-            act::decide(&common, &Embedded::existing(&common).await?, &id, &answer, dry_run).await
+            act::decide(&common, &Home::existing(&common).await?, &id, &answer, dry_run).await
         }
-        Command::Cancel { id, dry_run } => {
-            act::cancel(&common, &Embedded::existing(&common).await?, &id, dry_run).await
-        }
+        Command::Cancel { id, dry_run } => act::cancel(&common, &Home::existing(&common).await?, &id, dry_run).await,
         Command::Resume { id, dry_run } => resume::resume(&common, &id, dry_run).await,
         Command::Adopt { id, competitors, undo, push, allow_failing, clean, dry_run } => {
             let wish = adopt::Wish { competitors, undo, push, allow_failing, clean, dry_run };
-            adopt::adopt(&common, &Embedded::existing(&common).await?, &id, &wish).await
+            adopt::adopt(&common, &Home::existing(&common).await?, &id, &wish).await
         }
         Command::Archive { id, dir, dry_run } => {
-            archive::archive(&common, &Embedded::existing(&common).await?, &id, &dir, dry_run).await
+            archive::archive(&common, &Home::existing(&common).await?, &id, &dir, dry_run).await
         }
         Command::Engines { action, verify, packet } => engines::engines(&common, action, verify, packet.as_deref()),
         Command::Doctor => doctor::doctor(&common).await,
+        Command::Certs { action } => certs::certs(&common, action),
+        Command::Coordinator { listen } => coordinator::coordinator(&common, listen).await,
+        Command::Worker => worker::worker(&common).await,
+        Command::Workers => fleet::workers(&common, &Home::existing(&common).await?).await,
+        Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
+        Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
+        Command::Dead => fleet::dead(&common, &Home::existing(&common).await?).await,
+        Command::Audit => fleet::audit(&common, &Home::existing(&common).await?).await,
+        Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.
             let mut script = Vec::new();

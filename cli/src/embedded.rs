@@ -2,16 +2,16 @@
 
 use crate::args::Common;
 use crate::failure::{Failure, GENERAL, NOT_ALLOWED, NOT_FOUND, UNREACHABLE, USAGE};
+use crate::home;
 use arena_coordinator::blobs::Blobs;
 use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::schedule::Limits;
-use arena_proto::MAX_MESSAGE;
-use arena_proto::v1::sessions_client::SessionsClient;
 use arena_runtime::config::{self, Config};
 use arena_runtime::{clock, tasks};
 use arena_worker::link::{LinkError, Worker};
+use arena_worker::reach::Reach;
 use arena_worker::run::{Engines, Settings};
 use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
@@ -58,21 +58,22 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let limits = Limits { fleet: config.limits.fleet, engine: config.limits.engine.clone(), ..Limits::default() };
-        let store = open(&state, limits)?;
+        let store = home::store(&config, &state, open)?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
     }
 
-    pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
-        SessionsClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE)
-    }
-
     /// Whoever holds it moves the session; the kernel frees it when the process ends, however it ends.
     pub(crate) fn hold(&self, id: &SessionId) -> Result<Hold, Failure> {
+        if home::is_a_teams(&self.state) {
+            let what = format!("{} is a team's: its workers run the sessions in it", self.state.display());
+            return Err(Failure::new(
+                USAGE,
+                what,
+                "`--coordinator https://HOST:7443`, or another directory: `--state DIR`",
+            ));
+        }
         let folder = self.folder(id);
         fs::create_dir_all(&folder)?;
         let file = File::options().create(true).append(true).open(folder.join("lock"))?;
@@ -88,6 +89,9 @@ impl Embedded {
     }
 
     pub(crate) fn is_running(&self, id: &SessionId) -> bool {
+        if home::is_a_teams(&self.state) {
+            return true;
+        }
         // Looking makes nothing: without the file nobody holds it.
         let lock = File::open(self.folder(id).join("lock"));
         lock.is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
@@ -107,30 +111,8 @@ impl Embedded {
 
     /// A worker of this process for one session.
     pub(crate) async fn worker(&self, only: &SessionId, slots: u32) -> Result<Worker, Failure> {
-        let backend = Backend::choose(self.config.worker.workspaces);
-        if backend == Backend::Overlay && !rustix::process::geteuid().is_root() {
-            return Err(Failure::new(
-                NOT_ALLOWED,
-                "workspaces on overlays are mounted, and mounting needs root",
-                "run it with sudo, or take the other kind: `ARENA_WORKER_WORKSPACES=volume arena …`",
-            ));
-        }
-        let root = self.state.join("worker");
-        fs::create_dir_all(&root)?;
-        let settings = Settings {
-            relay: arena_worker::relay::lay_down(&root)?,
-            root,
-            slots,
-            measure_cores: self.config.worker.measure_cores.clone(),
-            // The engine's own default is runc; naming it would only add a way to fail.
-            runtime: Some(self.config.worker.runtime.clone()).filter(|runtime| runtime != "runc"),
-            only_session: only.to_string(),
-            docker_host: None,
-            reserve: Some(Reserve::hold(&self.state)?),
-            backend,
-            engines: self.engines.clone(),
-        };
-        let worker = Worker::start(settings, self.channel.clone()).await.map_err(worker_failure)?;
+        let settings = Settings { only_session: only.to_string(), ..settings(&self.engines, &self.state, slots)? };
+        let worker = Worker::start(settings, Reach::inside(self.channel.clone())).await.map_err(worker_failure)?;
         self.release(worker.dead_boots()).await?;
         Ok(worker)
     }
@@ -148,6 +130,35 @@ pub(crate) struct Hold {
     _lock: File,
 }
 
+/// Of a worker on this machine, whoever its coordinator is.
+pub(crate) fn settings(engines: &Engines, state: &Path, slots: u32) -> Result<Settings, Failure> {
+    let config = &engines.config.worker;
+    let backend = Backend::choose(config.workspaces);
+    if backend == Backend::Overlay && !rustix::process::geteuid().is_root() {
+        return Err(Failure::new(
+            NOT_ALLOWED,
+            "workspaces on overlays are mounted, and mounting needs root",
+            "run it with sudo, or take the other kind: `ARENA_WORKER_WORKSPACES=volume arena …`",
+        ));
+    }
+    let root = state.join("worker");
+    fs::create_dir_all(&root)?;
+    Ok(Settings {
+        relay: arena_worker::relay::lay_down(&root)?,
+        root,
+        slots,
+        measure_cores: config.measure_cores.clone(),
+        // The engine's own default is runc; naming it would only add a way to fail.
+        runtime: Some(config.runtime.clone()).filter(|runtime| runtime != "runc"),
+        only_session: String::new(),
+        docker_host: None,
+        reserve: Some(Reserve::hold(state)?),
+        backend,
+        engines: engines.clone(),
+        labels: Vec::new(),
+    })
+}
+
 fn unreachable(error: arena_worker::sandbox::Error) -> Failure {
     Failure::new(UNREACHABLE, error.to_string(), error.mend())
 }
@@ -159,6 +170,12 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Rpc(status) => status.into(),
         LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
+}
+
+/// Of the queue, as the configuration says.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let tenant = config.limits.tenant.unwrap_or(u32::MAX);
+    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), ..Limits::default() }
 }
 
 /// Made, and canonical.

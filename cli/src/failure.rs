@@ -120,13 +120,14 @@ impl From<SessionError> for Failure {
 }
 
 /// Which status of the services is which exit code; every other one is a general failure.
-const CODES: [(tonic::Code, u8); 6] = [
+const CODES: [(tonic::Code, u8); 7] = [
     (tonic::Code::NotFound, NOT_FOUND),
     (tonic::Code::InvalidArgument, USAGE),
     (tonic::Code::FailedPrecondition, USAGE),
     (tonic::Code::Unavailable, UNREACHABLE),
     (tonic::Code::ResourceExhausted, AGAIN),
     (tonic::Code::PermissionDenied, NOT_ALLOWED),
+    (tonic::Code::Unauthenticated, NOT_ALLOWED),
 ];
 
 impl From<tonic::Status> for Failure {
@@ -135,6 +136,10 @@ impl From<tonic::Status> for Failure {
             Some((_, exit)) => *exit,
             None => GENERAL,
         };
+        // A stranger is told how to become known.
+        if status.code() == tonic::Code::Unauthenticated {
+            return Self::with_mend(code, status.message());
+        }
         Self::new(code, status.message(), "")
     }
 }

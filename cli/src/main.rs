@@ -9,6 +9,7 @@ mod doors;
 mod embedded;
 mod engines;
 mod failure;
+mod home;
 mod init;
 mod lineup;
 mod machine;
@@ -16,6 +17,7 @@ mod output;
 mod progress;
 mod render;
 mod session;
+mod team;
 mod usage;
 mod userrepo;
 

@@ -1,7 +1,7 @@
 //! What a running session shows: one line per competitor on a terminal, plain lines without one, JSON on request.
 
 use crate::output;
-use arena_domain::text::sanitise_line;
+use arena_domain::text::{sanitise, sanitise_line};
 use arena_proto::v1::FeedItem;
 use arena_runtime::clock;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,6 +46,12 @@ impl Progress {
     }
 
     pub(crate) fn show(&mut self, item: &FeedItem) {
+        if is_printed(item) && !matches!(self, Self::Json) {
+            for line in item.text.lines() {
+                self.say(&format!("{} | {}", sanitise_line(&item.competitor, 32), sanitise_line(line, 300)));
+            }
+            return;
+        }
         match self {
             Self::Json => output::json_line(&event(item)),
             Self::Plain => {
@@ -124,6 +130,11 @@ impl Live {
     }
 }
 
+/// A piece of what an engine prints.
+fn is_printed(item: &FeedItem) -> bool {
+    item.kind.starts_with("log:")
+}
+
 fn best(ratio: Option<f64>) -> String {
     ratio.map(|ratio| format!("best ×{ratio:.3} · ")).unwrap_or_default()
 }
@@ -152,14 +163,15 @@ pub(crate) fn event(item: &FeedItem) -> serde_json::Value {
     let mut event = serde_json::json!({ "event": kind, "seq": item.seq, "at": clock::rfc3339_millis(item.at) });
     if let Some(map) = event.as_object_mut() {
         if let Some(phase) = phase {
-            map.insert("phase".into(), phase.into());
+            map.insert(if is_printed(item) { "stream" } else { "phase" }.into(), phase.into());
         }
         if !item.competitor.is_empty() {
             map.insert("competitor".into(), item.competitor.clone().into());
             map.insert("round".into(), item.round.into());
         }
         if !item.text.is_empty() {
-            map.insert("text".into(), sanitise_line(&item.text, 2000).into());
+            let text = if is_printed(item) { sanitise(item.text.as_bytes()) } else { sanitise_line(&item.text, 2000) };
+            map.insert("text".into(), text.into());
         }
         if let Some(ratio) = item.ratio {
             map.insert("ratio".into(), ratio.into());

@@ -1,7 +1,7 @@
 //! One session as the record tells it, for the commands that look.
 
-use crate::embedded::Embedded;
-use crate::failure::{Failure, NOT_FOUND, WAITING};
+use crate::failure::{Failure, NOT_FOUND, USAGE, WAITING};
+use crate::home::Home;
 use crate::userrepo::{RepoError, UserRepo};
 use arena_coordinator::store::Record;
 use arena_domain::id::SessionId;
@@ -20,10 +20,12 @@ pub(crate) struct Known {
 
 impl Known {
     /// By its id, or the beginning of it.
-    pub(crate) async fn load(embedded: &Embedded, id: &str) -> Result<Self, Failure> {
-        let answer = embedded.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
+    pub(crate) async fn load(home: &Home, id: &str) -> Result<Self, Failure> {
+        let answer = home.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
             let mut failure = Failure::from(status);
-            failure.mend = "`arena sessions` lists what there is".into();
+            if [NOT_FOUND, USAGE].contains(&failure.code) {
+                failure.mend = "`arena sessions` lists what there is".into();
+            }
             failure
         })?;
         let answer = answer.into_inner();
@@ -34,14 +36,14 @@ impl Known {
     }
 
     /// In one word, the same for whoever asks: what nobody moves is interrupted.
-    pub(crate) fn status(&self, embedded: &Embedded) -> String {
-        status(embedded, &self.session.id, self.session.status())
+    pub(crate) fn status(&self, home: &Home) -> String {
+        status(home, &self.session.id, self.session.status())
     }
 
     /// The user's repository, where it still is.
     pub(crate) fn repository(&self) -> Result<UserRepo, Failure> {
         let place = Path::new(&self.head.repository);
-        UserRepo::open(place).map_err(|error| {
+        UserRepo::open(place).or_else(|error| self.own_checkout().ok_or(error)).map_err(|error| {
             if !matches!(error, RepoError::NoSuchPath { .. } | RepoError::NotARepository { .. }) {
                 return error.into();
             }
@@ -50,6 +52,12 @@ impl Known {
             let what = format!("the repository of session {} is no longer at {shown}", self.session.id);
             Failure::new(NOT_FOUND, what, mend)
         })
+    }
+
+    /// Of a team's session, which somebody else may have submitted: the checkout where the command is called.
+    fn own_checkout(&self) -> Option<UserRepo> {
+        let here = UserRepo::open(Path::new(".")).ok().filter(|_| !self.head.base_bundle.is_empty())?;
+        here.resolve(Some(self.session.base.as_str())).ok().map(|_| here)
     }
 
     /// The report of a session that has ended.
@@ -66,7 +74,7 @@ impl Known {
 }
 
 /// The word of the record, unless nobody moves what is said to run.
-pub(crate) fn status(embedded: &Embedded, id: &SessionId, recorded: &str) -> String {
-    let stopped = recorded == "running" && !embedded.is_running(id);
+pub(crate) fn status(home: &Home, id: &SessionId, recorded: &str) -> String {
+    let stopped = recorded == "running" && !home.is_running(id);
     if stopped { "interrupted".to_owned() } else { recorded.to_owned() }
 }

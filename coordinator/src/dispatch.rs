@@ -1,23 +1,27 @@
 //! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker.
 
 mod attached;
+mod keeper;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vigil;
+pub(crate) mod why;
 
 use crate::blobs::Blobs;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
-use arena_domain::id::{Fence, JobId, SessionId};
+use arena_domain::id::{Fence, JobId, SessionId, Tenant};
 use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
 use arena_domain::session::{Event, Phase};
+use arena_proto::v1::DeadJob;
 use arena_runtime::{clock, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use attached::attach;
 use vigil::Vigil;
@@ -42,17 +46,46 @@ pub struct Coordinator {
     vigil: Arc<Mutex<Vigil>>,
     /// Dead jobs wait this long for a person to requeue them, before their sessions are told.
     hold: Duration,
+    /// Whose each session is, of those that were asked for: it never changes.
+    tenants: Arc<Mutex<BTreeMap<SessionId, Tenant>>>,
+    /// This coordinator takes no work any more.
+    closing: CancellationToken,
 }
 
 impl Coordinator {
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
-        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default(), hold: Duration::ZERO }
+        let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
+        let (hold, closing) = (Duration::ZERO, CancellationToken::new());
+        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing }
     }
 
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
     pub fn holding_dead_jobs(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// Takes no new work, and hands over what it has: streams end, and go on with another coordinator.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    pub(crate) async fn closing(&self) {
+        self.closing.cancelled().await;
+    }
+
+    pub(crate) async fn tenant_of(&self, id: &SessionId) -> Result<Tenant, SessionError> {
+        let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some(tenant) = known {
+            return Ok(tenant);
+        }
+        let tenant = Tenant::new(self.store.record(id).await?.head.tenant);
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), tenant.clone());
+        Ok(tenant)
     }
 
     /// Applies an event that no job brought.
@@ -102,9 +135,20 @@ impl Coordinator {
     /// Into the session, whatever it is.
     async fn record(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
         let Some(session) = session_of(&job) else { return Ok(false) };
-        let event = Event::Settled { at: clock::now_millis(), job: job.clone(), outcome };
-        match sessions::step(&self.store, &session, Some((job, fence)), event).await? {
+        let given_up = match &outcome {
+            Outcome::Failed(Failure::Infrastructure(reason)) => Some(reason.clone()),
+            Outcome::Failed(Failure::Setup { .. } | Failure::Cancelled)
+            | Outcome::Implemented(_)
+            | Outcome::Evaluated(_) => None,
+        };
+        let at = clock::now_millis();
+        let event = Event::Settled { at, job: job.clone(), outcome };
+        match sessions::step(&self.store, &session, Some((job.clone(), fence)), event).await? {
             Stepped::Done { session, stop } => {
+                if let Some(reason) = given_up {
+                    let dead = DeadJob { id: job.to_string(), tenant: session.tenant.to_string(), reason, at };
+                    crate::fleet::bury(&self.store, &dead).await?;
+                }
                 self.moved(&session, stop);
                 Ok(true)
             }
@@ -125,6 +169,10 @@ impl Coordinator {
             }
         }
         Ok(())
+    }
+
+    fn knows_wall(&self, id: &SessionId) -> bool {
+        self.walls.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
     fn moved(&self, session: &arena_domain::session::Session, stop: Vec<JobId>) {

@@ -1,8 +1,11 @@
 //! Decides with the domain, makes decisions durable, hands jobs to workers. Never imports the worker.
 
+pub mod access;
 pub mod api;
 pub mod blobs;
 mod dispatch;
+mod fleet;
+pub mod serve;
 mod sessions;
 pub mod store;
 

@@ -10,18 +10,20 @@ mod embedded;
 mod error;
 mod port;
 mod redis;
+mod shelf;
 mod transition;
 
 pub use self::redis::settings::{Nodes, Password, RedisSettings, Replicas, Tls};
 pub use error::StoreError;
 pub use port::{DeadLetter, Durability};
+pub use shelf::Shelf;
 pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::Millis;
 use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Why};
 use arena_proto::v1;
-use port::{Leases, Records, Sights};
+use port::{Leases, Records, Shelves, Sights};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub struct Store {
     records: Arc<dyn Records>,
     leases: Arc<dyn Leases>,
     sights: Arc<dyn Sights>,
+    shelves: Arc<dyn Shelves>,
 }
 
 /// A session's record: its head, and its events so far.
@@ -60,9 +63,9 @@ impl Store {
         Ok(Self::over(self::redis::Redis::connect(settings, limits, false).await?))
     }
 
-    fn over(store: impl Records + Leases + Sights + 'static) -> Self {
+    fn over(store: impl Records + Leases + Sights + Shelves + 'static) -> Self {
         let store = Arc::new(store);
-        Self { records: store.clone(), leases: store.clone(), sights: store }
+        Self { records: store.clone(), leases: store.clone(), sights: store.clone(), shelves: store }
     }
 
     /// A new session before its first event; the same id twice is refused.
@@ -125,6 +128,11 @@ impl Store {
     /// Back to the queue, to be tried again at `due`: infrastructure failed it.
     pub async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
         self.leases.give_back(id, fence, due, now).await
+    }
+
+    /// Back to the queue, and nothing is counted: its worker was told to stop.
+    pub async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
+        self.leases.let_go(id, fence, due, now).await
     }
 
     /// Takes away the leases whose margin has passed too, so many at a time; their jobs wait again, or are dead.

@@ -1,6 +1,7 @@
 //! The wire: generated messages, their conversions to the domain, and the packet's text form.
 
 pub mod convert;
+pub mod dial;
 pub mod packet;
 
 /// Generated from `arena/v1/*.proto`.
@@ -13,3 +14,32 @@ pub mod v1 {
 pub const MAX_MESSAGE: usize = 16 << 20;
 /// A chunk of a blob.
 pub const BLOB_CHUNK: usize = 256 << 10;
+
+/// The newest wire that this version speaks, and the oldest that it still understands.
+pub const PROTOCOL: u32 = 1;
+pub const OLDEST_PROTOCOL: u32 = 1;
+
+/// The wire that two sides share, when there is one.
+pub fn common_protocol(theirs: u32, their_oldest: u32) -> Option<u32> {
+    let newest = PROTOCOL.min(theirs);
+    (newest >= OLDEST_PROTOCOL && newest >= their_oldest).then_some(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_versions_speak_the_newest_wire_that_both_know() {
+        let next = PROTOCOL + 1;
+        let rows = [
+            ((PROTOCOL, OLDEST_PROTOCOL), Some(PROTOCOL)),
+            ((next, PROTOCOL), Some(PROTOCOL)),
+            ((next, next), None),
+            ((0, 0), None),
+        ];
+        for ((theirs, oldest), common) in rows {
+            assert_eq!(common_protocol(theirs, oldest), common, "{theirs} back to {oldest}");
+        }
+    }
+}

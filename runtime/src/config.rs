@@ -6,6 +6,7 @@ mod build;
 mod keys;
 mod layers;
 mod provider;
+mod team;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use build::Build;
 pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
+pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, StoreConfig, TlsConfig};
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -27,6 +29,10 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub worker: WorkerConfig,
+    pub coordinator: CoordinatorConfig,
+    pub client: ClientConfig,
+    pub store: StoreConfig,
+    pub tls: TlsConfig,
     pub limits: Limits,
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
@@ -46,6 +52,11 @@ pub struct WorkerConfig {
     /// Read-only in containers.
     pub engine_packs: PathBuf,
     pub workspaces: Workspaces,
+    /// Of a team; empty on one machine.
+    pub coordinators: Vec<String>,
+    pub labels: Vec<String>,
+    /// For jobs to end in when the worker is told to stop.
+    pub drain: Duration,
 }
 
 /// What a competitor's tree lies on.
@@ -61,6 +72,8 @@ pub enum Workspaces {
 pub struct Limits {
     /// Competitors at a time in the whole fleet.
     pub fleet: u32,
+    /// Of each tenant; nothing: no limit of its own.
+    pub tenant: Option<u32>,
     /// Of single engines.
     pub engine: BTreeMap<String, u32>,
 }

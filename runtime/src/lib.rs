@@ -7,4 +7,5 @@ pub mod digest;
 pub mod files;
 pub mod logs;
 pub mod tasks;
+pub mod tls;
 pub mod token;

@@ -3,6 +3,7 @@
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
 mod attacks;
+mod fleet;
 mod history;
 mod leftovers;
 pub mod model;
@@ -12,8 +13,9 @@ mod witness;
 mod world;
 
 pub use attacks::{CROWD, EAT, FLOOD};
+pub use fleet::{Fleet, Service, soon};
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use skip::{ready, skip};
 pub use witness::{Seen, Witness, now};
-pub use world::{Output, Running, World, binary, git, run};
+pub use world::{Output, Running, World, binary, git, run, sweep};

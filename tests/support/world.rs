@@ -180,19 +180,23 @@ impl Default for World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // What a failing test left must not be found by the next one.
-        let left = leftovers(&self.state);
-        for id in &left.containers {
-            let _ = Command::new("docker").args(["rm", "-f", id]).output();
-        }
-        for name in &left.volumes {
-            let _ = Command::new("docker").args(["volume", "rm", "-f", name]).output();
-        }
-        let points: Vec<String> =
-            left.mounts.iter().rev().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect();
-        for point in points {
-            let _ = Command::new("umount").args(["-l", &point]).output();
-        }
+        sweep(&self.state);
+    }
+}
+
+/// What a failing test left in a state directory must not be found by the next one.
+pub fn sweep(state: &Path) {
+    let left = leftovers(state);
+    for id in &left.containers {
+        let _ = Command::new("docker").args(["rm", "-f", id]).output();
+    }
+    for name in &left.volumes {
+        let _ = Command::new("docker").args(["volume", "rm", "-f", name]).output();
+    }
+    let points: Vec<String> =
+        left.mounts.iter().rev().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect();
+    for point in points {
+        let _ = Command::new("umount").args(["-l", &point]).output();
     }
 }
 

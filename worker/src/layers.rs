@@ -273,7 +273,7 @@ pub(crate) async fn disk(context: &Arc<Context>, task: &Task) -> Result<Arc<Disk
 pub(crate) async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
     let repository = context.repository(task).await?;
     if !repository.has(&tree.commit) {
-        let bundle = context.blobs.get(&tree.bundle).await?;
+        let bundle = context.blobs.get(&task.job.tenant, &tree.bundle).await?;
         repository.unbundle(&bundle)?;
     }
     let (base, commit): (Commit, Commit) = (task.base.clone(), tree.commit.clone());

@@ -82,6 +82,22 @@ impl Repository {
         Ok(())
     }
 
+    /// Brings the base from a bundle that came with a session; `shallow` are its commits whose parents are not in it.
+    pub fn unpack_base(&self, bundle: &Path, base: &Commit, shallow: &[String]) -> Result<(), RepositoryError> {
+        let _gate = gate(&self.mirror)?;
+        if self.has(base) {
+            return Ok(());
+        }
+        let lines: String = shallow.iter().map(|commit| format!("{commit}\n")).collect();
+        if !lines.is_empty() {
+            arena_runtime::files::write_atomic(&self.mirror.join("shallow"), lines.as_bytes())?;
+        }
+        self.git.run(&self.mirror, &[OsStr::new("bundle"), OsStr::new("unbundle"), bundle.as_os_str()])?;
+        // What the bundle was said to hold, or nothing.
+        self.git.run(&self.mirror, &["cat-file", "-e", &format!("{base}^{{tree}}")])?;
+        Ok(())
+    }
+
     /// Where [`Self::checkout`] keeps a base.
     pub(crate) fn home(&self, base: &Commit, history: History) -> PathBuf {
         self.bases.join(name(base, history))

@@ -9,11 +9,13 @@ mod links;
 mod measure;
 mod phase;
 mod rule;
+mod source;
 mod token;
 
 pub(crate) use canary::Canaries;
 pub(crate) use guard::Made;
 pub(crate) use measure::Sayings;
+pub(crate) use source::Mirrors;
 
 pub(crate) use implement::{Checks, refused};
 pub use phase::Phase;
@@ -25,11 +27,12 @@ use crate::engine::Manifest;
 use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
-use crate::link::Blobs;
 use crate::outbox::Outbox;
-use crate::repository::{ImportError, Repository, RepositoryError};
+use crate::reach::Blobs;
+use crate::repository::{ImportError, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
+use crate::spool::Spool;
 use crate::volume::Spares;
 use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
@@ -38,12 +41,11 @@ use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::packet::Packet;
 use arena_proto::v1::SessionHead;
 use arena_runtime::config::Config;
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What one worker is told.
@@ -64,6 +66,8 @@ pub struct Settings {
     pub reserve: Option<Reserve>,
     pub backend: Backend,
     pub engines: Engines,
+    /// For whoever looks at a team's fleet.
+    pub labels: Vec<String>,
 }
 
 /// What this worker knows of engines, and how they reach their providers.
@@ -97,6 +101,7 @@ pub struct Context {
     pub(crate) disks: Disks,
     pub(crate) holders: Holders,
     pub(crate) outbox: Outbox,
+    pub(crate) spool: Spool,
     pub(crate) blobs: Blobs,
     pub(crate) trees: Trees,
     pub(crate) spares: Spares,
@@ -132,20 +137,6 @@ impl Cores {
     }
 }
 
-/// The mirrors that are open, by repository and base.
-#[derive(Default)]
-pub(crate) struct Mirrors(Mutex<HashMap<(String, Commit), Opened>>);
-
-/// A mirror that is opened once, by whoever needs it first.
-type Opened = Arc<OnceCell<Repository>>;
-
-impl Mirrors {
-    fn cell(&self, source: &str, base: &Commit) -> Arc<OnceCell<Repository>> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry((source.to_owned(), base.clone())).or_default().clone()
-    }
-}
-
 /// One job with what it needs to know.
 pub(crate) struct Task {
     pub job: Job,
@@ -154,7 +145,18 @@ pub(crate) struct Task {
     pub packet: Packet,
     pub base: Commit,
     pub cancel: CancellationToken,
-    pub progress: mpsc::Sender<(String, String)>,
+    pub progress: mpsc::Sender<Word>,
+}
+
+/// What a job says while it runs.
+#[derive(Debug)]
+pub(crate) enum Word {
+    Phase(Phase, String),
+    /// Of an engine's output, without known secrets.
+    Printed {
+        stream: &'static str,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +182,7 @@ pub(crate) enum RunError {
 impl Task {
     pub(crate) async fn phase(&self, phase: Phase, text: impl Into<String>) {
         // Nobody listening is no reason to stop.
-        let _ = self.progress.send((phase.as_str().to_owned(), text.into())).await;
+        let _ = self.progress.send(Word::Phase(phase, text.into())).await;
     }
 }
 
@@ -275,22 +277,6 @@ impl Context {
             }
             first
         });
-    }
-
-    /// The mirror, with the base in it. Once it is known to be there nothing is asked again.
-    pub(crate) async fn repository(&self, task: &Task) -> Result<Repository, RunError> {
-        let cell = self.mirrors.cell(&task.head.repository, &task.base);
-        let opened = cell.get_or_try_init(async || -> Result<Repository, RunError> {
-            let (root, source) = (self.settings.root.clone(), task.head.repository.clone());
-            let base = task.base.clone();
-            let opened = tokio::task::spawn_blocking(move || -> Result<Repository, RepositoryError> {
-                let repository = Repository::open(&root, &source)?;
-                repository.fetch_base(&source, &base)?;
-                Ok(repository)
-            });
-            Ok(opened.await??)
-        });
-        opened.await.cloned()
     }
 
     pub(crate) fn labels(&self, task: &Task) -> Vec<(String, String)> {

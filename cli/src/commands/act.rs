@@ -2,8 +2,8 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::embedded::Embedded;
 use crate::failure::{Failure, USAGE};
+use crate::home::Home;
 use crate::output;
 use crate::session::Known;
 use arena_domain::id::SessionId;
@@ -11,10 +11,10 @@ use arena_domain::session::Phase;
 use arena_proto::v1::{CancelRequest, DecideRequest, ListRequest, WhyRequest, WhyResponse};
 use std::process::ExitCode;
 
-pub(super) async fn why(common: &Common, embedded: &Embedded, job: &str) -> Done {
+pub(super) async fn why(common: &Common, home: &Home, job: &str) -> Done {
     // The beginning of a session's id is enough here too.
     let (session, rest) = job.split_once('/').unwrap_or((job, ""));
-    let known = Known::load(embedded, session).await?;
+    let known = Known::load(home, session).await?;
     let whole = format!("{}/{rest}", known.session.id);
     if rest.is_empty() || !known.jobs.iter().any(|one| one.id == whole) {
         let ids: Vec<&str> = known.jobs.iter().map(|one| one.id.as_str()).collect();
@@ -22,27 +22,42 @@ pub(super) async fn why(common: &Common, embedded: &Embedded, job: &str) -> Done
         return Err(Failure::new(crate::failure::NOT_FOUND, what, format!("jobs: {}", ids.join(", "))));
     }
     let mut answer =
-        embedded.sessions().why(WhyRequest { job: whole.clone(), idle: idle(embedded).await? }).await?.into_inner();
+        home.sessions().why(WhyRequest { job: whole.clone(), idle: idle(home).await? }).await?.into_inner();
     let id = &known.session.id;
-    if answer.kind != "ended" && known.status(embedded) == "interrupted" {
-        answer = WhyResponse { kind: "interrupted".into(), text: format!("interrupted: `arena resume {id}`") };
+    if answer.kind != "ended" && known.status(home) == "interrupted" {
+        answer = WhyResponse {
+            kind: "interrupted".into(),
+            text: format!("interrupted: `arena resume {id}`"),
+            ..WhyResponse::default()
+        };
     }
     if common.json {
-        output::json(&serde_json::json!({ "job": whole, "kind": answer.kind, "why": answer.text }));
+        let mut document = serde_json::json!({ "job": whole, "kind": answer.kind, "why": answer.text });
+        if let Some(map) = document.as_object_mut().filter(|_| !answer.frees.is_empty()) {
+            map.insert("holders".into(), answer.holders.into());
+            map.insert("frees".into(), answer.frees.into());
+        }
+        output::json(&document);
     } else {
         output::line(&format!("{whole}: {}", answer.text));
+        for holder in &answer.holders {
+            output::line(&format!("  held by {holder}"));
+        }
+        if !answer.frees.is_empty() {
+            output::line(&format!("  free when: {}", answer.frees));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The sessions that no process moves: their jobs wait for a person, and nobody waits for them.
-async fn idle(embedded: &Embedded) -> Result<Vec<String>, Failure> {
-    let listed = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
-    Ok(listed.into_iter().map(|one| one.id).filter(|id| !embedded.is_running(&SessionId::new(id))).collect())
+async fn idle(home: &Home) -> Result<Vec<String>, Failure> {
+    let listed = home.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    Ok(listed.into_iter().map(|one| one.id).filter(|id| !home.is_running(&SessionId::new(id))).collect())
 }
 
-pub(super) async fn decide(common: &Common, embedded: &Embedded, id: &str, answer: &str, dry_run: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn decide(common: &Common, home: &Home, id: &str, answer: &str, dry_run: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let id = &known.session.id;
     let Phase::Asking(question) = &known.session.phase else {
         let mend = format!("`arena show {id}` says where it stands");
@@ -54,32 +69,33 @@ pub(super) async fn decide(common: &Common, embedded: &Embedded, id: &str, answe
     }
     if !dry_run {
         let request = DecideRequest { id: id.to_string(), answer: answer.to_owned() };
-        embedded.sessions().decide(request).await?;
+        home.sessions().decide(request).await?;
     }
-    let known = Known::load(embedded, id.as_str()).await?;
-    say(common, embedded, &known, &format!("answered '{answer}'"), &format!("arena resume {id}"));
+    let known = Known::load(home, id.as_str()).await?;
+    let next = if home.here().is_some() { "resume" } else { "watch" };
+    say(common, home, &known, &format!("answered '{answer}'"), &format!("arena {next} {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn cancel(common: &Common, embedded: &Embedded, id: &str, dry_run: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn cancel(common: &Common, home: &Home, id: &str, dry_run: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let id = known.session.id.clone();
     if known.session.standing().is_some() {
         let mend = format!("`arena report {id}` shows the result");
         return Err(Failure::new(USAGE, format!("session {id} has ended"), mend));
     }
     if !dry_run {
-        embedded.sessions().cancel(CancelRequest { id: id.to_string() }).await?;
+        home.sessions().cancel(CancelRequest { id: id.to_string() }).await?;
     }
-    let known = Known::load(embedded, id.as_str()).await?;
-    say(common, embedded, &known, "cancelled", &format!("arena report {id}"));
+    let known = Known::load(home, id.as_str()).await?;
+    say(common, home, &known, "cancelled", &format!("arena report {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(common: &Common, embedded: &Embedded, known: &Known, what: &str, next: &str) {
+fn say(common: &Common, home: &Home, known: &Known, what: &str, next: &str) {
     let id = &known.session.id;
     if common.json {
-        let status = known.status(embedded);
+        let status = known.status(home);
         output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "next": next }));
     } else {
         output::line(&format!("session {id}: {what}; next: {next}"));

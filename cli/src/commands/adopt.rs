@@ -5,6 +5,7 @@ use crate::adopting::{self, Landed, Merged, Undone};
 use crate::args::Common;
 use crate::embedded::Embedded;
 use crate::failure::{Failure, GENERAL, NO_WINNER, NOT_FOUND};
+use crate::home::Home;
 use crate::output;
 use crate::session::Known;
 use crate::userrepo::UserRepo;
@@ -24,15 +25,15 @@ pub(super) struct Wish {
     pub dry_run: bool,
 }
 
-pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: &Wish) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn adopt(common: &Common, home: &Home, id: &str, wish: &Wish) -> Done {
+    let known = Known::load(home, id).await?;
     let session = known.session.id.to_string();
     let repository = known.repository()?;
     if wish.undo {
         return undo(common, &repository, &session, wish.dry_run);
     }
     let report = known.report()?;
-    let picks = picks(embedded, &repository, &report, wish)?;
+    let picks = picks(home, &known, &repository, &report, wish).await?;
     let (subject, body) = message(&known, &report, &picks);
     let merged = adopting::plan_merge(&repository, &session, &known.session.base, &picks, &subject, &body)?;
     let names: Vec<&str> = picks.iter().map(|(name, _)| name.as_str()).collect();
@@ -42,7 +43,7 @@ pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: 
         return Ok(ExitCode::SUCCESS);
     }
     output::note(&format!("verifying the merge of {} by the gates", names.join(" + ")));
-    let gates = verify(embedded, &known, &merged.commit).await?;
+    let gates = verify(common, home, &known, &merged.commit).await?;
     let failed: Vec<&GateResult> = gates.iter().filter(|gate| gate.required && !gate.passed()).collect();
     if let Some(gate) = failed.first().filter(|_| !wish.allow_failing) {
         let what = format!(
@@ -101,8 +102,9 @@ fn undo(common: &Common, repository: &UserRepo, session: &str, dry_run: bool) ->
 }
 
 /// The named ones, else the winner; their commits are brought into the repository.
-fn picks(
-    embedded: &Embedded,
+async fn picks(
+    home: &Home,
+    known: &Known,
     repository: &UserRepo,
     report: &Report,
     wish: &Wish,
@@ -133,7 +135,7 @@ fn picks(
             }
             output::note(&format!("warning: {name} is {why}"));
         }
-        let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
+        let bundle = home.blob(&known.head.tenant, &entry.bundle).await?;
         repository.import_bundle(&bundle, &commit, &format!("refs/heads/{}", entry.branch))?;
         picks.push((name, commit));
     }
@@ -169,12 +171,28 @@ fn message(known: &Known, report: &Report, picks: &[(CompetitorName, Commit)]) -
 }
 
 /// The gates in fresh containers on the merged commit.
-async fn verify(embedded: &Embedded, known: &Known, commit: &Commit) -> Result<Vec<GateResult>, Failure> {
+async fn verify(common: &Common, home: &Home, known: &Known, commit: &Commit) -> Result<Vec<GateResult>, Failure> {
     if known.session.packet.gates.is_empty() {
         return Ok(Vec::new());
     }
+    // The merge is in this very repository, so it is verified here, by a worker of this process.
+    let own;
+    let embedded = match home.here() {
+        Some(embedded) => embedded,
+        None => {
+            own = Embedded::open(common).await?;
+            &own
+        }
+    };
     let worker = embedded.worker(&SessionId::new("verify"), 1).await?;
-    let head = SessionHead { base: commit.to_string(), ..known.head.clone() };
+    let repository = known.repository()?.root().to_string_lossy().into_owned();
+    let head = SessionHead {
+        base: commit.to_string(),
+        base_bundle: String::new(),
+        shallow: Vec::new(),
+        repository,
+        ..known.head.clone()
+    };
     let cancel = CancellationToken::new();
     let outcome = tokio::select! {
         outcome = worker.verify(head, cancel.clone()) => Some(outcome),

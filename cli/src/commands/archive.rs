@@ -4,7 +4,8 @@ use super::Done;
 use super::look::logs_of;
 use crate::archiving::{self, Archive, Entry, Recorded};
 use crate::args::Common;
-use crate::embedded::Embedded;
+use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
@@ -13,8 +14,8 @@ use arena_domain::session::Contestant;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir: &Path, dry_run: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn archive(common: &Common, home: &Home, id: &str, dir: &Path, dry_run: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let report = known.report()?;
     if dry_run {
         let (id, dir) = (&known.session.id, dir.display().to_string());
@@ -33,16 +34,16 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
             continue;
         };
         let bundle =
-            if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle)? };
+            if entry.bundle.is_empty() { Vec::new() } else { home.blob(&known.head.tenant, &entry.bundle).await? };
         competitors.push(Entry {
             name: entry.competitor.clone(),
             commit: entry.commit.clone(),
             bundle,
-            logs: logs(embedded, contestant, &report)?,
+            logs: logs(home, &known, contestant, &report).await?,
             recorded: Recorded::of(entry),
         });
     }
-    let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
+    let path = home.folder(&known.session.id).join("report.html").display().to_string();
     let base_bundle = known.repository()?.bundle_base(&known.session.base)?;
     let written = archiving::write(
         &Archive {
@@ -75,7 +76,12 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
 }
 
 /// What was printed in each round, by file name.
-fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+async fn logs(
+    home: &Home,
+    known: &Known,
+    contestant: &Contestant,
+    report: &Report,
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut logs = Vec::new();
     let mine = report.bundles.iter().find(|one| one.competitor == contestant.competitor.name);
     if let Some(submission) = mine {
@@ -84,7 +90,7 @@ fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::i
     for round in &contestant.rounds {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
             let name = format!("round-{}-{}.log", round.number, what.replace(' ', "-"));
-            logs.push((name, embedded.coordinator.blobs.get(&digest)?));
+            logs.push((name, home.blob(&known.head.tenant, &digest).await?));
         }
     }
     Ok(logs)

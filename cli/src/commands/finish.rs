@@ -2,25 +2,24 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::embedded::Embedded;
 use crate::failure::{self, Failure};
+use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
-use crate::userrepo::UserRepo;
 use arena_domain::report::Report;
 use arena_domain::standing::Status;
 use arena_runtime::files;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(super) async fn finish(common: &Common, embedded: &Embedded, known: &Known) -> Done {
+pub(super) async fn finish(common: &Common, home: &Home, known: &Known) -> Done {
     let report = known.report()?;
-    if let Err(failure) = branches(embedded, known, &report).await {
+    if let Err(failure) = branches(home, known, &report).await {
         // The bundles are in the state directory: nothing is lost with the branches.
         output::note(&format!("warning: no branches were written: {}; {}", failure.what, failure.mend));
     }
-    let path = write(embedded, &report)?;
+    let path = write(home, &report)?;
     let shown = path.display().to_string();
     if common.json {
         output::json_line(&render::json::result(known.session.id.as_str(), &report, &shown));
@@ -44,19 +43,19 @@ pub(super) fn code(status: Status) -> ExitCode {
 }
 
 /// `arena/<session>/variant-<name>` for every competitor that left a tree.
-async fn branches(embedded: &Embedded, known: &Known, report: &Report) -> Result<(), Failure> {
-    let repository = UserRepo::open(Path::new(&known.head.repository))?;
+async fn branches(home: &Home, known: &Known, report: &Report) -> Result<(), Failure> {
+    let repository = known.repository()?;
     for entry in &report.standing.entries {
         let Some(commit) = &entry.commit else { continue };
-        let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
+        let bundle = home.blob(&known.head.tenant, &entry.bundle).await?;
         repository.import_bundle(&bundle, commit, &format!("refs/heads/{}", entry.branch))?;
     }
     Ok(())
 }
 
 /// The reports in the session's folder; the page's path.
-pub(super) fn write(embedded: &Embedded, report: &Report) -> Result<PathBuf, Failure> {
-    let folder = embedded.folder(&report.session);
+pub(super) fn write(home: &Home, report: &Report) -> Result<PathBuf, Failure> {
+    let folder = home.folder(&report.session);
     let page = folder.join("report.html");
     files::write_atomic(&folder.join("report.md"), render::markdown::report(report).as_bytes())?;
     files::write_atomic(&folder.join("continuation.md"), render::markdown::continuation(report).as_bytes())?;

@@ -2,8 +2,8 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::embedded::Embedded;
 use crate::failure::{Failure, NOT_ALLOWED, NOT_FOUND};
+use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 const NONE_YET: &str = "no sessions yet: arena run PACKET";
 
 pub(super) async fn sessions(common: &Common) -> Done {
-    let embedded = match Embedded::existing(common).await {
-        Ok(embedded) => embedded,
+    let home = match Home::existing(common).await {
+        Ok(home) => home,
         // The usual place, before the first run.
         Err(failure) if failure.code == NOT_FOUND && common.state.is_none() => {
             if common.json {
@@ -32,8 +32,8 @@ pub(super) async fn sessions(common: &Common) -> Done {
         }
         Err(failure) => return Err(failure),
     };
-    let sessions = embedded.sessions().list(ListRequest {}).await?.into_inner().sessions;
-    let state = |id: &str, status: &str| crate::session::status(&embedded, &SessionId::new(id), status);
+    let sessions = home.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    let state = |id: &str, status: &str| crate::session::status(&home, &SessionId::new(id), status);
     if common.json {
         let rows: Vec<_> = sessions
             .iter()
@@ -59,16 +59,16 @@ pub(super) async fn sessions(common: &Common) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn show(common: &Common, embedded: &Embedded, id: &str) -> Done {
-    let known = Known::load(embedded, id).await?;
-    show_known(common, embedded, &known, output::json)
+pub(super) async fn show(common: &Common, home: &Home, id: &str) -> Done {
+    let known = Known::load(home, id).await?;
+    show_known(common, home, &known, output::json)
 }
 
 /// Scripts get the document by way of `document`: over many lines when it stands alone, in one after a stream of events.
-pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, document: fn(&Value)) -> Done {
+pub(super) fn show_known(common: &Common, home: &Home, known: &Known, document: fn(&Value)) -> Done {
     if known.session.standing().is_some() {
         let report = known.report()?;
-        let path = embedded.folder(&known.session.id).join("report.html").display().to_string();
+        let path = home.folder(&known.session.id).join("report.html").display().to_string();
         if common.json {
             document(&render::json::result(known.session.id.as_str(), &report, &path));
         } else {
@@ -89,8 +89,8 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
             .map(|job| serde_json::json!({ "job": job.id, "state": job.state, "attempt": job.attempt }))
             .collect();
         document(&serde_json::json!({
-            "session": session.id.as_str(), "status": known.status(embedded), "title": session.packet.title,
-            "base": session.base.as_str(), "running_here": embedded.is_running(&session.id), "jobs": jobs,
+            "session": session.id.as_str(), "status": known.status(home), "title": session.packet.title,
+            "base": session.base.as_str(), "running_here": home.is_running(&session.id), "jobs": jobs,
             "question": question.map(|one| serde_json::json!({
                 "text": one.text, "options": one.options, "recommended": one.recommended,
             })),
@@ -98,11 +98,11 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
         return Ok(ExitCode::SUCCESS);
     }
     let title = sanitise_line(&session.packet.title, 100);
-    output::line(&format!("session {} ({}): {title}", session.id, known.status(embedded)));
+    output::line(&format!("session {} ({}): {title}", session.id, known.status(home)));
     if let Some(question) = question {
         output::line(&format!("asks: {}", question.text));
         output::line(&format!("answer: arena decide {} {}", session.id, question.options.join("|")));
-    } else if !embedded.is_running(&session.id) {
+    } else if !home.is_running(&session.id) {
         output::line(&format!("interrupted: arena resume {}", session.id));
     }
     for job in &known.jobs {
@@ -111,12 +111,12 @@ pub(super) fn show_known(common: &Common, embedded: &Embedded, known: &Known, do
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn report(common: &Common, embedded: &Embedded, id: &str, html: bool, continuation: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn report(common: &Common, home: &Home, id: &str, html: bool, continuation: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let report = known.report()?;
-    let path = match super::finish::write(embedded, &report) {
+    let path = match super::finish::write(home, &report) {
         // Who may only look is shown what the one who ran it has written.
-        Err(failure) if failure.code == NOT_ALLOWED => embedded.folder(&report.session).join("report.html"),
+        Err(failure) if failure.code == NOT_ALLOWED => home.folder(&report.session).join("report.html"),
         written => written?,
     };
     if common.json {
@@ -140,8 +140,8 @@ fn contestant<'a>(known: &'a Known, name: &str) -> Result<&'a Contestant, Failur
     })
 }
 
-pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &str, stat: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn diff(common: &Common, home: &Home, id: &str, name: &str, stat: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let contestant = contestant(&known, name)?;
     let shown = contestant.best_round().or(contestant.rounds.last());
     let Some(tree) = shown.and_then(|round| round.tree()) else {
@@ -164,7 +164,7 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
         return Ok(ExitCode::SUCCESS);
     }
     let repository = known.repository()?;
-    let bundle = embedded.coordinator.blobs.get(&tree.bundle)?;
+    let bundle = home.blob(&known.head.tenant, &tree.bundle).await?;
     let branch = format!("refs/heads/{}", contestant.competitor.branch(&known.session.id));
     repository.import_bundle(&bundle, &tree.commit, &branch)?;
     let bytes = repository.diff(&known.session.base, &tree.commit, false, stat)?;
@@ -172,15 +172,8 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn logs(
-    common: &Common,
-    embedded: &Embedded,
-    id: &str,
-    name: &str,
-    only: Option<u32>,
-    raw: bool,
-) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn logs(common: &Common, home: &Home, id: &str, name: &str, only: Option<u32>, raw: bool) -> Done {
+    let known = Known::load(home, id).await?;
     let contestant = contestant(&known, name)?;
     if let Some(round) = only.filter(|round| contestant.round(*round).is_none()) {
         let mend = format!("{name} has {} rounds", contestant.rounds.len());
@@ -189,7 +182,7 @@ pub(super) async fn logs(
     let mut documents = Vec::new();
     for round in contestant.rounds.iter().filter(|round| only.is_none_or(|only| round.number == only)) {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
-            let bytes = embedded.coordinator.blobs.get(&digest)?;
+            let bytes = home.blob(&known.head.tenant, &digest).await?;
             if raw {
                 output::raw(&bytes);
             } else if common.json {

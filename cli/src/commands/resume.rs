@@ -5,17 +5,19 @@ use super::{Done, finish, run};
 use crate::args::Common;
 use crate::embedded::Embedded;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use crate::session::Known;
 use std::process::ExitCode;
 
 pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
-    let embedded = Embedded::existing(common).await?;
-    let known = Known::load(&embedded, id).await?;
+    let home = Home::existing(common).await?;
+    let embedded = home.only_here("nothing to resume", "`arena watch ID` follows it")?;
+    let known = Known::load(&home, id).await?;
     let id = known.session.id.clone();
     if dry_run {
         let live = known.jobs.iter().filter(|job| job.state == "queued" || job.state == "leased").count();
-        let status = known.status(&embedded);
+        let status = known.status(&home);
         if common.json {
             output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "jobs": live }));
         } else {
@@ -29,12 +31,12 @@ pub(super) async fn resume(common: &Common, id: &str, dry_run: bool) -> Done {
     }
     let hold = embedded.hold(&id)?;
     if known.session.standing().is_some() {
-        tidy(&embedded).await?;
+        tidy(embedded).await?;
         output::note(&format!("session {id} has ended already ({}); this is its result", known.session.status()));
-        return finish::finish(common, &embedded, &known).await;
+        return finish::finish(common, &home, &known).await;
     }
     output::note(&format!("session {id} goes on"));
-    run::drive(common, &embedded, &id, hold, &mut Signals::listen()?).await
+    run::drive(common, &home, &id, hold, &mut Signals::listen()?).await
 }
 
 /// A process that was killed after the end may have left containers and mounts: a dead boot's are taken away.

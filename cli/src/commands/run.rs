@@ -5,14 +5,14 @@ use super::{Done, finish, packet};
 use crate::args::Common;
 use crate::embedded::{Embedded, Hold, worker_failure};
 use crate::failure::{self, Failure};
+use crate::home::Home;
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
 use crate::userrepo::UserRepo;
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::session::{Phase, Question};
-use arena_proto::BLOB_CHUNK;
-use arena_proto::v1::{BlobChunk, DecideRequest, FeedItem, SessionHead, SubmitRequest, WatchRequest};
+use arena_proto::v1::{DecideRequest, FeedItem, SessionHead, SubmitRequest, WatchRequest};
 use arena_runtime::{tasks, token};
 use arena_worker::link::LinkError;
 use arena_worker::run::Lost;
@@ -31,39 +31,56 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let mut loaded = packet::load_to_run(common, path)?;
-    loaded.check_engines()?;
+    let home = Home::founded(common).await?;
+    if home.here().is_some() {
+        // A team's workers have engines and processors of their own.
+        loaded.check_engines()?;
+    }
     let files = loaded.files()?;
-    loaded.check_machine()?;
     let (repository, base) = loaded.base()?;
     beside_the_base(&repository, &base)?;
     loaded.warn(&repository, &base)?;
     loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
     loaded.briefs(&base)?;
-    let embedded = Embedded::open(common).await?;
+    let Home::Here(embedded) = &home else {
+        return super::afar::submit(common, &home, loaded, &repository, &base).await;
+    };
+    loaded.check_machine()?;
     let docker = embedded.docker().await?;
     image(&docker, &loaded.packet.sandbox.image).await?;
     // Before anything is made: a disk without room is refused, not filled.
     Reserve::hold(&embedded.state)?;
     let mut signals = Signals::listen()?;
-    let files = if files.is_empty() { String::new() } else { put(&embedded, &files).await? };
+    let files = if files.is_empty() { String::new() } else { home.put(&files).await? };
     let id = SessionId::new(token::hex(12));
-    let head = SessionHead {
+    let head = head(&loaded, &repository, &base, &id, files)?;
+    let hold = embedded.hold(&id)?;
+    home.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
+    output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
+    drive(common, &home, &id, hold, &mut signals).await
+}
+
+/// What does not change in a session after it was submitted.
+pub(super) fn head(
+    loaded: &packet::Loaded,
+    repository: &UserRepo,
+    base: &Commit,
+    id: &SessionId,
+    files: String,
+) -> Result<SessionHead, Failure> {
+    Ok(SessionHead {
         id: id.to_string(),
         tenant: "local".into(),
         packet: loaded.text.clone(),
         base: base.to_string(),
         repository: repository.root().to_string_lossy().into_owned(),
         packet_dir: loaded.folder.to_string_lossy().into_owned(),
-        created: 0,
         arena_version: env!("CARGO_PKG_VERSION").into(),
         files,
         contextual: loaded.packet.found.contextual.iter().cloned().collect(),
         codebase: loaded.packet.found.codebase.clone(),
-    };
-    let hold = embedded.hold(&id)?;
-    embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
-    output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
-    drive(common, &embedded, &id, hold, &mut signals).await
+        ..SessionHead::default()
+    })
 }
 
 /// What the contest does not see is said before it begins.
@@ -91,12 +108,6 @@ async fn image(docker: &arena_worker::sandbox::Docker, name: &str) -> Result<(),
     })
 }
 
-async fn put(embedded: &Embedded, bytes: &[u8]) -> Result<String, Failure> {
-    let chunks: Vec<BlobChunk> =
-        bytes.chunks(BLOB_CHUNK).map(|chunk| BlobChunk { data: chunk.to_vec().into() }).collect();
-    Ok(embedded.sessions().put_blob(tokio_stream::iter(chunks)).await?.into_inner().digest)
-}
-
 /// How the moving of a session ended.
 enum Ended {
     Session,
@@ -106,25 +117,20 @@ enum Ended {
 }
 
 /// Moves a session to its end, or to where it waits.
-pub(super) async fn drive(
-    common: &Common,
-    embedded: &Embedded,
-    id: &SessionId,
-    hold: Hold,
-    signals: &mut Signals,
-) -> Done {
+pub(super) async fn drive(common: &Common, home: &Home, id: &SessionId, hold: Hold, signals: &mut Signals) -> Done {
+    let embedded = home.only_here("nothing to move", "`arena watch ID` follows it")?;
     loop {
-        let known = Known::load(embedded, id.as_str()).await?;
+        let known = Known::load(home, id.as_str()).await?;
         match &known.session.phase {
-            Phase::Ended(_) => return finish::finish(common, embedded, &known).await,
+            Phase::Ended(_) => return finish::finish(common, home, &known).await,
             Phase::Asking(question) => {
                 let Some(answer) = answer(common, id, question, signals).await? else {
-                    return Ok(waiting(common, id, question));
+                    return Ok(waiting(common, id, question, "resume"));
                 };
-                embedded.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
+                home.sessions().decide(DecideRequest { id: id.to_string(), answer }).await?;
             }
             Phase::New | Phase::Running => {
-                let worked = work(common, embedded, id, &known, signals).await;
+                let worked = work(common, home, embedded, id, &known, signals).await;
                 if !matches!(worked, Ok(Ended::Session))
                     && let Err(error) = embedded.coordinator.put_down(id).await
                 {
@@ -181,6 +187,7 @@ fn lost_failure(id: &SessionId, lost: Lost) -> Failure {
 
 async fn work(
     common: &Common,
+    home: &Home,
     embedded: &Embedded,
     id: &SessionId,
     known: &Known,
@@ -195,7 +202,7 @@ async fn work(
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let watched = tokio::select! {
-        watched = watch(embedded, id, &mut progress) => watched,
+        watched = watch(home, id, &mut progress) => watched,
         () = signals.next() => Ok(Ended::Interrupted),
         ended = &mut running => {
             progress.finish();
@@ -234,16 +241,16 @@ fn stopped(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError
 }
 
 /// Follows the feed until the session ends or asks.
-async fn watch(embedded: &Embedded, id: &SessionId, progress: &mut Progress) -> Result<Ended, Failure> {
-    let request = WatchRequest { id: id.to_string(), after: 0, recorded: false };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
+async fn watch(home: &Home, id: &SessionId, progress: &mut Progress) -> Result<Ended, Failure> {
+    let request = WatchRequest { id: id.to_string(), after: 0, recorded: false, logs: false };
+    let mut items = home.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item: FeedItem = item?;
         progress.show(&item);
         match item.kind.as_str() {
             "ended" => return Ok(Ended::Session),
             "asked" => {
-                let known = Known::load(embedded, id.as_str()).await?;
+                let known = Known::load(home, id.as_str()).await?;
                 if matches!(known.session.phase, Phase::Asking(_)) {
                     return Ok(Ended::Question);
                 }
@@ -274,7 +281,7 @@ async fn at_once(embedded: &Embedded, boot: &str) {
 }
 
 /// From the person at the terminal, when there is one.
-async fn answer(
+pub(super) async fn answer(
     common: &Common,
     id: &SessionId,
     question: &Question,
@@ -302,8 +309,9 @@ async fn answer(
     }))
 }
 
-fn waiting(common: &Common, id: &SessionId, question: &Question) -> ExitCode {
-    let mend = format!("arena decide {id} {}, then: arena resume {id}", question.recommended);
+/// `next` is the command that goes on after the answer.
+pub(super) fn waiting(common: &Common, id: &SessionId, question: &Question, next: &str) -> ExitCode {
+    let mend = format!("arena decide {id} {}, then: arena {next} {id}", question.recommended);
     if common.json {
         let document = serde_json::json!({
             "event": "question", "session": id.as_str(), "question": question.text,

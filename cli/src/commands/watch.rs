@@ -1,10 +1,10 @@
 //! `arena watch`: a session from its beginning to its end, or to where nobody moves it any more.
 
-use super::Done;
 use super::look::show_known;
+use super::{Done, afar, finish};
 use crate::args::Common;
-use crate::embedded::Embedded;
 use crate::failure::{Failure, INTERRUPTED, WAITING};
+use crate::home::Home;
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
@@ -26,47 +26,62 @@ enum Fed {
     Interrupted,
 }
 
+/// What is to be seen, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub wait: bool,
+    pub logs: bool,
+}
+
 /// Ends with the result, or with what has to be done when nobody moves the session, unless it shall `wait` for that.
-pub(super) async fn watch(common: &Common, embedded: &Embedded, id: &str, wait: bool) -> Done {
-    let known = Known::load(embedded, id).await?;
+pub(super) async fn watch(common: &Common, home: &Home, id: &str, wish: Wish) -> Done {
+    let known = Known::load(home, id).await?;
     let names: Vec<String> = known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
     let mut progress = Progress::start(common.json, &names);
     let mut after = 0;
-    let fed = match unmoved(embedded, &known) {
-        Some(_) if !wait => Fed::Quiet,
+    let fed = match unmoved(home, &known) {
+        Some(_) if !wish.wait => Fed::Quiet,
         idle => {
             if let Some(failure) = idle {
                 progress.say(&format!("{}: {}", failure.what, failure.mend));
             }
-            follow(embedded, &known, &mut after, &mut progress, wait).await?
+            follow(home, &known, &mut after, &mut progress, wish).await?
         }
     };
     match fed {
         Fed::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
         Fed::Ended => {}
-        Fed::Quiet => recorded(embedded, &known, &mut after, &mut progress).await?,
+        Fed::Quiet => recorded(home, &known, &mut after, &mut progress, wish).await?,
     }
     progress.finish();
-    let known = Known::load(embedded, known.session.id.as_str()).await?;
-    match unmoved(embedded, &known) {
+    let known = Known::load(home, known.session.id.as_str()).await?;
+    match unmoved(home, &known) {
         Some(failure) => Err(failure),
-        None => show_known(common, embedded, &known, output::json_line),
+        None if home.here().is_none() && known.session.standing().is_some() => {
+            // Whoever submitted it may have left before its end: branches and reports come with it.
+            finish::finish(common, home, &known).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => show_known(common, home, &known, output::json_line),
     }
 }
 
 /// What has to be done before anything more will be seen of a session that no process moves.
-fn unmoved(embedded: &Embedded, known: &Known) -> Option<Failure> {
+fn unmoved(home: &Home, known: &Known) -> Option<Failure> {
     let id = &known.session.id;
-    if embedded.is_running(id) {
+    let here = home.here().is_some();
+    if here && home.is_running(id) {
         return None;
     }
     match &known.session.phase {
         Phase::Ended(_) => None,
         Phase::Asking(question) => {
             let what = format!("session {id} waits for an answer: {}", sanitise_line(&question.text, 300));
-            let mend = format!("`arena decide {id} {}`, then `arena resume {id}`", question.options.join("|"));
+            let next = if here { "resume" } else { "watch" };
+            let mend = format!("`arena decide {id} {}`, then `arena {next} {id}`", question.options.join("|"));
             Some(Failure::new(WAITING, what, mend))
         }
+        Phase::New | Phase::Running if !here => None,
         Phase::New | Phase::Running => {
             let what = format!("session {id} was interrupted, and nobody moves it");
             Some(Failure::new(WAITING, what, format!("`arena resume {id}`, or wait for somebody to: `--wait`")))
@@ -76,20 +91,23 @@ fn unmoved(embedded: &Embedded, known: &Known) -> Option<Failure> {
 
 /// Shows what comes until the session ends, or until it is quiet and nobody moves it.
 async fn follow(
-    embedded: &Embedded,
+    home: &Home,
     known: &Known,
     after: &mut u64,
     progress: &mut Progress,
-    wait: bool,
+    wish: Wish,
 ) -> Result<Fed, Failure> {
     let id = &known.session.id;
-    let request = WatchRequest { id: id.to_string(), after: *after, recorded: false };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
+    let feed = async |after| {
+        afar::feed(home, &WatchRequest { id: id.to_string(), after, recorded: false, logs: wish.logs }).await
+    };
+    let mut items = feed(*after).await?;
     loop {
         let item = tokio::select! {
             item = items.next() => item,
-            () = tokio::time::sleep(QUIET), if !wait => {
-                if !embedded.is_running(id) && unmoved(embedded, &Known::load(embedded, id.as_str()).await?).is_some() {
+            () = tokio::time::sleep(QUIET), if !wish.wait => {
+                let still = home.here().is_some() && home.is_running(id);
+                if !still && unmoved(home, &Known::load(home, id.as_str()).await?).is_some() {
                     return Ok(Fed::Quiet);
                 }
                 continue;
@@ -97,16 +115,28 @@ async fn follow(
             _ = tokio::signal::ctrl_c() => return Ok(Fed::Interrupted),
         };
         let Some(item) = item else { return Ok(Fed::Ended) };
-        let item = item?;
+        let item = match item {
+            Err(status) if afar::goes_on(home, &status) => {
+                items = feed(*after).await?;
+                continue;
+            }
+            item => item?,
+        };
         *after = item.seq;
         progress.show(&item);
     }
 }
 
 /// Shows what is on record and has not been shown.
-async fn recorded(embedded: &Embedded, known: &Known, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
-    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true };
-    let mut items = embedded.sessions().watch(request).await?.into_inner();
+async fn recorded(
+    home: &Home,
+    known: &Known,
+    after: &mut u64,
+    progress: &mut Progress,
+    wish: Wish,
+) -> Result<(), Failure> {
+    let request = WatchRequest { id: known.session.id.to_string(), after: *after, recorded: true, logs: wish.logs };
+    let mut items = home.sessions().watch(request).await?.into_inner();
     while let Some(item) = items.next().await {
         let item = item?;
         *after = item.seq;

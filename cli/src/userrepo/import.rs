@@ -3,6 +3,7 @@
 use super::{RepoError, UserRepo, shown};
 use arena_domain::id::Commit;
 use arena_runtime::token;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -112,8 +113,23 @@ impl UserRepo {
     ///
     /// `git bundle create` knows no such thing, so the header, which is three lines of text, is written here.
     pub(crate) fn bundle_base(&self, base: &Commit) -> Result<Vec<u8>, RepoError> {
-        let objects = self.git.out(&["rev-list", "--objects", "--no-walk", base.as_str()])?;
-        let args = ["pack-objects", "--stdout", "-q"];
+        self.bundle(base, &["rev-list", "--objects", "--no-walk", base.as_str()])
+    }
+
+    /// The base with its history, and the commits of it whose parents this repository does not have itself.
+    pub(crate) fn bundle_history(&self, base: &Commit) -> Result<(Vec<u8>, Vec<String>), RepoError> {
+        let bytes = self.bundle(base, &["rev-list", "--objects", base.as_str()])?;
+        let commits = self.git.out(&["rev-list", base.as_str()])?;
+        let commits: BTreeSet<&[u8]> = commits.split(|byte| *byte == b'\n').collect();
+        let held = fs::read_to_string(self.common.join("shallow")).unwrap_or_default();
+        let ends = held.lines().filter(|line| commits.contains(line.as_bytes()));
+        Ok((bytes, ends.map(str::to_owned).collect()))
+    }
+
+    fn bundle(&self, base: &Commit, list: &[&str]) -> Result<Vec<u8>, RepoError> {
+        let objects = self.git.out(list)?;
+        // One thread: the same objects give the same bytes, so that a coordinator that has them is sent nothing.
+        let args = ["pack-objects", "--stdout", "-q", "--threads=1"];
         let pack = self.git.feed(&args, &objects)?.or_failed(&args)?;
         let format =
             if base.as_str().len() == 40 { "# v2 git bundle\n" } else { "# v3 git bundle\n@object-format=sha256\n" };

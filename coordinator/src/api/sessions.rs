@@ -1,12 +1,12 @@
 //! `arena.v1.Sessions`.
 
-use super::{status, store_status};
-use crate::dispatch::Coordinator;
+use super::{Desk, blobs, status, store_status};
+use crate::access::Rpc;
+use crate::dispatch::{Coordinator, why};
 use arena_domain::id::{JobId, SessionId};
-use arena_domain::schedule::Why;
 use arena_domain::session::Event;
+use arena_proto::packet;
 use arena_proto::v1::{self, sessions_server::Sessions};
-use arena_proto::{BLOB_CHUNK, packet};
 use arena_runtime::clock;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -14,11 +14,11 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// Largest blob: a bundle or a log.
-const MAX_BLOB: usize = 1 << 30;
 const FEED_PAGE: u32 = 256;
+/// Of what an engine prints, in the feed.
+pub(crate) const LOG: &str = "log:";
 
-pub struct SessionsApi(pub Coordinator);
+pub struct SessionsApi(pub Desk);
 
 #[tonic::async_trait]
 impl Sessions for SessionsApi {
@@ -26,141 +26,156 @@ impl Sessions for SessionsApi {
     type GetBlobStream = ReceiverStream<Result<v1::BlobChunk, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Submit).await?;
         let v1::SubmitRequest { head, yes } = request.into_inner();
         let mut head = head.ok_or_else(|| Status::invalid_argument("no head"))?;
+        let coordinator = &self.0.coordinator;
+        if coordinator.is_closing() {
+            return Err(Status::unavailable("this coordinator is being stopped; ask another one, or try again"));
+        }
         let parsed = packet::parse_anywhere(&head.packet).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Status::invalid_argument(lines.join("\n"))
         })?;
+        if !self.0.gate.is_local() {
+            let tenant = self.0.tenant(&caller, Rpc::Submit, &head.tenant).await?;
+            from_afar(&head, &coordinator.blobs.of(&tenant))?;
+            (head.tenant, head.submitter) = (tenant.to_string(), caller.label());
+        }
         head.created = clock::now_millis();
-        let id = SessionId::new(&head.id);
-        self.0.store.create(head, parsed.packet.title).await.map_err(store_status)?;
+        let (id, tenant) = (SessionId::new(&head.id), head.tenant.clone());
+        coordinator.store.create(head, parsed.packet.title).await.map_err(store_status)?;
         let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
-        self.0.happen(&id, event).await.map_err(|error| status(&error))?;
+        coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
+        self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
         Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
-        let id = self.0.store.resolve(&request.into_inner().id).await.map_err(store_status)?;
-        let record = self.0.store.record(&id).await.map_err(store_status)?;
-        let jobs = self.0.store.jobs(&id).await.map_err(store_status)?;
+        let caller = self.0.admit(&request, Rpc::Get).await?;
+        let id = self.0.session(&caller, Rpc::Get, &request.into_inner().id).await?;
+        let store = &self.0.coordinator.store;
+        let record = store.record(&id).await.map_err(store_status)?;
+        let jobs = store.jobs(&id).await.map_err(store_status)?;
         Ok(Response::new(v1::GetResponse { head: Some(record.head), events: record.events, jobs }))
     }
 
-    async fn list(&self, _: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
-        let sessions = self.0.store.sessions().await.map_err(store_status)?;
+    async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::List).await?;
+        let mut sessions = Vec::new();
+        for one in self.0.coordinator.store.sessions().await.map_err(store_status)? {
+            let tenant = self.0.coordinator.tenant_of(&SessionId::new(&one.id)).await;
+            if caller.sees(&tenant.map_err(|error| status(&error))?) {
+                sessions.push(one);
+            }
+        }
         Ok(Response::new(v1::ListResponse { sessions }))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let v1::WatchRequest { id, after, recorded } = request.into_inner();
-        let id = self.0.store.resolve(&id).await.map_err(store_status)?;
+        let caller = self.0.admit(&request, Rpc::Watch).await?;
+        let mut wish = request.into_inner();
+        let id = self.0.session(&caller, Rpc::Watch, &wish.id).await?;
+        wish.id = id.to_string();
         let (items, stream) = mpsc::channel(64);
-        let coordinator = self.0.clone();
-        drop(arena_runtime::tasks::spawn(follow(coordinator, id, after, recorded, items)));
+        drop(arena_runtime::tasks::spawn(follow(self.0.coordinator.clone(), wish, items)));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn decide(&self, request: Request<v1::DecideRequest>) -> Result<Response<v1::Done>, Status> {
+        let caller = self.0.admit(&request, Rpc::Decide).await?;
         let v1::DecideRequest { id, answer } = request.into_inner();
-        let id = self.0.store.resolve(&id).await.map_err(store_status)?;
         let event = Event::Decided { at: clock::now_millis(), answer };
-        self.0.happen(&id, event).await.map_err(|error| status(&error))?;
-        Ok(Response::new(v1::Done {}))
+        self.happens(caller, Rpc::Decide, &id, event).await
     }
 
     async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::Done>, Status> {
-        let id = self.0.store.resolve(&request.into_inner().id).await.map_err(store_status)?;
+        let caller = self.0.admit(&request, Rpc::Cancel).await?;
         let event = Event::Cancelled { at: clock::now_millis() };
-        self.0.happen(&id, event).await.map_err(|error| status(&error))?;
-        Ok(Response::new(v1::Done {}))
+        self.happens(caller, Rpc::Cancel, &request.into_inner().id, event).await
     }
 
     async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Why).await?;
         let v1::WhyRequest { job, idle } = request.into_inner();
-        let (id, idle) = (JobId::new(job), idle.iter().map(SessionId::new).collect());
-        let why = self.0.store.why(id.clone(), idle, clock::now_millis()).await.map_err(store_status)?;
-        let (kind, text) = match why {
-            Why::Unknown => return Err(Status::not_found(format!("no job '{id}'"))),
-            Why::Runs { worker } => ("runs", format!("it runs on {worker}")),
-            Why::Suspect { worker, until } => (
-                "suspect",
-                format!(
-                    "{worker} runs it and was not heard of lately; from {} on another gets it",
-                    clock::rfc3339(until)
-                ),
-            ),
-            Why::Dead { reason } => ("dead", format!("it is tried no more: {reason}")),
-            Why::Ended => ("ended", "it has ended".to_owned()),
-            Why::Ready { ahead } => {
-                ("ready", format!("it waits for a free slot of a worker; {ahead} jobs of its session are ahead"))
-            }
-            Why::NotDue { at } => ("not_due", format!("it is tried again at {}", clock::rfc3339(at))),
-            Why::Limit { dimension, name, running, limit } => {
-                ("limit", format!("the {dimension} limit of {name} is reached: {running} of {limit} run"))
-            }
-        };
-        Ok(Response::new(v1::WhyResponse { kind: kind.into(), text }))
+        self.0.session(&caller, Rpc::Why, job.split('/').next().unwrap_or_default()).await?;
+        let idle = idle.iter().map(SessionId::new).collect();
+        why::answer(&self.0.coordinator, &caller, JobId::new(job), idle).await.map(Response::new)
     }
 
     async fn put_blob(
         &self,
         request: Request<Streaming<v1::BlobChunk>>,
     ) -> Result<Response<v1::PutBlobResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::PutBlob).await?;
         let mut chunks = request.into_inner();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk?.data);
-            if bytes.len() > MAX_BLOB {
-                return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
-            }
-        }
-        let blobs = self.0.blobs.clone();
-        let stored = tokio::task::spawn_blocking(move || blobs.put(&bytes)).await;
-        let digest = stored.map_err(|error| Status::internal(error.to_string()))?.map_err(|error| io_status(&error))?;
+        let first = chunks.next().await.transpose()?;
+        let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
+        let tenant = self.0.tenant(&caller, Rpc::PutBlob, &asked).await?;
+        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks).await?;
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
     async fn get_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<Self::GetBlobStream>, Status> {
-        let digest = request.into_inner().digest;
-        let blobs = self.0.blobs.clone();
-        let read = tokio::task::spawn_blocking(move || blobs.get(&digest)).await;
-        let bytes = read.map_err(|error| Status::internal(error.to_string()))?.map_err(|error| io_status(&error))?;
-        let (chunks, stream) = mpsc::channel(4);
-        drop(arena_runtime::tasks::spawn(async move {
-            let bytes = prost::bytes::Bytes::from(bytes);
-            let mut start = 0;
-            while start < bytes.len() {
-                let end = bytes.len().min(start + BLOB_CHUNK);
-                if chunks.send(Ok(v1::BlobChunk { data: bytes.slice(start..end) })).await.is_err() {
-                    return;
-                }
-                start = end;
-            }
-        }));
+        let caller = self.0.admit(&request, Rpc::GetBlob).await?;
+        let v1::GetBlobRequest { digest, tenant } = request.into_inner();
+        let tenant = self.0.tenant(&caller, Rpc::GetBlob, &tenant).await?;
+        let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest).await?;
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn has_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<v1::HasBlobResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::HasBlob).await?;
+        let v1::GetBlobRequest { digest, tenant } = request.into_inner();
+        let tenant = self.0.tenant(&caller, Rpc::HasBlob, &tenant).await?;
+        let here = self.0.coordinator.blobs.of(&tenant).has(&digest);
+        Ok(Response::new(v1::HasBlobResponse { here }))
     }
 }
 
-fn io_status(error: &std::io::Error) -> Status {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Status::not_found("no such blob")
-    } else if arena_runtime::files::is_full(error) {
-        Status::resource_exhausted("the disk of the state directory is full")
-    } else {
-        Status::internal(error.to_string())
+impl SessionsApi {
+    async fn happens(
+        &self,
+        caller: crate::access::Caller,
+        rpc: Rpc,
+        id: &str,
+        event: Event,
+    ) -> Result<Response<v1::Done>, Status> {
+        let id = self.0.session(&caller, rpc, id).await?;
+        self.0.coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
+        let tenant = self.0.coordinator.tenant_of(&id).await.map_err(|error| status(&error))?;
+        self.0.gate.done(&caller, rpc, id.as_str(), tenant.as_str()).await;
+        Ok(Response::new(v1::Done {}))
     }
+}
+
+/// A head that came over the network: its base must have come with it, since a path of the sender's would be one of the
+/// workers' own files.
+fn from_afar(head: &v1::SessionHead, blobs: &crate::blobs::Blobs) -> Result<(), Status> {
+    let refused = |what: &str| Err(Status::invalid_argument(what.to_owned()));
+    let plain = |text: &str, digits: &[usize]| {
+        digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    if !plain(&head.id, &[12]) {
+        return refused("a session's id is twelve hexadecimal digits");
+    }
+    if !plain(&head.base, &[40, 64]) || !head.shallow.iter().all(|commit| plain(commit, &[40, 64])) {
+        return refused("the base is no commit");
+    }
+    if head.base_bundle.is_empty() || !blobs.has(&head.base_bundle) {
+        return refused("the base was not sent; use the same version of arena as the coordinator");
+    }
+    if !head.files.is_empty() && !blobs.has(&head.files) {
+        return refused("the engines' files were not sent; use the same version of arena as the coordinator");
+    }
+    Ok(())
 }
 
 /// Sends the feed from `after` on, until the session has ended or the watcher is gone; or only what is `recorded`. A slow watcher holds up only
 /// itself: items are read from the store when there is room for them.
-async fn follow(
-    coordinator: Coordinator,
-    id: SessionId,
-    mut after: u64,
-    recorded: bool,
-    items: mpsc::Sender<Result<v1::FeedItem, Status>>,
-) {
+async fn follow(coordinator: Coordinator, wish: v1::WatchRequest, items: mpsc::Sender<Result<v1::FeedItem, Status>>) {
+    let v1::WatchRequest { id, mut after, recorded, logs } = wish;
+    let id = SessionId::new(id);
     let mut changes = coordinator.changes();
     loop {
         let page = match coordinator.store.feed(&id, after, FEED_PAGE).await {
@@ -170,6 +185,9 @@ async fn follow(
         let more = page.len() == FEED_PAGE as usize;
         for item in page {
             after = item.seq;
+            if !logs && item.kind.starts_with(LOG) {
+                continue;
+            }
             let last = item.kind == "ended";
             if items.send(Ok(item)).await.is_err() || last {
                 return;
@@ -186,6 +204,10 @@ async fn follow(
             // Another process may be the one that moves this session.
             () = tokio::time::sleep(Duration::from_millis(300)) => {},
             () = items.closed() => return,
+            () = coordinator.closing() => {
+                let moved = Status::unavailable("this coordinator is being stopped; follow on with another one");
+                return drop(items.send(Err(moved)).await);
+            },
         }
     }
 }

@@ -1,23 +1,25 @@
 //! `arena.v1.Workers`.
 
-use crate::dispatch::{self, Coordinator};
+use super::Desk;
+use crate::access::Rpc;
+use crate::dispatch;
 use arena_proto::v1::workers_server::Workers;
 use arena_proto::v1::{Down, Up};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-pub struct WorkersApi(pub Coordinator);
+pub struct WorkersApi(pub Desk);
 
 #[tonic::async_trait]
 impl Workers for WorkersApi {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, request: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let caller = self.0.admit(&request, Rpc::Attach).await?;
         let (down, stream) = mpsc::channel(64);
-        let coordinator = self.0.clone();
         // Ends by itself when the worker's stream ends.
-        drop(arena_runtime::tasks::spawn(dispatch::attach(coordinator, request.into_inner(), down)));
+        drop(arena_runtime::tasks::spawn(dispatch::attach(self.0.clone(), caller, request.into_inner(), down)));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }

@@ -1,9 +1,14 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
+mod hello;
+mod leases;
 #[cfg(test)]
 mod tests;
 
-use super::{Coordinator, session_of};
+use super::session_of;
+use crate::access::{Caller, Rpc};
+use crate::api::{Desk, LOG};
+use crate::fleet;
 use crate::sessions::SessionError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
@@ -11,6 +16,7 @@ use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
+use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -19,9 +25,12 @@ use tonic::Status;
 
 /// How often a foreign change of the store is looked for.
 const POLL: Duration = Duration::from_millis(300);
+/// Bytes of one piece of what an engine prints.
+const MOST_LOG: usize = 64 << 10;
 
 struct Attached {
-    coordinator: Coordinator,
+    desk: Desk,
+    caller: Caller,
     worker: WorkerId,
     only: Option<SessionId>,
     slots: u32,
@@ -29,11 +38,14 @@ struct Attached {
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     data_version: i64,
+    /// For whoever looks at the fleet.
+    state: v1::WorkerState,
 }
 
 /// Serves one worker until its stream ends.
 pub(crate) async fn attach(
-    coordinator: Coordinator,
+    desk: Desk,
+    caller: Caller,
     mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
     down: mpsc::Sender<Result<v1::Down, Status>>,
 ) {
@@ -44,57 +56,109 @@ pub(crate) async fn attach(
             return;
         }
     };
-    let mut stops = coordinator.stops.subscribe();
-    let mut changes = coordinator.changes();
-    let mut tick = tokio::time::interval(POLL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
-    let (worker, running) = (WorkerId::new(hello.worker), BTreeMap::new());
-    let mut attached = Attached { coordinator, worker, only, slots: hello.slots, running, down, data_version: 0 };
-    // Before anything is given: what it still runs takes up its slots.
-    if let Err(error) = attached.renew(hello.leases).await {
-        let _ = attached.down.send(Err(crate::api::status(&error))).await;
-        return;
-    }
-    loop {
-        let done = tokio::select! {
-            message = up.next() => match message {
-                Some(Ok(message)) => attached.heard(message).await,
-                Some(Err(_)) | None => return,
-            },
-            stop = stops.recv() => match stop {
-                Ok(job) => attached.stop(job).await,
-                Err(broadcast::error::RecvError::Lagged(_)) => attached.check_leases().await,
-                Err(broadcast::error::RecvError::Closed) => return,
-            },
-            _ = changes.recv() => Ok(()),
-            _ = tick.tick() => attached.look().await,
-        };
-        let done = match done {
-            Ok(()) => attached.fill().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            let _ = attached.down.send(Err(crate::api::status(&error))).await;
-            return;
-        }
+    let mut attached = match Attached::begin(desk, caller, hello, down.clone()).await {
+        Ok(attached) => attached,
+        Err(status) => return drop(down.send(Err(status)).await),
+    };
+    let ended = attached.serve(&mut up).await;
+    attached.end().await;
+    if let Err(status) = ended {
+        let _ = down.send(Err(status)).await;
     }
 }
 
 impl Attached {
+    async fn begin(
+        desk: Desk,
+        caller: Caller,
+        hello: v1::Hello,
+        down: mpsc::Sender<Result<v1::Down, Status>>,
+    ) -> Result<Self, Status> {
+        let (protocol, state) = introduced(&caller, &hello)?;
+        desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
+        let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
+        let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
+        let mut attached =
+            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, state };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        attached
+            .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
+            .await;
+        // Before anything is given: what it still runs takes up its slots.
+        attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
+        attached.register().await.map_err(|error| crate::api::status(&error))?;
+        Ok(attached)
+    }
+
+    async fn serve(&mut self, up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin)) -> Result<(), Status> {
+        let coordinator = self.desk.coordinator.clone();
+        let mut stops = coordinator.stops.subscribe();
+        let mut changes = coordinator.changes();
+        let mut tick = tokio::time::interval(POLL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                message = up.next() => match message {
+                    Some(Ok(message)) => self.heard(message).await,
+                    Some(Err(_)) | None => return Ok(()),
+                },
+                stop = stops.recv() => match stop {
+                    Ok(job) => self.stop(job).await,
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.check_leases().await,
+                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                },
+                _ = changes.recv() => Ok(()),
+                _ = tick.tick() => self.look().await,
+                () = coordinator.closing() => {
+                    return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
+                },
+            };
+            let done = match done {
+                Ok(()) => self.fill().await,
+                Err(error) => Err(error),
+            };
+            done.map_err(|error| crate::api::status(&error))?;
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), SessionError> {
+        if self.desk.gate.is_local() {
+            return Ok(());
+        }
+        self.state.heard = clock::now_millis();
+        self.state.running = self.running.keys().map(ToString::to_string).collect();
+        Ok(fleet::register(&self.desk.coordinator.store, &self.state).await?)
+    }
+
+    async fn end(&self) {
+        if !self.desk.gate.is_local()
+            && let Err(error) = fleet::leave(&self.desk.coordinator.store, &self.state.id).await
+        {
+            tracing::warn!(%error, worker = %self.worker, "a worker that left is listed until its lease ends");
+        }
+    }
+
     async fn send(&self, message: down::Down) {
         // A worker that is gone ends the loop by its upward stream.
         let _ = self.down.send(Ok(v1::Down { down: Some(message) })).await;
     }
 
+    fn store(&self) -> &crate::store::Store {
+        &self.desk.coordinator.store
+    }
+
     /// Gives the worker jobs while it has free slots.
     async fn fill(&mut self) -> Result<(), SessionError> {
+        if self.state.draining || self.desk.coordinator.is_closing() {
+            return Ok(());
+        }
         while self.running.len() < self.slots as usize {
-            let request = Request::new(token::nonce());
-            let ask = Ask { only: self.only.clone(), ..Ask::any(self.worker.clone(), request) };
-            let Some(place) = self.coordinator.store.claim(ask, clock::now_millis()).await? else { return Ok(()) };
+            let tenant = self.caller.scope().tenant().cloned();
+            let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
+            let ask = Ask { only: self.only.clone(), tenant, ..any };
+            let Some(place) = self.store().claim(ask, clock::now_millis()).await? else { return Ok(()) };
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
-            let record = self.coordinator.store.record(&place.job.session).await?;
+            let record = self.store().record(&place.job.session).await?;
             self.running.insert(place.job.id.clone(), fence.clone());
             let run = v1::Run {
                 job: Some(place.job.to_wire()),
@@ -112,6 +176,9 @@ impl Attached {
             Some(up::Up::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(up::Up::Progress(progress)) => self.progress(progress).await,
             Some(up::Up::Result(result)) => self.result(result).await,
+            Some(up::Up::Gone(gone)) => self.gone(gone).await,
+            Some(up::Up::Released(released)) => self.released(released).await,
+            Some(up::Up::Log(log)) => self.log(log).await,
             Some(up::Up::Hello(_)) | None => Ok(()),
         }
     }
@@ -120,25 +187,10 @@ impl Attached {
         // Also a session that only waits for slots is being moved: what passes is its wall time.
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
-        self.coordinator.store.touch(moved.into_iter().collect(), clock::now_millis()).await?;
-        self.renew(heartbeat.leases).await
-    }
-
-    /// Renews what the worker says it runs. What it holds and was not known here was given before its stream broke, and is
-    /// taken up again; what it does not hold any more it must stop.
-    async fn renew(&mut self, leases: Vec<v1::Lease>) -> Result<(), SessionError> {
-        let leases: Vec<(JobId, Fence)> =
-            leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
-        let lost = self.coordinator.store.renew(leases.clone(), clock::now_millis()).await?;
-        for (job, fence) in leases {
-            if !lost.contains(&job) {
-                self.running.insert(job, fence);
-            } else if self.running.get(&job).is_none_or(|held| *held == fence) {
-                // Of a job that was given to it anew, only the older lease is lost.
-                self.tell_to_stop(&job).await;
-            }
-        }
-        Ok(())
+        self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
+        self.state.draining |= heartbeat.draining;
+        self.renew(heartbeat.leases, heartbeat.number).await?;
+        self.register().await
     }
 
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
@@ -147,20 +199,28 @@ impl Attached {
         if !self.holds(&job, &lease.fence) {
             return Ok(());
         }
+        self.publish(&job, format!("phase:{}", progress.phase), progress.text).await
+    }
+
+    /// What an engine prints, for those who watch it print. The whole of it comes with the result.
+    async fn log(&mut self, log: v1::Log) -> Result<(), SessionError> {
+        let Some(lease) = log.lease else { return Ok(()) };
+        let job = JobId::new(lease.job);
+        if !self.holds(&job, &lease.fence) || log.data.len() > MOST_LOG {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&log.data).into_owned();
+        self.publish(&job, format!("{LOG}{}", log.stream), text).await
+    }
+
+    async fn publish(&self, job: &JobId, kind: String, text: String) -> Result<(), SessionError> {
         let mut parts = job.as_str().split('/');
         let session = SessionId::new(parts.next().unwrap_or_default());
         let competitor = parts.next().unwrap_or_default().to_owned();
         let round = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
-        let item = v1::FeedItem {
-            at: clock::now_millis(),
-            kind: format!("phase:{}", progress.phase),
-            competitor,
-            round,
-            text: progress.text,
-            ..v1::FeedItem::default()
-        };
-        self.coordinator.store.publish(&session, item).await?;
-        self.coordinator.changed();
+        let item = v1::FeedItem { at: clock::now_millis(), kind, competitor, round, text, ..v1::FeedItem::default() };
+        self.store().publish(&session, item).await?;
+        self.desk.coordinator.changed();
         Ok(())
     }
 
@@ -172,8 +232,13 @@ impl Attached {
             Some(Err(error)) => return Err(error.into()),
             None => return Ok(()),
         };
+        let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
-        let accepted = self.coordinator.settle(job.clone(), Fence::new(&lease.fence), outcome).await?;
+        let accepted = self.is_own(&job, &fence, "report").await?
+            && self.desk.coordinator.settle(job.clone(), fence, outcome).await?;
+        if !accepted {
+            tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
+        }
         if self.holds(&job, &lease.fence) {
             self.running.remove(&job);
         }
@@ -185,9 +250,11 @@ impl Attached {
         self.running.get(job).is_some_and(|held| held.as_str() == fence)
     }
 
+    /// Somebody else may have lost a job that was given to this worker since: what it holds, it goes on with.
     async fn stop(&mut self, job: JobId) -> Result<(), SessionError> {
-        if self.running.contains_key(&job) {
-            self.tell_to_stop(&job).await;
+        let Some(fence) = self.running.get(&job).cloned() else { return Ok(()) };
+        for lost in self.store().not_held(vec![(job, fence)]).await? {
+            self.tell_to_stop(&lost).await;
         }
         Ok(())
     }
@@ -199,22 +266,33 @@ impl Attached {
 
     /// Looks for what other processes did to the store, and for passed times.
     async fn look(&mut self) -> Result<(), SessionError> {
-        self.coordinator.check_walls().await;
-        self.coordinator.take_expired(clock::now_millis()).await?;
-        self.coordinator.give_up_dead(self.only.as_ref()).await?;
-        let version = self.coordinator.store.data_version().await?;
+        self.desk.coordinator.check_walls().await;
+        self.desk.coordinator.take_expired(clock::now_millis()).await?;
+        self.desk.coordinator.give_up_dead(self.only.as_ref()).await?;
+        let version = self.desk.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;
-            self.coordinator.changed();
+            self.desk.coordinator.changed();
             self.check_leases().await?;
+            self.check_drain().await?;
+        }
+        Ok(())
+    }
+
+    async fn check_drain(&mut self) -> Result<(), SessionError> {
+        if !self.desk.gate.is_local() && !self.state.draining && fleet::is_drained(self.store(), &self.state.id).await?
+        {
+            self.state.draining = true;
+            self.register().await?;
+            self.send(down::Down::Drain(v1::Drain {})).await;
         }
         Ok(())
     }
 
     async fn check_leases(&mut self) -> Result<(), SessionError> {
         let held = self.running.iter().map(|(job, fence)| (job.clone(), fence.clone())).collect();
-        for job in self.coordinator.store.not_held(held).await? {
-            self.stop(job).await?;
+        for job in self.store().not_held(held).await? {
+            self.tell_to_stop(&job).await;
         }
         Ok(())
     }

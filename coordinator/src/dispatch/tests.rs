@@ -9,7 +9,7 @@ use arena_proto::v1;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const PACKET: &str = r#"
+pub(crate) const PACKET: &str = r#"
 [session]
 title = "Sums"
 goal  = "Make sums right."
@@ -39,10 +39,14 @@ pub(super) async fn submitted() -> (TempDir, Coordinator, SessionId) {
 }
 
 pub(super) async fn submit(coordinator: &Coordinator, id: &str) -> SessionId {
+    submit_for(coordinator, id, "local").await
+}
+
+pub(crate) async fn submit_for(coordinator: &Coordinator, id: &str, tenant: &str) -> SessionId {
     let id = SessionId::new(id);
     let head = v1::SessionHead {
         id: id.to_string(),
-        tenant: "local".into(),
+        tenant: tenant.into(),
         packet: PACKET.into(),
         base: "base".into(),
         ..v1::SessionHead::default()
@@ -58,7 +62,7 @@ async fn claim(coordinator: &Coordinator, request: &str) -> (JobId, Fence) {
     (place.job.id.clone(), place.fence().unwrap().clone())
 }
 
-pub(super) fn passing() -> Outcome {
+pub(crate) fn passing() -> Outcome {
     Outcome::Evaluated(Evaluated::default())
 }
 

@@ -5,6 +5,7 @@
 mod queue;
 mod rows;
 mod schema;
+mod shelf;
 mod sights;
 mod transition;
 

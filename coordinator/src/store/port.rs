@@ -1,7 +1,7 @@
 //! The port: what each implementation of the store does. The laws are those of `store.rs` and of the domain's scheduler;
 //! the contract suite holds every implementation to them.
 
-use super::{Committed, Record, StoreError, Transition};
+use super::{Committed, Record, Shelf, StoreError, Transition};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::Millis;
 use arena_domain::schedule::{Ask, Left, Place, Settled, Why};
@@ -51,11 +51,23 @@ pub(super) trait Leases: Send + Sync {
     async fn claim(&self, ask: Ask, now: Millis) -> Result<Option<Place>, StoreError>;
     async fn renew(&self, leases: Vec<(JobId, Fence)>, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError>;
+    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError>;
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn abandon(&self, session: SessionId, left: Left, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError>;
     async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError>;
+}
+
+/// Small records by key, each shelf in the order of its keys.
+#[async_trait]
+pub(super) trait Shelves: Send + Sync {
+    async fn keep(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<(), StoreError>;
+    async fn keep_new(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<bool, StoreError>;
+    async fn kept(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn shelf(&self, shelf: Shelf, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    async fn last_kept(&self, shelf: Shelf) -> Result<Option<(String, Vec<u8>)>, StoreError>;
+    async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError>;
 }
 
 /// What looks, and changes no job.

@@ -9,6 +9,7 @@ mod profile;
 mod records;
 mod script;
 pub(super) mod settings;
+mod shelf;
 mod sights;
 mod sweep;
 mod trouble;

@@ -32,6 +32,15 @@ impl Queue {
         Settled::Accepted
     }
 
+    /// Takes back a leased job whose worker was told to stop: nothing failed, so nothing is counted.
+    pub fn let_go(&mut self, id: &JobId, fence: &Fence, due: Millis, now: Millis) -> Settled {
+        if !self.places.get(id).is_some_and(|place| place.held_by(fence)) {
+            return Settled::Stale;
+        }
+        self.put_back(id, due, now, |_| {});
+        Settled::Accepted
+    }
+
     /// Suspects whose margin has passed go back to the queue, the longest overdue first, so many at a time; their ids are
     /// returned.
     pub fn expire(&mut self, now: Millis) -> Vec<JobId> {

@@ -32,8 +32,19 @@ impl Build<'_> {
                 runtime: self.runtime(),
                 engine_packs: self.path(&["worker", "engine_packs"]).unwrap_or_default(),
                 workspaces: self.workspaces(),
+                coordinators: self.coordinators(&["worker", "coordinators"]),
+                labels: self.texts(&["worker", "labels"]),
+                drain: self.seconds(&["worker", "drain_s"]),
             },
-            limits: Limits { fleet: self.count(&["limits", "fleet"]), engine: self.engine_limits() },
+            coordinator: self.coordinator(),
+            client: self.client(),
+            store: self.store(),
+            tls: self.tls(),
+            limits: Limits {
+                fleet: self.count(&["limits", "fleet"]),
+                tenant: self.entry(&["limits", "tenant"]).map(|entry| whole(&entry.value)),
+                engine: self.engine_limits(),
+            },
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
             providers: self.providers(),
@@ -53,8 +64,12 @@ impl Build<'_> {
         self.problems.push(problem);
     }
 
-    fn count(&self, path: &[&str]) -> u32 {
+    pub(super) fn count(&self, path: &[&str]) -> u32 {
         self.entry(path).map_or(1, |entry| whole(&entry.value))
+    }
+
+    pub(super) fn seconds(&self, path: &[&str]) -> Duration {
+        Duration::from_secs(u64::from(self.count(path)))
     }
 
     pub(super) fn text(&self, path: &[&str]) -> Option<String> {
@@ -135,11 +150,10 @@ impl Build<'_> {
             let mend = format!("write at least {LEAST_BODIES_MIB}");
             self.refuse(&["broker", "bodies_mib"], "is too little for the largest request of one job", &mend);
         }
-        let seconds = |key| Duration::from_secs(u64::from(self.count(&["broker", key])));
         BrokerConfig {
-            idle: seconds("idle_s"),
+            idle: self.seconds(&["broker", "idle_s"]),
             retries: self.count(&["broker", "retries"]),
-            retry_wait: seconds("retry_wait_s"),
+            retry_wait: self.seconds(&["broker", "retry_wait_s"]),
             output_tokens: self.count(&["broker", "output_tokens"]),
             bodies: usize::try_from(bodies).unwrap_or(usize::MAX).saturating_mul(1 << 20),
         }

@@ -38,7 +38,7 @@ fn the_defaults_are_what_their_file_says() {
     assert_eq!(config.worker.runtime, "runc");
     assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
     assert_eq!(config.worker.workspaces, Workspaces::Auto);
-    assert_eq!(config.limits, Limits { fleet: 3, engine: BTreeMap::new() });
+    assert_eq!(config.limits, Limits { fleet: 3, tenant: None, engine: BTreeMap::new() });
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
     let openai = &config.providers["openai"];
     assert_eq!(

@@ -117,7 +117,7 @@ async fn run(context: &Arc<Context>, task: &Task, gate: &Gate, workspace: &Works
         duration: finished.relay.map_or(finished.elapsed, |relay| relay.wall),
         command: gate.run.clone(),
         tail: text::tail(&output, TAIL).join("\n"),
-        log: context.blobs.put(&output).await?,
+        log: context.blobs.put(&task.job.tenant, &output).await?,
         tests: tests_run::passed(&text::sanitise(&output)),
     })
 }

@@ -56,12 +56,12 @@ pub(super) async fn implement(
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) = tokio::join!(
         collect(context, task, &workspace, &plan.invocation.hidden),
-        context.blobs.put(&stdout),
-        context.blobs.put(&stderr)
+        context.blobs.put(&task.job.tenant, &stdout),
+        context.blobs.put(&task.job.tenant, &stderr)
     );
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
     if let Some(account) = &ran.account {
-        logs.push(context.blobs.put(&account.audit).await?);
+        logs.push(context.blobs.put(&task.job.tenant, &account.audit).await?);
     }
     let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
@@ -90,7 +90,8 @@ async fn engine_run(
     spec.way_out = door.as_ref().map(|door| door.socket_dir().to_owned());
     spec.stdin = brief.as_bytes().to_vec();
     spec.output_cap = ENGINE_OUTPUT;
-    let (listener, reading) = watch::watch(task, plan.invocation.dialect);
+    let live = context.blobs.0.is_lasting();
+    let (listener, reading) = watch::watch(task, plan.invocation.dialect, &context.broker.redactor(), live);
     let stop = task.cancel.child_token();
     let run = async {
         let run = context.sandboxed_until(task, spec, plan.invocation.timeout, Some(listener), &stop);
@@ -181,7 +182,7 @@ async fn store(
     let finished = &ran.finished;
     flags.extend(more);
     let empty = changes.is_empty();
-    let bundle = if empty { String::new() } else { context.blobs.put(&bundle).await? };
+    let bundle = if empty { String::new() } else { context.blobs.put(&task.job.tenant, &bundle).await? };
     if finished.oom {
         flags.push(Flag {
             kind: FlagKind::Oom,

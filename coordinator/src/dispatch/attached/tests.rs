@@ -1,6 +1,7 @@
 //! Workers that come, break off and come back: no job is handed out twice, and no worker gets more than it has slots for.
 
 use super::*;
+use crate::dispatch::Coordinator;
 use crate::dispatch::tests::{passing, submit, submitted};
 use arena_domain::job::MAX_DEATHS;
 use arena_domain::schedule::Left;
@@ -17,9 +18,13 @@ impl Link {
     async fn open(coordinator: &Coordinator, slots: u32, leases: Vec<v1::Lease>) -> Self {
         let (up, incoming) = mpsc::channel(16);
         let (outgoing, down) = mpsc::channel(16);
-        drop(arena_runtime::tasks::spawn(attach(coordinator.clone(), ReceiverStream::new(incoming), outgoing)));
+        let desk =
+            Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local(coordinator.store.clone()) };
+        let stream = ReceiverStream::new(incoming);
+        drop(arena_runtime::tasks::spawn(attach(desk, Caller::Local, stream, outgoing)));
         let link = Self { up, down };
-        let hello = v1::Hello { worker: "w".into(), slots, only_session: String::new(), leases };
+        let (protocol, oldest) = (arena_proto::PROTOCOL, arena_proto::OLDEST_PROTOCOL);
+        let hello = v1::Hello { worker: "w".into(), slots, leases, protocol, oldest, ..v1::Hello::default() };
         link.say(up::Up::Hello(hello)).await;
         link
     }
@@ -33,8 +38,14 @@ impl Link {
         self.say(up::Up::Result(result)).await;
     }
 
+    /// What it is told beside the answers to its greeting and its heartbeats.
     async fn hears(&mut self) -> down::Down {
-        soon(self.down.recv()).await.unwrap().unwrap().down.unwrap()
+        loop {
+            let message = soon(self.down.recv()).await.unwrap().unwrap().down.unwrap();
+            if !matches!(message, down::Down::Welcome(_) | down::Down::Renewed(_)) {
+                return message;
+            }
+        }
     }
 
     /// The lease of the job that it is given.
@@ -75,13 +86,25 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
     drop(link);
     // With no slots of its own it is given nothing, and what it names is known again.
     let mut link = Link::open(&coordinator, 0, Vec::new()).await;
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], free_slots: 0 })).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat {
+        leases: vec![lease.clone()],
+        free_slots: 0,
+        draining: false,
+        number: 1,
+    }))
+    .await;
     coordinator
         .store
         .abandon(session_of(&JobId::new(&lease.job)).unwrap(), Left::Dead, clock::now_millis())
         .await
         .unwrap();
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], free_slots: 0 })).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat {
+        leases: vec![lease.clone()],
+        free_slots: 0,
+        draining: false,
+        number: 1,
+    }))
+    .await;
     let stop = down::Down::Stop(v1::Stop { job: lease.job, reason: "cancelled, or its lease is lost".into() });
     assert_eq!(link.hears().await, stop);
 }
@@ -110,11 +133,32 @@ async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
     let anew = link.begins().await;
     assert_eq!((&anew.job, anew.fence == old.fence), (&old.job, false));
     // A heartbeat that was on its way names the old lease: the new one is not stopped by it.
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], free_slots: 0 })).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], free_slots: 0, draining: false, number: 1 }))
+        .await;
     link.reports(&old).await;
     assert_eq!(link.hears().await, acknowledged(&old, false));
     link.reports(&anew).await;
     assert_eq!(link.hears().await, acknowledged(&anew, true));
+}
+
+#[tokio::test]
+async fn a_job_that_another_worker_lost_goes_on_where_it_was_given_since() {
+    let (_folder, coordinator, id) = submitted().await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    let lease = link.begins().await;
+    coordinator.stops.send(JobId::new(&lease.job)).unwrap();
+    // Once it was taken off the channel, what follows from it is heard before the next answer.
+    while !coordinator.stops.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    link.reports(&lease).await;
+    assert_eq!(link.hears().await, acknowledged(&lease, true));
+    // One that is lost is stopped.
+    let next = link.begins().await;
+    coordinator.store.abandon(id, Left::Politely, clock::now_millis()).await.unwrap();
+    coordinator.stops.send(JobId::new(&next.job)).unwrap();
+    let stop = down::Down::Stop(v1::Stop { job: next.job, reason: "cancelled, or its lease is lost".into() });
+    assert_eq!(link.hears().await, stop);
 }
 
 #[tokio::test]

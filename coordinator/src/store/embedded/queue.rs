@@ -47,6 +47,18 @@ impl Leases for Embedded {
         .await
     }
 
+    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, Also::default())?;
+            let settled = queue.let_go(&id, &fence, due, now);
+            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
+                save(transaction, &queue, place)?;
+            }
+            Ok(settled)
+        })
+        .await
+    }
+
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
         self.requeue(move |queue| queue.expire(now)).await
     }

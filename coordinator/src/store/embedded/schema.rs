@@ -30,8 +30,8 @@ CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 
 /// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
 /// at the job came to nothing. `since`, `reason`: when a lease began, why a job is dead. `mark`, `served`: the accounts of
-/// fair share; `cell` is one row.
-const STEPS: [&str; 2] = [
+/// fair share; `cell` is one row. `shelf`: what a team keeps beside its sessions.
+const STEPS: [&str; 3] = [
     "
 ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
@@ -50,6 +50,10 @@ ALTER TABLE jobs ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 CREATE INDEX dead ON jobs (time) WHERE state = 'dead';
 ALTER TABLE jobs DROP COLUMN claimed;
+",
+    "
+CREATE TABLE IF NOT EXISTS shelf (
+  name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -45,10 +45,11 @@ impl Leases for Redis {
     }
 
     async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        // How long, and not until when: the server has a clock of its own.
-        let wait = due.saturating_sub(now).to_string();
-        let back = self.requeue(now, texts(["give_back", id.as_str(), fence.as_str(), &wait])).await?;
-        Ok(if back.is_empty() { Settled::Stale } else { Settled::Accepted })
+        self.end("give_back", &id, &fence, due, now).await
+    }
+
+    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
+        self.end("let_go", &id, &fence, due, now).await
     }
 
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
@@ -91,6 +92,21 @@ impl Leases for Redis {
 }
 
 impl Redis {
+    /// One lease, as `how` counts it.
+    async fn end(
+        &self,
+        how: &str,
+        id: &JobId,
+        fence: &Fence,
+        due: Millis,
+        now: Millis,
+    ) -> Result<Settled, StoreError> {
+        // How long, and not until when: the server has a clock of its own.
+        let wait = due.saturating_sub(now).to_string();
+        let back = self.requeue(now, texts([how, id.as_str(), fence.as_str(), &wait])).await?;
+        Ok(if back.is_empty() { Settled::Stale } else { Settled::Accepted })
+    }
+
     async fn requeue(&self, now: Millis, args: Vec<Vec<u8>>) -> Result<Vec<JobId>, StoreError> {
         // Once more it would find the leases gone, and say that there were none.
         let call = Call { again: Again::Never, ..Call::new(&script::REQUEUE, now, args) };

@@ -1,4 +1,4 @@
--- ARGV: now, how, and: 'give_back': job, fence, wait; 'undo': the request of a claim; 'expire'; 'abandon': session, 'dead' or not; 'bury': workers
+-- ARGV: now, how, and: 'give_back', 'let_go': job, fence, wait; 'undo': the request of a claim; 'expire'; 'abandon': session, 'dead' or not; 'bury': workers
 -- Answers the jobs whose leases ended.
 local now, how = clock(), ARGV[2]
 
@@ -17,11 +17,11 @@ local function back(j, due, failed, died)
 end
 
 local ids, failed, died, due = {}, 0, 0, now
-if how == 'give_back' then
+if how == 'give_back' or how == 'let_go' then
   local j = job(ARGV[3])
   if j and j.st == 'l' and j.fe == ARGV[4] then ids[1] = j.id end
   due = now + tonumber(ARGV[5])
-  failed = 1
+  failed = how == 'give_back' and 1 or 0
 elseif how == 'undo' then
   ids[1] = redis.call('HGET', REQ, ARGV[3]) or nil
 elseif how == 'expire' then

@@ -70,6 +70,9 @@ scripts! {
     WHY Read "why.lua";
     JOBS Read "jobs.lua";
     DEAD Read "dead.lua";
+    SHELF Write "shelf.lua";
+    // The same where it changes something.
+    SHELVE Write "shelf.lua";
     SWEEP Write "sweep.lua";
     ORPHANS Write "orphans.lua";
 }

@@ -35,7 +35,7 @@ impl Desk {
         }
         fs::write(desk.folder.join("brief.md"), brief)?;
         if !invocation.files.is_empty() && !task.head.files.is_empty() {
-            let archive = context.blobs.get(&task.head.files).await?;
+            let archive = context.blobs.get(&task.job.tenant, &task.head.files).await?;
             unpack(&archive, &files, &invocation.files)?;
         }
         readable(&desk.folder)?;

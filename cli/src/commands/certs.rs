@@ -1,0 +1,67 @@
+//! `arena certs`: a team's own authority, and who it vouches for.
+
+use super::Done;
+use crate::args::{CertsAction, Common};
+use crate::failure::{Failure, USAGE};
+use crate::output;
+use crate::team::tls_failure;
+use arena_runtime::tls::{Authority, Issued, Kind, Name, Reach, Wanted};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Of the coordinator's certificate that comes with a new authority.
+const DAYS: u32 = 365;
+
+pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
+    match action {
+        CertsAction::Init { dir, hosts } => init(common, &dir, hosts),
+        CertsAction::Issue { kind, name, dir, hosts, tenant, days } => {
+            let kind = Kind::parse(&kind).ok_or_else(|| {
+                Failure::new(USAGE, format!("'{kind}' is no kind of certificate"), "one of coordinator, worker, client")
+            })?;
+            let reach = tenant.map_or(Reach::Every, Reach::One);
+            let name = Name::new(kind, &name, reach).map_err(tls_failure)?;
+            let hosts = if kind == Kind::Coordinator && hosts.is_empty() { own_hosts() } else { hosts };
+            issue(common, &dir, &Wanted { name, hosts, days })
+        }
+    }
+}
+
+fn init(common: &Common, dir: &Path, hosts: Vec<String>) -> Done {
+    let ca = Authority::init(dir).map_err(tls_failure)?;
+    if !common.json {
+        output::note(&format!("{}: the authority; its key is beside it and stays there", ca.display()));
+    }
+    let name = Name::new(Kind::Coordinator, "coordinator", Reach::Every).map_err(tls_failure)?;
+    let hosts = if hosts.is_empty() { own_hosts() } else { hosts };
+    issue(common, dir, &Wanted { name, hosts, days: DAYS })
+}
+
+fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
+    let authority = Authority::open(dir).map_err(tls_failure)?;
+    let Issued { certificate, key } = authority.issue(wanted).map_err(tls_failure)?;
+    let whole = |path: &Path| std::fs::canonicalize(path).map(|path| path.display().to_string());
+    let (ca, certificate, key) = (whole(&dir.join("ca.pem"))?, whole(&certificate)?, whole(&key)?);
+    if common.json {
+        output::json(&serde_json::json!({ "ca": ca, "certificate": certificate, "key": key, "hosts": wanted.hosts }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::note(&format!("{certificate}: {} {}", wanted.name.kind.as_str(), wanted.name.name));
+    if !wanted.hosts.is_empty() {
+        output::note(&format!("  it is reached as {}", wanted.hosts.join(", ")));
+    }
+    output::note("for the configuration of whoever holds it:");
+    output::line(&format!("[tls]\nca = {ca:?}\ncertificate = {certificate:?}\nkey = {key:?}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a coordinator on this machine is surely reached by.
+fn own_hosts() -> Vec<String> {
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if !name.is_empty() && name.chars().all(plain) && !hosts.contains(&name) {
+        hosts.push(name);
+    }
+    hosts
+}

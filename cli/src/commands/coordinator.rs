@@ -1,0 +1,80 @@
+//! `arena coordinator`: a team's services on an address, over the store of one state directory.
+
+use super::Done;
+use super::signals::Signals;
+use crate::args::Common;
+use crate::embedded::{configuration, state_folder};
+use crate::failure::{Failure, GENERAL, INTERRUPTED, NOT_ALLOWED, USAGE};
+use crate::home;
+use crate::output;
+use crate::team::{identity, tls_failure};
+use arena_coordinator::Coordinator;
+use arena_coordinator::blobs::Blobs;
+use arena_coordinator::serve::{ServeError, Service};
+use arena_coordinator::store::Store;
+use arena_runtime::tasks;
+use arena_runtime::tls::Kind;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done {
+    let mut config = configuration(common)?;
+    if let Some(listen) = listen {
+        config.coordinator.listen = listen;
+    }
+    let (who, name) = identity(&config.tls, Kind::Coordinator)?;
+    let state = state_folder(common)?;
+    let store = home::store(&config, &state, Store::open)?;
+    take_for_a_team(&state, &store).await?;
+    let mut signals = Signals::listen()?;
+    let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
+    let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
+    let address = service.address();
+    output::note(&format!("coordinator {} listens on https://{address}", name.name));
+    if common.json {
+        output::json_line(&serde_json::json!({ "event": "listening", "address": address.to_string() }));
+    }
+    let stop = CancellationToken::new();
+    let mut running = tasks::spawn(service.run(stop.clone()));
+    tokio::select! {
+        ended = &mut running => return over(ended),
+        () = signals.next() => {},
+    }
+    output::note("handing over; once more stops at once");
+    stop.cancel();
+    tokio::select! {
+        ended = &mut running => over(ended),
+        () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+fn over(ended: Result<Result<(), ServeError>, tokio::task::JoinError>) -> Done {
+    ended.map_err(|error| Failure::new(GENERAL, error.to_string(), ""))?.map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(error: ServeError) -> Failure {
+    match error {
+        ServeError::Tls(error) => tls_failure(error),
+        ServeError::Listen { ref reason, .. } if reason.kind() == std::io::ErrorKind::PermissionDenied => {
+            Failure::new(NOT_ALLOWED, error.to_string(), "take a port of 1024 or more: `--listen ADDRESS:PORT`")
+        }
+        ServeError::Listen { .. } => {
+            Failure::new(USAGE, error.to_string(), "name an address and a free port of this machine: `--listen`")
+        }
+        ServeError::Transport(_) => Failure::new(GENERAL, error.to_string(), ""),
+    }
+}
+
+/// A team's workers know nothing of sessions that were begun on one machine, so the two do not share a directory.
+async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
+    if home::is_a_teams(state) {
+        return Ok(());
+    }
+    if !store.sessions().await?.is_empty() {
+        let what = format!("{} holds sessions of this machine alone", state.display());
+        return Err(Failure::new(USAGE, what, "give the team a directory of its own: `--state DIR`"));
+    }
+    Ok(home::make_a_teams(state)?)
+}

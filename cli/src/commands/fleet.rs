@@ -1,0 +1,148 @@
+//! The commands of those who run a fleet: `workers drain queue dead audit`.
+
+use super::Done;
+use crate::args::Common;
+use crate::failure::{Failure, GENERAL};
+use crate::home::Home;
+use crate::output;
+use arena_coordinator::access::audit::Chain;
+use arena_domain::text::sanitise_line;
+use arena_proto::v1::{
+    AuditEntry, AuditRequest, DeadRequest, DrainWorkerRequest, QueueRequest, Scope, WorkerState, WorkersRequest,
+};
+use arena_runtime::clock;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use tokio_stream::StreamExt;
+
+pub(super) async fn workers(common: &Common, home: &Home) -> Done {
+    let workers = home.fleet().workers(WorkersRequest {}).await?.into_inner().workers;
+    if common.json {
+        output::json(&Value::Array(workers.iter().map(document).collect()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if workers.is_empty() {
+        output::line("no worker is attached: arena worker");
+    }
+    for one in &workers {
+        let labels = sanitise_line(&one.labels.join(" "), 60);
+        let draining = if one.draining { "draining" } else { "" };
+        output::line(&format!(
+            "{:<24} {:>3} of {:<3} slots  {:<16} arena {} {draining} {labels}",
+            one.name,
+            one.running.len(),
+            one.slots,
+            whose(one.scope.as_ref()),
+            sanitise_line(&one.version, 20),
+        ));
+        for job in &one.running {
+            output::line(&format!("  {}", sanitise_line(job, 120)));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn document(one: &WorkerState) -> Value {
+    json!({
+        "worker": one.name, "id": one.id, "tenant": whose(one.scope.as_ref()), "slots": one.slots,
+        "running": one.running, "draining": one.draining, "labels": one.labels, "measure_cores": one.measure_cores,
+        "version": one.version, "since": clock::rfc3339(one.since), "heard": clock::rfc3339(one.heard),
+    })
+}
+
+/// Whose sessions.
+pub(super) fn whose(scope: Option<&Scope>) -> String {
+    match scope {
+        Some(scope) if scope.every => "every tenant".into(),
+        Some(scope) => sanitise_line(&scope.tenant, 64),
+        None => "nobody".into(),
+    }
+}
+
+pub(super) async fn drain(common: &Common, home: &Home, worker: &str) -> Done {
+    let request = DrainWorkerRequest { worker: worker.to_owned() };
+    let told = home.fleet().drain_worker(request).await.map_err(|status| {
+        let failure = Failure::from(status);
+        let mend = if failure.mend.is_empty() { "`arena workers` lists them".to_owned() } else { failure.mend };
+        Failure { mend, ..failure }
+    })?;
+    let workers = told.into_inner().workers;
+    if common.json {
+        output::json(&Value::Array(workers.iter().map(document).collect()));
+    } else {
+        for one in &workers {
+            let jobs = one.running.len();
+            output::line(&format!("worker {} begins nothing more; it ends when its {jobs} jobs have ended", one.name));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn queue(common: &Common, home: &Home) -> Done {
+    let jobs = home.fleet().queue(QueueRequest {}).await?.into_inner().jobs;
+    if common.json {
+        let row = |one: &arena_proto::v1::QueuedJob| {
+            json!({
+                "job": one.id, "tenant": one.tenant, "state": one.state, "attempt": one.attempt,
+                "worker": Some(&one.worker).filter(|worker| !worker.is_empty()),
+                "why": Some(&one.why).filter(|why| !why.is_empty()),
+            })
+        };
+        output::json(&Value::Array(jobs.iter().map(row).collect()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if jobs.is_empty() {
+        output::line("nothing runs and nothing waits");
+    }
+    for one in &jobs {
+        let what =
+            if one.state == "leased" { format!("runs on {}", one.worker) } else { format!("waits: {}", one.why) };
+        output::line(&format!("{:<44} {:<16} {}", one.id, one.tenant, sanitise_line(&what, 120)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn dead(common: &Common, home: &Home) -> Done {
+    let jobs = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
+    if common.json {
+        let row = |one: &arena_proto::v1::DeadJob| json!({ "job": one.id, "tenant": one.tenant, "reason": one.reason, "at": clock::rfc3339(one.at) });
+        output::json(&Value::Array(jobs.iter().map(row).collect()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if jobs.is_empty() {
+        output::line("no job was given up");
+    }
+    for one in &jobs {
+        let reason = sanitise_line(&one.reason, 200);
+        output::line(&format!("{:<44} {:<16} {}  {reason}", one.id, one.tenant, clock::rfc3339(one.at)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn audit(common: &Common, home: &Home) -> Done {
+    let mut entries = home.fleet().audit(AuditRequest { after: 0 }).await?.into_inner();
+    let mut chain = Chain::default();
+    while let Some(entry) = entries.next().await {
+        let entry = entry?;
+        if let Err(broken) = chain.follow(&entry) {
+            let mend = "compare it with the backups of the store; whoever can write the store can have changed it";
+            return Err(Failure::new(GENERAL, format!("the audit log is broken: {broken}"), mend));
+        }
+        told(common, &entry);
+    }
+    output::note(&format!("{} entries, unbroken; head {}", chain.entries, chain.head));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(common: &Common, entry: &AuditEntry) {
+    let AuditEntry { seq, at, who, action, subject, tenant, allowed, detail, before: _, digest } = entry;
+    let at = clock::rfc3339(*at);
+    if common.json {
+        return output::json_line(&json!({
+            "seq": seq, "at": at, "who": who, "action": action, "subject": subject, "tenant": tenant,
+            "allowed": allowed, "detail": detail, "digest": digest,
+        }));
+    }
+    let word = if *allowed { "did" } else { "was refused" };
+    output::line(&sanitise_line(&format!("{seq:>6} {at} {who} {word}: {action} {subject} {tenant} {detail}"), 400));
+}

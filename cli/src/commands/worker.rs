@@ -1,0 +1,81 @@
+//! `arena worker`: this machine runs jobs of a team's coordinators.
+
+use super::Done;
+use super::signals::Signals;
+use crate::args::Common;
+use crate::embedded::{settings, state_folder, worker_failure};
+use crate::failure::{AGAIN, Failure, GENERAL, INTERRUPTED, UNREACHABLE, USAGE};
+use crate::output;
+use crate::team::{self, identity};
+use arena_runtime::tasks;
+use arena_runtime::tls::Kind;
+use arena_worker::link::{LinkError, Worker};
+use arena_worker::reach::Reach;
+use arena_worker::run::Lost;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn worker(common: &Common) -> Done {
+    let engines = crate::engines::engines(common)?;
+    let config = engines.config.worker.clone();
+    let urls = team::urls(common, &config.coordinators)?;
+    if urls.is_empty() {
+        let mend = "`--coordinator https://HOST:7443`, or `coordinators` under [worker]";
+        return Err(Failure::new(USAGE, "no coordinator is named", mend));
+    }
+    let (who, name) = identity(&engines.config.tls, Kind::Worker)?;
+    let state = state_folder(common)?;
+    let _alone = alone(&state)?;
+    let mut settings = settings(&engines, &state, config.engine_slots)?;
+    settings.labels = config.labels;
+    let reach = Reach::team(&urls, &who).map_err(|error| Failure::new(USAGE, team::causes(&error), ""))?;
+    let mut signals = Signals::listen()?;
+    let worker = Worker::start(settings, reach).await.map_err(worker_failure)?;
+    output::note(&format!("worker {} serves {}", name.name, urls.join(", ")));
+    let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+    let mut running = tasks::spawn(worker.run_until(drain.clone(), stop.clone()));
+    tokio::select! {
+        ended = &mut running => return over(ended),
+        () = signals.next() => {},
+    }
+    output::note("draining: nothing more is begun; once more gives back what runs");
+    drain.cancel();
+    let forced = tokio::select! {
+        ended = &mut running => return over(ended),
+        () = signals.next() => true,
+        () = tokio::time::sleep(config.drain) => false,
+    };
+    stop.cancel();
+    over(running.await)?;
+    Ok(if forced { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn over(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError>) -> Done {
+    match ended.map_err(|error| Failure::new(GENERAL, error.to_string(), ""))?.map_err(worker_failure)? {
+        None => Ok(ExitCode::SUCCESS),
+        Some(Lost::Docker(reason)) => {
+            let mend = "start Docker again (`docker version` must answer), then `arena worker`";
+            Err(Failure::new(UNREACHABLE, reason, mend))
+        }
+        Some(Lost::Space) => {
+            let what = "the disk of the state directory is almost full; what ran was given back";
+            Err(Failure::new(AGAIN, what, "free some space, then `arena worker`"))
+        }
+    }
+}
+
+/// Results that wait in a state directory are those of one worker.
+fn alone(state: &Path) -> Result<File, Failure> {
+    let file = File::options().create(true).append(true).open(state.join("worker.lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let what = format!("another worker uses the state directory {}", state.display());
+            Err(Failure::new(USAGE, what, "give each worker of a machine its own: `--state DIR`"))
+        }
+        Err(error) => Err(std::io::Error::from(error).into()),
+    }
+}

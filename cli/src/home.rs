@@ -1,0 +1,149 @@
+//! Where sessions live: in this machine's state directory, or with a team's coordinators. Commands see no difference.
+
+use crate::args::Common;
+use crate::embedded::{self, Embedded};
+use crate::failure::{Failure, USAGE};
+use crate::team::Team;
+use arena_coordinator::store::{Store, StoreError};
+use arena_domain::id::SessionId;
+use arena_proto::v1::fleet_client::FleetClient;
+use arena_proto::v1::sessions_client::SessionsClient;
+use arena_proto::v1::{BlobChunk, GetBlobRequest};
+use arena_proto::{BLOB_CHUNK, MAX_MESSAGE};
+use std::path::{Path, PathBuf};
+use tokio_stream::StreamExt;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+pub(crate) enum Home {
+    Here(Box<Embedded>),
+    Team(Team),
+}
+
+/// What every call carries.
+#[derive(Clone, Default)]
+pub(crate) struct Bearer(pub Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+pub(crate) type Line = InterceptedService<Channel, Bearer>;
+
+impl Home {
+    /// What is there already, for every command but `run`: nothing is made by looking.
+    pub(crate) async fn existing(common: &Common) -> Result<Self, Failure> {
+        match Team::named(common).await? {
+            Some(team) => Ok(Self::Team(team)),
+            None => Ok(Self::Here(Box::new(Embedded::existing(common).await?))),
+        }
+    }
+
+    /// For those who run a team and begin it on the coordinator's own machine: a state directory is made.
+    pub(crate) async fn founded(common: &Common) -> Result<Self, Failure> {
+        match Team::named(common).await? {
+            Some(team) => Ok(Self::Team(team)),
+            None => Ok(Self::Here(Box::new(Embedded::open(common).await?))),
+        }
+    }
+
+    pub(crate) fn here(&self) -> Option<&Embedded> {
+        match self {
+            Self::Here(embedded) => Some(embedded),
+            Self::Team(_) => None,
+        }
+    }
+
+    /// For what only this machine's own state directory can do.
+    pub(crate) fn only_here(&self, what: &str, mend: &str) -> Result<&Embedded, Failure> {
+        self.here().ok_or_else(|| Failure::new(USAGE, format!("{what}: a team's coordinators do that"), mend))
+    }
+
+    fn line(&self) -> Line {
+        match self {
+            Self::Here(embedded) => InterceptedService::new(embedded.channel.clone(), Bearer::default()),
+            Self::Team(team) => team.line(),
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> SessionsClient<Line> {
+        SessionsClient::new(self.line()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn fleet(&self) -> FleetClient<Line> {
+        FleetClient::new(self.line()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    /// Whether anybody moves it: here the process that holds its lock, in a team always some coordinator.
+    pub(crate) fn is_running(&self, id: &SessionId) -> bool {
+        self.here().is_none_or(|embedded| embedded.is_running(id))
+    }
+
+    /// Where the reports of a session lie.
+    pub(crate) fn folder(&self, id: &SessionId) -> PathBuf {
+        match self {
+            Self::Here(embedded) => embedded.folder(id),
+            Self::Team(team) => team.state.join("sessions").join(id.as_str()),
+        }
+    }
+
+    pub(crate) async fn blob(&self, tenant: &str, digest: &str) -> Result<Vec<u8>, Failure> {
+        let request = GetBlobRequest { digest: digest.to_owned(), tenant: tenant.to_owned() };
+        let mut chunks = self.sessions().get_blob(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            bytes.extend_from_slice(&chunk?.data);
+        }
+        Ok(bytes)
+    }
+
+    /// Unless it is there already.
+    pub(crate) async fn put(&self, bytes: &[u8]) -> Result<String, Failure> {
+        let digest = arena_runtime::digest::sha256(bytes);
+        let request = GetBlobRequest { digest: digest.clone(), tenant: String::new() };
+        if self.here().is_none() && self.sessions().has_blob(request).await?.into_inner().here {
+            return Ok(digest);
+        }
+        let chunks: Vec<BlobChunk> = bytes
+            .chunks(BLOB_CHUNK)
+            .map(|chunk| BlobChunk { data: chunk.to_vec().into(), tenant: String::new() })
+            .collect();
+        Ok(self.sessions().put_blob(tokio_stream::iter(chunks)).await?.into_inner().digest)
+    }
+}
+
+/// In a state directory whose sessions a team's workers run.
+const TEAM: &str = "team";
+
+pub(crate) fn is_a_teams(state: &Path) -> bool {
+    state.join(TEAM).exists()
+}
+
+pub(crate) fn make_a_teams(state: &Path) -> std::io::Result<()> {
+    arena_runtime::files::write_atomic(&state.join(TEAM), b"")
+}
+
+/// The store that `[store]` names: a team's own, or embedded in the state directory.
+pub(crate) fn store(
+    config: &arena_runtime::config::Config,
+    state: &Path,
+    open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
+) -> Result<Store, Failure> {
+    if let Some(url) = &config.store.url {
+        let what = format!("[store] url: {url}: this version has the embedded store alone");
+        return Err(Failure::new(
+            USAGE,
+            what,
+            "leave [store] url out; several coordinators may share one state directory",
+        ));
+    }
+    Ok(open(state, embedded::limits(config))?)
+}

@@ -1,0 +1,142 @@
+//! A team's coordinators, as a person reaches them: TLS with the team's authority, a bearer token, the next one when one
+//! does not answer.
+
+use crate::args::Common;
+use crate::embedded::{configuration, state_folder};
+use crate::failure::{Failure, NOT_ALLOWED, UNREACHABLE, USAGE};
+use crate::home::{Bearer, Line};
+use arena_proto::dial::{Dialer, endpoint};
+use arena_runtime::config::{Config, TlsConfig};
+use arena_runtime::tls::{self, Identity, TlsError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+pub(crate) struct Team {
+    /// Where reports are written; sessions are not here.
+    pub state: PathBuf,
+    channels: Vec<Channel>,
+    at: AtomicUsize,
+    bearer: Bearer,
+}
+
+impl Team {
+    /// The one that `--coordinator`, the environment or the configuration names.
+    pub(crate) async fn named(common: &Common) -> Result<Option<Self>, Failure> {
+        let config = configuration(common)?;
+        // Whoever names a state directory means what is in it.
+        let usual = if common.state.is_some() { &[][..] } else { &config.client.coordinators };
+        let urls = urls(common, usual)?;
+        if urls.is_empty() {
+            return Ok(None);
+        }
+        Self::reach(common, &config, &urls).await.map(Some)
+    }
+
+    async fn reach(common: &Common, config: &Config, urls: &[String]) -> Result<Self, Failure> {
+        let identity = match &config.tls.certificate {
+            Some(_) => Some(Identity::read(&config.tls).map_err(tls_failure)?),
+            None => None,
+        };
+        let ca = tls::authority(&config.tls).map_err(tls_failure)?;
+        let shown = identity.as_ref().map(|who| (who.certificate.as_slice(), who.key.as_slice()));
+        let mut channels = Vec::new();
+        let mut refused = Vec::new();
+        for url in urls {
+            let wrong = |error: tonic::transport::Error| Failure::new(USAGE, format!("{url}: {}", causes(&error)), "");
+            let endpoint = endpoint(url, &Dialer { ca: &ca, identity: shown }).map_err(wrong)?;
+            match endpoint.connect().await {
+                Ok(channel) => channels.insert(0, channel),
+                Err(error) => {
+                    refused.push(format!("{url}: {}", causes(&error)));
+                    channels.push(endpoint.connect_lazy());
+                }
+            }
+        }
+        if refused.len() == urls.len() {
+            let mend = "is `arena coordinator` running there, and is `ca` under [tls] its authority?";
+            return Err(Failure::new(UNREACHABLE, refused.join("\n"), mend));
+        }
+        let bearer = Bearer(token(config)?);
+        Ok(Self { state: state_folder(common)?, channels, at: AtomicUsize::new(0), bearer })
+    }
+
+    pub(crate) fn line(&self) -> Line {
+        // There is at least one.
+        let channel = self.channels[self.at.load(Ordering::Relaxed) % self.channels.len()].clone();
+        InterceptedService::new(channel, self.bearer.clone())
+    }
+
+    /// From now on the next one is asked.
+    pub(crate) fn next(&self) {
+        self.at.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Those that the command line or the environment names, or the usual ones.
+pub(crate) fn urls(common: &Common, usual: &[String]) -> Result<Vec<String>, Failure> {
+    let urls: Vec<String> = match &common.coordinator {
+        Some(urls) => urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect(),
+        None => usual.to_vec(),
+    };
+    match urls.iter().find(|url| !url.starts_with("https://")) {
+        None => Ok(urls),
+        Some(url) => {
+            let what = format!("'{url}' is no address of a coordinator");
+            Err(Failure::new(USAGE, what, "write `--coordinator https://HOST:7443`"))
+        }
+    }
+}
+
+/// Of the environment, else of the file that is named; some have none, and are told so by the coordinator.
+fn token(config: &Config) -> Result<Option<tonic::metadata::MetadataValue<tonic::metadata::Ascii>>, Failure> {
+    let said = std::env::var("ARENA_TOKEN").ok().filter(|text| !text.trim().is_empty());
+    let text = match (said, &config.client.token_file) {
+        (Some(text), _) => text,
+        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| unread(file, &error))?,
+        (None, None) => return Ok(None),
+    };
+    let mut value: tonic::metadata::MetadataValue<_> = format!("Bearer {}", text.trim())
+        .parse()
+        .map_err(|_| Failure::new(USAGE, "the token is none", "`arena tokens create` shows how one looks"))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn unread(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(NOT_ALLOWED, format!("{}: {error}", file.display()), "name the token's file: [client] token_file")
+}
+
+pub(crate) fn tls_failure(error: TlsError) -> Failure {
+    let mend = error.mend();
+    Failure::new(USAGE, error.to_string(), mend)
+}
+
+/// An error with what caused it: the last one says what was wrong.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The identity of a service, which must be of this kind.
+pub(crate) fn identity(config: &TlsConfig, kind: tls::Kind) -> Result<(Identity, tls::Name), Failure> {
+    let who = Identity::read(config).map_err(tls_failure)?;
+    match who.name() {
+        Some(name) if name.kind == kind => Ok((who, name)),
+        other => {
+            let is = other.map_or("nobody's that Arena knows", |name| name.kind.as_str());
+            let what = format!("[tls] certificate is {is}, and this is a {}", kind.as_str());
+            let mend = format!("`arena certs issue {} NAME` makes the right one", kind.as_str());
+            Err(Failure::new(USAGE, what, mend))
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! From a request to its caller: the certificate that was shown, or the bearer token; and what is refused is written down.
+
+use super::audit::{self, Act};
+use super::tokens::{self, Refused};
+use super::{Caller, Rpc};
+use crate::store::Store;
+use arena_runtime::clock;
+use arena_runtime::tls::{Kind, Name};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tonic::{Extensions, Status, metadata::MetadataMap};
+
+/// Refusals that are written down in a minute; a flood of more is told in a number.
+const REFUSALS: u32 = 120;
+const MINUTE: u64 = 60_000;
+
+/// Who is at the other end of a connection, as the handshake found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Of the certificate, verified; nothing when none was shown.
+    pub name: Option<Name>,
+}
+
+/// What stands before every rpc.
+#[derive(Clone)]
+pub struct Gate(Mode);
+
+#[derive(Clone)]
+enum Mode {
+    /// Callers are in this very process. What they change in a team's fleet is written down too.
+    Local(Store),
+    Team(Store, Arc<Mutex<Flood>>),
+}
+
+/// Refusals of this minute.
+#[derive(Debug, Default)]
+struct Flood {
+    minute: u64,
+    written: u32,
+    silent: u32,
+}
+
+impl Flood {
+    /// Whether one more is written, and how many were not since the last one that was.
+    fn next(&mut self, now: u64) -> Option<u32> {
+        if now / MINUTE != self.minute {
+            self.minute = now / MINUTE;
+            self.written = 0;
+        }
+        if self.written >= REFUSALS {
+            self.silent += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.silent))
+    }
+}
+
+impl Gate {
+    pub fn local(store: Store) -> Self {
+        Self(Mode::Local(store))
+    }
+
+    pub fn team(store: Store) -> Self {
+        Self(Mode::Team(store, Arc::default()))
+    }
+
+    pub fn is_local(&self) -> bool {
+        match &self.0 {
+            Mode::Local(_) => true,
+            Mode::Team(..) => false,
+        }
+    }
+
+    /// Who asks, when they may ask this at all.
+    pub(crate) async fn admit(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+        rpc: Rpc,
+    ) -> Result<Caller, Status> {
+        let Mode::Team(store, _) = &self.0 else { return Ok(Caller::Local) };
+        let Some(peer) = extensions.get::<Peer>() else { return Err(Status::unauthenticated("no connection")) };
+        let caller = match caller(store, metadata, peer).await? {
+            Ok(caller) => caller,
+            Err((who, why, mend)) => {
+                self.refused(&who, rpc.as_str(), "", "", &format!("{why}; from {}", peer.address)).await;
+                return Err(Status::unauthenticated(format!("{why}; {mend}")));
+            }
+        };
+        if !caller.may(rpc) {
+            let why = format!("{} may not {}", caller.label(), rpc.as_str());
+            let tenant = caller.scope().tenant().map(ToString::to_string).unwrap_or_default();
+            self.refused(&caller.label(), rpc.as_str(), "", &tenant, "its role does not allow it").await;
+            return Err(Status::permission_denied(why));
+        }
+        Ok(caller)
+    }
+
+    /// Writes down what was done, where it changes anything.
+    pub(crate) async fn done(&self, caller: &Caller, rpc: Rpc, subject: &str, tenant: &str) {
+        let written = if self.is_local() { rpc.is_of_a_team() } else { rpc.changes() };
+        if written {
+            let act = Act {
+                who: caller.label(),
+                action: rpc.as_str().to_owned(),
+                subject: subject.to_owned(),
+                tenant: tenant.to_owned(),
+                allowed: true,
+                detail: String::new(),
+            };
+            self.write(act).await;
+        }
+    }
+
+    /// Writes down what was refused.
+    pub(crate) async fn refused(&self, who: &str, action: &str, subject: &str, tenant: &str, why: &str) {
+        let Mode::Team(_, flood) = &self.0 else { return };
+        let silent = flood.lock().unwrap_or_else(PoisonError::into_inner).next(clock::now_millis());
+        let Some(silent) = silent else { return };
+        let more =
+            if silent > 0 { format!("; {silent} refusals before it are not written down") } else { String::new() };
+        let act = Act {
+            who: who.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            tenant: tenant.to_owned(),
+            allowed: false,
+            detail: format!("{why}{more}"),
+        };
+        self.write(act).await;
+    }
+
+    async fn write(&self, act: Act) {
+        let (Mode::Team(store, _) | Mode::Local(store)) = &self.0;
+        if let Err(error) = audit::write(store, act).await {
+            tracing::error!(%error, "the audit log could not be written");
+        }
+    }
+}
+
+/// What a caller is not, why, and what to do about it.
+type Stranger = (String, String, &'static str);
+
+async fn caller(store: &Store, metadata: &MetadataMap, peer: &Peer) -> Result<Result<Caller, Stranger>, Status> {
+    let bearer = metadata.get("authorization").and_then(|value| value.to_str().ok());
+    let Some(secret) = bearer.and_then(|text| text.strip_prefix("Bearer ")) else {
+        return Ok(match &peer.name {
+            Some(Name { kind: Kind::Worker, name, reach }) => {
+                Ok(Caller::Worker { name: name.clone(), scope: reach.clone().into() })
+            }
+            Some(Name { kind: Kind::Client | Kind::Coordinator, name, .. }) => {
+                Err((name.clone(), "no token".into(), "give one: ARENA_TOKEN, or [client] token_file"))
+            }
+            None => Err((
+                "nobody".into(),
+                "neither a token nor a worker's certificate".into(),
+                "give a token: ARENA_TOKEN, or [client] token_file; `arena tokens create` makes one",
+            )),
+        });
+    };
+    let checked = tokens::check(store, secret, clock::now_millis()).await;
+    let why = match checked.map_err(|error| Status::unavailable(error.to_string()))? {
+        Ok(caller) => return Ok(Ok(caller)),
+        Err(Refused::Unknown) => "the token is not known",
+        Err(Refused::Expired) => "the token has expired",
+        Err(Refused::Revoked) => "the token was revoked",
+    };
+    let id: String = secret.split('_').nth(1).unwrap_or_default().chars().take(12).collect();
+    Ok(Err((format!("token {id}"), why.into(), "ask for another: `arena tokens create`")))
+}

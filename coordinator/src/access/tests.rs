@@ -1,0 +1,5 @@
+//! Who may what: every rpc by every kind of caller, over TLS with real certificates.
+
+mod matrix;
+mod strangers;
+mod world;

@@ -1,0 +1,223 @@
+//! Tenant by rpc: a session, a worker, a token and a blob of tenant blue, asked for by everybody.
+
+use super::world::{SESSION, World, issue, scope};
+use crate::access::{Role, Rpc, tokens};
+use arena_domain::id::Tenant;
+use arena_proto::v1;
+use arena_proto::v1::fleet_client::FleetClient;
+use arena_proto::v1::sessions_client::SessionsClient;
+use arena_proto::v1::workers_client::WorkersClient;
+use arena_runtime::tls::Kind;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+/// Who asks: nobody and a person with a certificate but no token, both of them unknown; viewer, submitter, operator and
+/// admin of blue; the admin of red; the admin of every tenant; workers of blue, of red and of every tenant.
+const CALLERS: [&str; 11] = [
+    "nobody",
+    "client",
+    "viewer",
+    "submitter",
+    "operator",
+    "admin",
+    "red",
+    "every",
+    "worker",
+    "red-worker",
+    "any-worker",
+];
+
+/// `u`: who are you; `d`: you may not; `n`: there is no such thing; `.`: it went through to what was asked.
+const TABLE: [(Rpc, &str); 19] = [
+    (Rpc::Submit, "uud...d.ddd"),
+    (Rpc::Get, "uu....n.ddd"),
+    (Rpc::List, "uu......ddd"),
+    (Rpc::Watch, "uu....n.ddd"),
+    (Rpc::Decide, "uud...n.ddd"),
+    (Rpc::Cancel, "uud...n.ddd"),
+    (Rpc::Why, "uu....n.ddd"),
+    (Rpc::PutBlob, "uud...d..d."),
+    (Rpc::GetBlob, "uu....d..d."),
+    (Rpc::HasBlob, "uud...d..d."),
+    (Rpc::Attach, "uudddddd..."),
+    (Rpc::Workers, "uu......ddd"),
+    (Rpc::DrainWorker, "uudd..n.ddd"),
+    (Rpc::Queue, "uu......ddd"),
+    (Rpc::Dead, "uu......ddd"),
+    (Rpc::CreateToken, "uuddd.d.ddd"),
+    (Rpc::ListTokens, "uuddd...ddd"),
+    (Rpc::RevokeToken, "uuddd.n.ddd"),
+    (Rpc::Audit, "uuddddd.ddd"),
+];
+
+struct Caller {
+    channel: Channel,
+    token: Option<String>,
+}
+
+impl Caller {
+    async fn named(world: &World, name: &str) -> Self {
+        let (role, tenant) = match name {
+            "viewer" => (Role::Viewer, "blue"),
+            "submitter" => (Role::Submitter, "blue"),
+            "operator" => (Role::Operator, "blue"),
+            "admin" => (Role::Admin, "blue"),
+            "red" => (Role::Admin, "red"),
+            "every" => (Role::Admin, "*"),
+            certified => return Self::certified(world, certified).await,
+        };
+        let token = world.token(name, role, tenant).await;
+        Self { channel: world.dial(None).await.unwrap(), token: Some(token) }
+    }
+
+    async fn certified(world: &World, name: &str) -> Self {
+        let (kind, tenant) = match name {
+            "nobody" => return Self { channel: world.dial(None).await.unwrap(), token: None },
+            "client" => (Kind::Client, "*"),
+            "worker" => (Kind::Worker, "blue"),
+            "red-worker" => (Kind::Worker, "red"),
+            "any-worker" => (Kind::Worker, "*"),
+            other => panic!("{other}"),
+        };
+        let who = issue(&world.certs(), kind, name, tenant, 1);
+        Self { channel: world.dial(Some(&who)).await.unwrap(), token: None }
+    }
+
+    fn asks<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        request
+    }
+
+    fn sessions(&self) -> SessionsClient<Channel> {
+        SessionsClient::new(self.channel.clone())
+    }
+
+    fn fleet(&self) -> FleetClient<Channel> {
+        FleetClient::new(self.channel.clone())
+    }
+}
+
+/// What they all ask for.
+struct Subject {
+    blob: String,
+    token: String,
+}
+
+async fn ask(caller: &Caller, rpc: Rpc, subject: &Subject) -> Result<(), Status> {
+    let (mut sessions, mut fleet) = (caller.sessions(), caller.fleet());
+    let id = SESSION.to_owned();
+    let blob = v1::GetBlobRequest { digest: subject.blob.clone(), tenant: "blue".into() };
+    match rpc {
+        Rpc::Submit => {
+            let head = v1::SessionHead { tenant: "blue".into(), packet: packet(), ..v1::SessionHead::default() };
+            sessions.submit(caller.asks(v1::SubmitRequest { head: Some(head), yes: true })).await.map(drop)
+        }
+        Rpc::Get => sessions.get(caller.asks(v1::GetRequest { id })).await.map(drop),
+        Rpc::List => sessions.list(caller.asks(v1::ListRequest {})).await.map(drop),
+        Rpc::Watch => {
+            let wish = v1::WatchRequest { id, recorded: true, ..v1::WatchRequest::default() };
+            sessions.watch(caller.asks(wish)).await.map(drop)
+        }
+        Rpc::Decide => sessions.decide(caller.asks(v1::DecideRequest { id, answer: "x".into() })).await.map(drop),
+        Rpc::Cancel => sessions.cancel(caller.asks(v1::CancelRequest { id })).await.map(drop),
+        Rpc::Why => {
+            let job = format!("{SESSION}/base/0/evaluate");
+            sessions.why(caller.asks(v1::WhyRequest { job, idle: Vec::new() })).await.map(drop)
+        }
+        Rpc::PutBlob => {
+            let chunk = v1::BlobChunk { data: "theirs".into(), tenant: "blue".into() };
+            sessions.put_blob(caller.asks(tokio_stream::iter([chunk]))).await.map(drop)
+        }
+        Rpc::GetBlob => sessions.get_blob(caller.asks(blob)).await.map(drop),
+        Rpc::HasBlob => sessions.has_blob(caller.asks(blob)).await.map(drop),
+        Rpc::Attach => {
+            let up = tokio_stream::pending::<v1::Up>();
+            WorkersClient::new(caller.channel.clone()).attach(caller.asks(up)).await.map(drop)
+        }
+        Rpc::Workers => fleet.workers(caller.asks(v1::WorkersRequest {})).await.map(drop),
+        Rpc::DrainWorker => {
+            fleet.drain_worker(caller.asks(v1::DrainWorkerRequest { worker: "wb".into() })).await.map(drop)
+        }
+        Rpc::Queue => fleet.queue(caller.asks(v1::QueueRequest {})).await.map(drop),
+        Rpc::Dead => fleet.dead(caller.asks(v1::DeadRequest {})).await.map(drop),
+        Rpc::CreateToken => {
+            let scope = Some(scope("blue").to_wire());
+            let wish = v1::CreateTokenRequest { name: "new".into(), role: "viewer".into(), scope, expires: 0 };
+            fleet.create_token(caller.asks(wish)).await.map(drop)
+        }
+        Rpc::ListTokens => fleet.list_tokens(caller.asks(v1::ListTokensRequest {})).await.map(drop),
+        Rpc::RevokeToken => {
+            let id = subject.token.clone();
+            fleet.revoke_token(caller.asks(v1::RevokeTokenRequest { id })).await.map(drop)
+        }
+        Rpc::Audit => fleet.audit(caller.asks(v1::AuditRequest { after: 0 })).await.map(drop),
+    }
+}
+
+fn packet() -> String {
+    crate::dispatch::tests::PACKET.to_owned()
+}
+
+fn letter(answer: &Result<(), Status>) -> char {
+    match answer {
+        Ok(()) => '.',
+        Err(status) if status.code() == Code::Unauthenticated => 'u',
+        Err(status) if status.code() == Code::PermissionDenied => 'd',
+        // One's own word is wrong, or it is too late: whoever is told that was let through.
+        Err(status) if [Code::InvalidArgument, Code::FailedPrecondition].contains(&status.code()) => '.',
+        Err(status) if status.code() == Code::NotFound => 'n',
+        Err(status) => panic!("{status}"),
+    }
+}
+
+#[tokio::test]
+async fn everybody_gets_what_is_theirs_and_nothing_else() {
+    let world = World::new().await;
+    world.session().await;
+    let store = &world.coordinator.store;
+    let token = tokens::create(store, "bob", Role::Viewer, &scope("blue"), 0, 1).await.unwrap().0.id;
+    let blob = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"blue's").unwrap();
+    let subject = Subject { blob, token };
+    let mut callers = Vec::new();
+    for name in CALLERS {
+        callers.push(Caller::named(&world, name).await);
+    }
+    assert_eq!(TABLE.map(|(rpc, _)| rpc), Rpc::ALL, "every rpc is asked");
+    for (rpc, row) in TABLE {
+        let mut answers = String::new();
+        for caller in &callers {
+            answers.push(letter(&ask(caller, rpc, &subject).await));
+        }
+        assert_eq!(answers, row, "{} by {CALLERS:?}", rpc.as_str());
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_listed_holds_nothing_of_another_tenant() {
+    let world = World::new().await;
+    world.session().await;
+    let bob = tokens::create(&world.coordinator.store, "bob", Role::Viewer, &scope("blue"), 0, 1).await.unwrap().0;
+    let dead = v1::DeadJob { id: format!("{SESSION}/a/1/implement"), tenant: "blue".into(), ..v1::DeadJob::default() };
+    crate::fleet::bury(&world.coordinator.store, &dead).await.unwrap();
+    for (name, theirs) in [("admin", true), ("red", false), ("every", true)] {
+        let caller = Caller::named(&world, name).await;
+        let (mut sessions, mut fleet) = (caller.sessions(), caller.fleet());
+        let listed = sessions.list(caller.asks(v1::ListRequest {})).await.unwrap().into_inner().sessions;
+        let workers = fleet.workers(caller.asks(v1::WorkersRequest {})).await.unwrap().into_inner().workers;
+        let queue = fleet.queue(caller.asks(v1::QueueRequest {})).await.unwrap().into_inner().jobs;
+        let dead = fleet.dead(caller.asks(v1::DeadRequest {})).await.unwrap().into_inner().jobs;
+        let tokens = fleet.list_tokens(caller.asks(v1::ListTokensRequest {})).await.unwrap().into_inner().tokens;
+        let seen = [
+            listed.iter().any(|one| one.id == SESSION),
+            workers.iter().any(|one| one.name == "wb"),
+            queue.iter().any(|one| one.id.starts_with(SESSION)),
+            dead.iter().any(|one| one.tenant == "blue"),
+            tokens.iter().any(|one| one.id == bob.id),
+        ];
+        assert_eq!(seen, [theirs; 5], "{name}");
+        assert!(tokens.iter().all(|one| one.digest.is_empty()), "a digest is never sent");
+    }
+}

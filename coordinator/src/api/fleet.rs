@@ -1,0 +1,155 @@
+//! `arena.v1.Fleet`.
+
+use super::{Desk, store_status};
+use crate::access::{Caller, Role, Rpc, Scope, audit, is_name, tokens};
+use crate::{dispatch::why, fleet};
+use arena_domain::id::Tenant;
+use arena_proto::v1::{self, fleet_server::Fleet};
+use arena_runtime::clock;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+pub struct FleetApi(pub Desk);
+
+#[tonic::async_trait]
+impl Fleet for FleetApi {
+    type AuditStream = ReceiverStream<Result<v1::AuditEntry, Status>>;
+
+    async fn workers(&self, request: Request<v1::WorkersRequest>) -> Result<Response<v1::WorkersResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Workers).await?;
+        let workers = fleet::seen_by(&self.0.coordinator.store, &caller).await.map_err(store_status)?;
+        Ok(Response::new(v1::WorkersResponse { workers }))
+    }
+
+    async fn drain_worker(
+        &self,
+        request: Request<v1::DrainWorkerRequest>,
+    ) -> Result<Response<v1::WorkersResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::DrainWorker).await?;
+        let name = request.into_inner().worker;
+        let store = &self.0.coordinator.store;
+        let mut workers = fleet::seen_by(store, &caller).await.map_err(store_status)?;
+        workers.retain(|one| one.id == name || one.name == name);
+        if workers.is_empty() {
+            return Err(Status::not_found(format!("no worker '{name}' is attached")));
+        }
+        for one in &workers {
+            let scope = one.scope.as_ref().and_then(Scope::from_wire).unwrap_or(Scope::Every);
+            if !caller.scope().covers(&scope) {
+                let why = "it serves other tenants too";
+                self.0.gate.refused(&caller.label(), Rpc::DrainWorker.as_str(), &one.id, "", why).await;
+                return Err(Status::permission_denied(format!("worker {name} serves other tenants too")));
+            }
+        }
+        for one in &workers {
+            fleet::drain(store, &one.id).await.map_err(store_status)?;
+            self.0.gate.done(&caller, Rpc::DrainWorker, &one.id, "").await;
+        }
+        self.0.coordinator.changed();
+        Ok(Response::new(v1::WorkersResponse { workers }))
+    }
+
+    async fn queue(&self, request: Request<v1::QueueRequest>) -> Result<Response<v1::QueueResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Queue).await?;
+        let jobs = why::queue(&self.0.coordinator, &caller).await?;
+        Ok(Response::new(v1::QueueResponse { jobs }))
+    }
+
+    async fn dead(&self, request: Request<v1::DeadRequest>) -> Result<Response<v1::DeadResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Dead).await?;
+        let mut jobs = fleet::dead(&self.0.coordinator.store).await.map_err(store_status)?;
+        jobs.retain(|job| caller.sees(&Tenant::new(&job.tenant)));
+        Ok(Response::new(v1::DeadResponse { jobs }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<v1::CreateTokenRequest>,
+    ) -> Result<Response<v1::CreateTokenResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::CreateToken).await?;
+        let v1::CreateTokenRequest { name, role, scope, expires } = request.into_inner();
+        let wrong = |what: String| Err(Status::invalid_argument(what));
+        let Some(role) = Role::parse(&role) else {
+            return wrong(format!("'{role}' is no role; one of viewer, submitter, operator, admin"));
+        };
+        let Some(scope) = scope.as_ref().and_then(Scope::from_wire) else { return wrong("no tenant is named".into()) };
+        if !is_name(&name) {
+            return wrong(format!("'{name}' is no name: use letters, digits, `.`, `_` and `-`"));
+        }
+        self.covers(&caller, Rpc::CreateToken, &scope).await?;
+        let now = clock::now_millis();
+        let created = tokens::create(&self.0.coordinator.store, &name, role, &scope, expires, now).await;
+        let (token, secret) = created.map_err(store_status)?;
+        let subject = format!("{} for {name}, {}", token.id, role.as_str());
+        self.0.gate.done(&caller, Rpc::CreateToken, &subject, &tenant(&scope)).await;
+        Ok(Response::new(v1::CreateTokenResponse { token: Some(token), secret }))
+    }
+
+    async fn list_tokens(
+        &self,
+        request: Request<v1::ListTokensRequest>,
+    ) -> Result<Response<v1::ListTokensResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::ListTokens).await?;
+        let mut tokens = tokens::list(&self.0.coordinator.store).await.map_err(store_status)?;
+        tokens.retain(|token| caller.scope().covers(&scope_of(token)));
+        Ok(Response::new(v1::ListTokensResponse { tokens }))
+    }
+
+    async fn revoke_token(&self, request: Request<v1::RevokeTokenRequest>) -> Result<Response<v1::Token>, Status> {
+        let caller = self.0.admit(&request, Rpc::RevokeToken).await?;
+        let (id, store) = (request.into_inner().id, &self.0.coordinator.store);
+        let unknown = || Status::not_found(format!("no token '{id}'"));
+        let token = tokens::find(store, &id).await.map_err(store_status)?.ok_or_else(unknown)?;
+        let scope = scope_of(&token);
+        self.covers(&caller, Rpc::RevokeToken, &scope).await.map_err(|_| unknown())?;
+        let revoked = tokens::revoke(store, &id, clock::now_millis()).await.map_err(store_status)?;
+        self.0.gate.done(&caller, Rpc::RevokeToken, &id, &tenant(&scope)).await;
+        revoked.map(Response::new).ok_or_else(unknown)
+    }
+
+    async fn audit(&self, request: Request<v1::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        let caller = self.0.admit(&request, Rpc::Audit).await?;
+        // A chain with entries left out cannot be followed, so it is shown whole or not at all.
+        self.covers(&caller, Rpc::Audit, &Scope::Every).await?;
+        let mut after = request.into_inner().after;
+        let store = self.0.coordinator.store.clone();
+        let (entries, stream) = mpsc::channel(64);
+        drop(arena_runtime::tasks::spawn(async move {
+            loop {
+                let page = match audit::read(&store, after).await {
+                    Ok(page) if page.is_empty() => return,
+                    Ok(page) => page,
+                    Err(error) => return drop(entries.send(Err(store_status(error))).await),
+                };
+                for entry in page {
+                    after = entry.seq;
+                    if entries.send(Ok(entry)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+fn tenant(scope: &Scope) -> String {
+    scope.tenant().map(ToString::to_string).unwrap_or_default()
+}
+
+fn scope_of(token: &v1::Token) -> Scope {
+    token.scope.as_ref().and_then(Scope::from_wire).unwrap_or(Scope::Every)
+}
+
+impl FleetApi {
+    /// Nobody gives, takes or reads more than they have.
+    async fn covers(&self, caller: &Caller, rpc: Rpc, scope: &Scope) -> Result<(), Status> {
+        if caller.scope().covers(scope) {
+            return Ok(());
+        }
+        let why = "it reaches beyond the caller's own tenant";
+        self.0.gate.refused(&caller.label(), rpc.as_str(), &tenant(scope), &tenant(&caller.scope()), why).await;
+        Err(Status::permission_denied(format!("{} is an admin of one tenant alone", caller.label())))
+    }
+}

@@ -1,0 +1,78 @@
+//! The workers of a team, whichever coordinator they are attached to; what shall be drained; what was given up.
+
+use crate::access::{Caller, Scope};
+use crate::store::{Shelf, Store, StoreError};
+use arena_domain::schedule::LEASE;
+use arena_proto::v1::{DeadJob, WorkerState};
+use arena_runtime::clock;
+use prost::Message;
+
+/// Most workers of one fleet, and most dead jobs that are listed.
+const MOST: u32 = 100_000;
+
+/// Writes down that this worker is attached.
+pub(crate) async fn register(store: &Store, state: &WorkerState) -> Result<(), StoreError> {
+    store.keep(Shelf::Workers, state.id.clone(), state.encode_to_vec()).await
+}
+
+/// It is not attached any more, and the next boot of the same name is not drained by what was said of this one.
+pub(crate) async fn leave(store: &Store, id: &str) -> Result<(), StoreError> {
+    store.discard(Shelf::Workers, id).await?;
+    store.discard(Shelf::Drains, id).await?;
+    Ok(())
+}
+
+/// Those that were heard within a lease; of what no coordinator heard for ten, nothing is kept.
+async fn attached(store: &Store) -> Result<Vec<WorkerState>, StoreError> {
+    let now = clock::now_millis();
+    let silent = |state: &WorkerState| now.saturating_sub(state.heard);
+    let lease = LEASE.as_millis() as u64;
+    let mut all = Vec::new();
+    for (id, body) in store.shelf(Shelf::Workers, "", MOST).await? {
+        let state = WorkerState::decode(body.as_slice())?;
+        if silent(&state) > 10 * lease {
+            leave(store, &id).await?;
+        } else if silent(&state) <= lease {
+            all.push(state);
+        }
+    }
+    Ok(all)
+}
+
+/// Those that serve the caller; of what others run there they learn only that it is something.
+pub(crate) async fn seen_by(store: &Store, caller: &Caller) -> Result<Vec<WorkerState>, StoreError> {
+    let scope = caller.scope();
+    let mut workers = attached(store).await?;
+    workers.retain(|one| match (&scope, one.scope.as_ref().and_then(Scope::from_wire)) {
+        (Scope::Every, _) | (_, Some(Scope::Every)) => true,
+        (Scope::Only(own), Some(Scope::Only(tenant))) => *own == tenant,
+        (Scope::Only(_), None) => false,
+    });
+    for one in &mut workers {
+        let everything = scope == Scope::Every || one.scope.as_ref().and_then(Scope::from_wire) == Some(scope.clone());
+        if !everything {
+            for job in &mut one.running {
+                "a job".clone_into(job);
+            }
+        }
+    }
+    Ok(workers)
+}
+
+pub(crate) async fn drain(store: &Store, id: &str) -> Result<(), StoreError> {
+    store.keep(Shelf::Drains, id.to_owned(), Vec::new()).await
+}
+
+pub(crate) async fn is_drained(store: &Store, id: &str) -> Result<bool, StoreError> {
+    Ok(store.kept(Shelf::Drains, id).await?.is_some())
+}
+
+/// Writes down that a job was given up.
+pub(crate) async fn bury(store: &Store, job: &DeadJob) -> Result<(), StoreError> {
+    store.keep(Shelf::Dead, job.id.clone(), job.encode_to_vec()).await
+}
+
+pub(crate) async fn dead(store: &Store) -> Result<Vec<DeadJob>, StoreError> {
+    let page = store.shelf(Shelf::Dead, "", MOST).await?;
+    page.into_iter().map(|(_, body)| Ok(DeadJob::decode(body.as_slice())?)).collect()
+}

@@ -1,0 +1,93 @@
+//! The services of a team on a real address: TLS, limits, health, and an end that hands over.
+
+mod accept;
+
+use crate::access::Gate;
+use crate::api::{self, Desk};
+use crate::dispatch::Coordinator;
+use accept::Accept;
+use arena_runtime::config::{ClientCertificates, CoordinatorConfig};
+use arena_runtime::tasks;
+use arena_runtime::tls::{self, Identity, TlsError};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+/// A peer that is silent for so long is asked whether it is there, and has as long to answer.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Bytes of all headers of one call.
+const MAX_HEADERS: u32 = 32 << 10;
+/// Calls that a peer opened and broke off, before its connection is closed.
+const MAX_RESETS: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("[coordinator] listen: {address}: {reason}")]
+    Listen { address: String, reason: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the services ended: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// A coordinator that listens, before it serves.
+pub struct Service {
+    coordinator: Coordinator,
+    config: CoordinatorConfig,
+    listener: TcpListener,
+    tls: std::sync::Arc<tokio_rustls::rustls::ServerConfig>,
+    address: SocketAddr,
+}
+
+impl Service {
+    pub async fn bind(coordinator: Coordinator, config: CoordinatorConfig, who: &Identity) -> Result<Self, ServeError> {
+        let required = config.client_certificates == ClientCertificates::Required;
+        let tls = tls::server(who, required)?;
+        let refused = |reason| ServeError::Listen { address: config.listen.clone(), reason };
+        let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Self { coordinator, config, listener, tls, address })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Until `stop`; then nothing new is taken, streams are handed over, and calls have their time to end.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let Self { coordinator, config, listener, tls, address: _ } = self;
+        let gate = Gate::team(coordinator.store.clone());
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        let server = Server::builder()
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(8 << 20)
+            .max_concurrent_streams(config.streams)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+            .http2_max_header_list_size(MAX_HEADERS);
+        let desk = Desk { coordinator: coordinator.clone(), gate: gate.clone() };
+        let router = api::services(server, desk).add_service(health_service);
+        let ended = CancellationToken::new();
+        let keeper = tasks::spawn(coordinator.clone().keep(ended.clone()));
+        let incoming = Accept { listener, tls, gate, limits: (&config).into() }.connections(stop.clone());
+        let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled());
+        tokio::pin!(serving);
+        let served = tokio::select! {
+            served = &mut serving => served,
+            () = stop.cancelled() => {
+                health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+                coordinator.close();
+                // Whoever does not end in its time is cut off: what matters is durable.
+                tokio::time::timeout(config.drain, serving).await.unwrap_or(Ok(()))
+            },
+        };
+        ended.cancel();
+        let _ = keeper.await;
+        Ok(served?)
+    }
+}

@@ -1,0 +1,95 @@
+//! What a team's services and its people are told: addresses, certificates, limits.
+
+use super::build::Build;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoordinatorConfig {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    pub client_certificates: ClientCertificates,
+    /// At a time.
+    pub connections: u32,
+    pub handshakes: u32,
+    /// Longest time of one.
+    pub handshake: Duration,
+    /// Calls at a time on one connection.
+    pub streams: u32,
+    /// For calls to end in when it is told to stop.
+    pub drain: Duration,
+}
+
+/// Whether people need a certificate beside their token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    Optional,
+    Required,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    pub coordinators: Vec<String>,
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Nothing: embedded in the state directory.
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsConfig {
+    pub ca: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+impl Build<'_> {
+    pub(super) fn coordinator(&mut self) -> CoordinatorConfig {
+        let certificates = ["coordinator", "client_certificates"];
+        let client_certificates = match self.text(&certificates).unwrap_or_default().as_str() {
+            "optional" => ClientCertificates::Optional,
+            "required" => ClientCertificates::Required,
+            _ => {
+                self.refuse(&certificates, "is neither optional nor required", "write \"optional\"");
+                ClientCertificates::Required
+            }
+        };
+        CoordinatorConfig {
+            listen: self.text(&["coordinator", "listen"]).unwrap_or_default(),
+            client_certificates,
+            connections: self.count(&["coordinator", "connections"]),
+            handshakes: self.count(&["coordinator", "handshakes"]),
+            handshake: self.seconds(&["coordinator", "handshake_s"]),
+            streams: self.count(&["coordinator", "streams"]),
+            drain: self.seconds(&["coordinator", "drain_s"]),
+        }
+    }
+
+    pub(super) fn client(&mut self) -> ClientConfig {
+        ClientConfig {
+            coordinators: self.coordinators(&["client", "coordinators"]),
+            token_file: self.path(&["client", "token_file"]),
+        }
+    }
+
+    /// Without TLS nobody is spoken to.
+    pub(super) fn coordinators(&mut self, path: &[&str]) -> Vec<String> {
+        let all = self.texts(path);
+        if all.iter().any(|one| !one.starts_with("https://")) {
+            self.refuse(path, "holds what does not begin with https://", "write \"https://HOST:7443\"");
+        }
+        all
+    }
+
+    pub(super) fn store(&self) -> StoreConfig {
+        StoreConfig { url: self.text(&["store", "url"]) }
+    }
+
+    pub(super) fn tls(&self) -> TlsConfig {
+        let file = |name| self.path(&["tls", name]);
+        TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") }
+    }
+}

@@ -1,0 +1,191 @@
+//! A team's own authority: a folder with its certificate and its key, which issues the certificates of all others.
+
+use super::name::{Kind, Name};
+use super::{TlsError, refused};
+use crate::clock;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+const DAY: u64 = 86_400;
+/// Of the authority: ten years.
+const AUTHORITY_DAYS: u32 = 3650;
+/// Clocks differ: a certificate is valid a little before it was made.
+const EARLIER: Duration = Duration::from_secs(300);
+
+/// An authority in its folder.
+pub struct Authority {
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate that is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub name: Name,
+    /// Host names and addresses of a server.
+    pub hosts: Vec<String>,
+    /// From now on; 0: it ends at once.
+    pub days: u32,
+}
+
+/// Where the two files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// Makes one in a folder that has none.
+    pub fn init(folder: &Path) -> Result<PathBuf, TlsError> {
+        let (certificate, key) = (folder.join("ca.pem"), folder.join("ca.key"));
+        if let Some(there) = [&certificate, &key].into_iter().find(|path| path.exists()) {
+            return Err(TlsError::Exists(there.clone()));
+        }
+        fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
+        let pair = KeyPair::generate()?;
+        let made = params(&pair).self_signed(&pair)?;
+        secret(&key, pair.serialize_pem().as_bytes())?;
+        public(&certificate, made.pem().as_bytes())?;
+        Ok(certificate)
+    }
+
+    pub fn open(folder: &Path) -> Result<Self, TlsError> {
+        let key = folder.join("ca.key");
+        let text = fs::read_to_string(&key).map_err(|error| refused(&key, error))?;
+        let pair = KeyPair::from_pem(&text)?;
+        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params(&pair), pair) })
+    }
+
+    /// `NAME.pem` and `NAME.key` beside the authority; the certificate of an earlier time is replaced.
+    pub fn issue(&self, wanted: &Wanted) -> Result<Issued, TlsError> {
+        let Wanted { name, hosts, days } = wanted;
+        let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
+        let issued = Issued { certificate: file("pem"), key: file("key") };
+        replaceable(name, &issued)?;
+        let mut params = CertificateParams::new(hosts.clone())?;
+        let common = format!("{} ({})", name.name, name.kind.as_str());
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common);
+        for uri in name.uris() {
+            params.subject_alt_names.push(SanType::URI(uri.try_into()?));
+        }
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = match name.kind {
+            Kind::Coordinator => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Kind::Worker | Kind::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        };
+        dates(&mut params, *days);
+        let pair = KeyPair::generate()?;
+        let made = params.signed_by(&pair, &self.issuer)?;
+        secret(&issued.key, pair.serialize_pem().as_bytes())?;
+        public(&issued.certificate, made.pem().as_bytes())?;
+        Ok(issued)
+    }
+}
+
+/// Of the authority that has this key: its name follows from the key, so that the key alone is enough to issue.
+fn params(pair: &KeyPair) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let id = crate::digest::sha256(pair.public_key_raw());
+    // A name that none of those has that it issues: some clients take equal ones for self-signed.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("Arena authority {}", &id[..8]));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    dates(&mut params, AUTHORITY_DAYS);
+    params
+}
+
+fn dates(params: &mut CertificateParams, days: u32) {
+    let seconds = i64::try_from(clock::now_millis() / 1000).unwrap_or(0);
+    let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    (params.not_before, params.not_after) = (now - EARLIER, now + Duration::from_secs(u64::from(days) * DAY));
+}
+
+/// What lies there may only be an earlier certificate of the same holder.
+fn replaceable(name: &Name, issued: &Issued) -> Result<(), TlsError> {
+    let exists = || TlsError::Exists(issued.certificate.clone());
+    if name.name == "ca" {
+        return Err(exists());
+    }
+    match fs::read(&issued.certificate) {
+        Err(_) if issued.key.exists() => Err(exists()),
+        Err(_) => Ok(()),
+        Ok(bytes) => {
+            let there = CertificateDer::pem_slice_iter(&bytes).next().and_then(Result::ok);
+            let holder = there.and_then(|there| Name::of(&there));
+            holder.filter(|holder| holder.kind == name.kind).map(drop).ok_or_else(exists)
+        }
+    }
+}
+
+fn public(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+    crate::files::write_atomic(path, bytes).map_err(|error| refused(path, error))
+}
+
+/// For this user's eyes alone, from its first byte.
+fn secret(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
+    let write = || {
+        let beside = crate::files::scratch_beside(path);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| refused(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Identity, Reach, server};
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_an_authority_issues_names_its_holder_and_serves() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = Authority::init(folder.path()).unwrap();
+        assert!(matches!(Authority::init(folder.path()), Err(TlsError::Exists(_))));
+        let authority = Authority::open(folder.path()).unwrap();
+        for kind in [Kind::Coordinator, Kind::Worker, Kind::Client] {
+            let name = Name::new(kind, kind.as_str(), Reach::One("blue".into())).unwrap();
+            let hosts = vec!["localhost".into(), "127.0.0.1".into()];
+            let issued = authority.issue(&Wanted { name: name.clone(), hosts, days: 1 }).unwrap();
+            assert_eq!(fs::metadata(&issued.key).unwrap().permissions().mode() & 0o777, 0o600);
+            let read = |path: &Path| fs::read(path).unwrap();
+            let identity = Identity { ca: read(&ca), certificate: read(&issued.certificate), key: read(&issued.key) };
+            assert_eq!(identity.name(), Some(name));
+            assert!(server(&identity, true).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_certificate_replaces_an_earlier_one_of_its_holder_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::init(folder.path()).unwrap();
+        let authority = Authority::open(folder.path()).unwrap();
+        let issue = |kind, name: &str| {
+            let name = Name::new(kind, name, Reach::Every).unwrap();
+            authority.issue(&Wanted { name, hosts: Vec::new(), days: 1 })
+        };
+        let key = fs::read(folder.path().join("ca.key")).unwrap();
+        issue(Kind::Worker, "w1").unwrap();
+        issue(Kind::Worker, "w1").unwrap();
+        for (kind, name) in [(Kind::Client, "w1"), (Kind::Worker, "ca")] {
+            assert!(matches!(issue(kind, name), Err(TlsError::Exists(_))), "{name}");
+        }
+        assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), key);
+    }
+}

@@ -1,0 +1,180 @@
+//! What those who run a fleet ask it: who is there, what waits and for what, who may do what.
+
+use serde_json::Value;
+use support::{Fleet, Packet, Service, ready, run, soon};
+
+/// Engines that take their time.
+fn slow(seconds: u32) -> Packet {
+    Packet::lower(&[("low", &format!("sleep {seconds}; echo 2 > value"))])
+}
+
+/// The only job that is in this state.
+fn job(fleet: &Fleet, token: &str, state: &str, kind: &str) -> Option<Value> {
+    let queue = fleet.ask(token, &["queue", "--json"]).document();
+    let is_it = |one: &&Value| one["state"] == state && one["job"].as_str().is_some_and(|id| id.ends_with(kind));
+    queue.as_array()?.iter().find(is_it).cloned()
+}
+
+fn await_job(fleet: &Fleet, token: &str, state: &str, kind: &str) -> Value {
+    let mut found = None;
+    soon(|| {
+        found = job(fleet, token, state, kind);
+        found.is_some()
+    });
+    found.unwrap_or_else(|| panic!("no {kind} is {state}: {:?}", fleet.ask(token, &["queue"])))
+}
+
+/// One coordinator whose fleet runs one job at a time, one worker with room for more.
+fn narrow(fleet: &mut Fleet) -> [Service; 2] {
+    fleet.env = vec![("ARENA_LIMITS_FLEET".into(), "1".into())];
+    let coordinator = fleet.coordinator();
+    let worker = fleet.worker("one", None);
+    [coordinator, worker]
+}
+
+#[test]
+fn a_waiting_job_says_which_limit_who_holds_the_slot_and_what_would_free_it() {
+    if !ready("a_waiting_job_says_which_limit") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _services = narrow(&mut fleet);
+    let (ann, eve) = (fleet.token("ann", "submitter", "blue"), fleet.token("eve", "submitter", "red"));
+    fleet.await_workers(&ann, 1);
+    let first = fleet.submit(&ann, &slow(15));
+    let held = await_job(&fleet, &ann, "leased", "/implement");
+    let second = fleet.submit(&eve, &slow(0));
+    let waits = await_job(&fleet, &eve, "queued", "/evaluate");
+    let why = fleet.ask(&eve, &["why", waits["job"].as_str().expect("a job"), "--json"]).document();
+    assert_eq!(why["kind"], "limit", "{why}");
+    assert_eq!(why["holders"], serde_json::json!(["a job of another tenant"]), "{why}");
+    assert!(why["frees"].as_str().is_some_and(|frees| frees.contains("`fleet` under [limits]")), "{why}");
+    // Whoever may see both is told which job it is, and where it runs.
+    let own = run(&mut fleet.as_holder(
+        "coordinator",
+        &fleet.team(),
+        &["why", waits["job"].as_str().expect("a job"), "--json"],
+    ));
+    let holder = own.document()["holders"][0].as_str().expect("a holder").to_owned();
+    assert!(holder.starts_with(held["job"].as_str().expect("a job")) && holder.contains(" on one/"), "{holder}");
+    for mut one in [first, second] {
+        one.await_word("\"winner\":\"low\"");
+    }
+    assert_eq!(fleet.ask(&ann, &["queue", "--json"]).document(), serde_json::json!([]));
+}
+
+#[test]
+fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
+    if !ready("a_worker_that_is_drained") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let mut one = fleet.worker("one", None);
+    let (ann, op) = (fleet.token("ann", "submitter", "blue"), fleet.token("op", "operator", "blue"));
+    fleet.await_workers(&ann, 1);
+    let mut run_of_ann = fleet.submit(&ann, &slow(5));
+    await_job(&fleet, &ann, "leased", "/implement");
+    assert_eq!(fleet.ask(&ann, &["drain", "one"]).code, 77, "a submitter drains nobody");
+    assert_eq!(fleet.ask(&op, &["drain", "one"]).code, 77, "nor one tenant's operator what serves all");
+    let all = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["drain", "one", "--json"]));
+    assert_eq!(all.code, 0, "{all:?}");
+    let none = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["drain", "nobody"]));
+    assert_eq!(none.code, 5, "{none:?}");
+    assert!(soon(|| fleet.ask(&ann, &["workers", "--json"]).document()[0]["draining"] == true), "it is listed so");
+    assert_eq!(one.running.child.wait().expect("its end").code(), Some(0), "{}", one.said());
+    let held = await_job(&fleet, &ann, "queued", "/evaluate");
+    assert!(held["job"].as_str().is_some_and(|id| id.contains("/low/")), "the engine's end was heard: {held}");
+    fleet.await_workers(&ann, 0);
+    // The next boot of the same name is not drained.
+    let mut again = fleet.worker_again("one");
+    run_of_ann.await_word("\"winner\":\"low\"");
+    assert_eq!(again.stop(), Some(0));
+    fleet.assert_clean();
+}
+
+#[test]
+fn a_job_that_ends_its_workers_is_given_up_and_listed_among_the_dead() {
+    if !ready("a_job_that_ends_its_workers") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "submitter", "blue");
+    let mut packet = slow(0);
+    packet.gates = packet.gates.replace("run = \"", "run = \"sleep 60; ");
+    packet.gates = packet.gates.replace("30s", "90s");
+    let mut worker = fleet.worker("one", None);
+    fleet.await_workers(&ann, 1);
+    let run_of_ann = fleet.submit(&ann, &packet);
+    let mut kills = 0;
+    while soon(|| job(&fleet, &ann, "leased", "/evaluate").is_some() || run_of_ann.said().contains("\"ended\"")) {
+        if run_of_ann.said().contains("\"ended\"") {
+            break;
+        }
+        worker.kill();
+        kills += 1;
+        assert!(kills < 30, "{}", run_of_ann.said());
+        let killed = job(&fleet, &ann, "leased", "/evaluate").map(|one| one["attempt"].clone());
+        worker = fleet.worker_again("one");
+        // The next boot says at once that the one before it is dead.
+        soon(|| job(&fleet, &ann, "leased", "/evaluate").map(|one| one["attempt"].clone()) != killed);
+    }
+    let dead = fleet.ask(&ann, &["dead", "--json"]).document();
+    assert_eq!(dead.as_array().map(Vec::len), Some(1), "{dead}");
+    assert_eq!(dead[0]["tenant"], "blue");
+    let reason = format!("{kills} workers were killed, or died, while they ran it");
+    assert!(dead[0]["reason"].as_str().is_some_and(|said| said.contains(&reason)), "{dead}");
+    assert_eq!(worker.stop(), Some(0));
+    fleet.assert_clean();
+}
+
+#[test]
+fn a_token_opens_what_its_role_says_until_it_is_revoked() {
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let viewer = fleet.token("vic", "viewer", "blue");
+    let admin = fleet.token("ada", "admin", "blue");
+    fleet.world.packet(&slow(0));
+    let refused = fleet.ask(&viewer, &["run", "arena.toml", "--json"]);
+    assert_eq!(refused.code, 77, "{refused:?}");
+    assert_eq!(fleet.ask(&viewer, &["sessions", "--json"]).document(), serde_json::json!([]));
+    assert_eq!(fleet.ask("arena_0123456789ab_0", &["sessions"]).code, 77, "a forged one");
+    assert_eq!(fleet.ask(&viewer, &["tokens", "list"]).code, 77);
+    let beyond = fleet.ask(&admin, &["tokens", "create", "eve", "--tenant", "red"]);
+    assert_eq!(beyond.code, 77, "an admin of one tenant makes none for another: {beyond:?}");
+    let listed = fleet.ask(&admin, &["tokens", "list", "--json"]).document();
+    let vic = listed.as_array().expect("a list").iter().find(|one| one["name"] == "vic").expect("vic").clone();
+    assert_eq!(vic["role"], "viewer");
+    let revoked = fleet.ask(&admin, &["tokens", "revoke", vic["id"].as_str().expect("an id")]);
+    assert_eq!(revoked.code, 0, "{revoked:?}");
+    let after = fleet.ask(&viewer, &["sessions"]);
+    assert_eq!(after.code, 77, "{after:?}");
+    assert!(after.stderr.contains("revoked") && after.stderr.contains("arena tokens create"), "{after:?}");
+}
+
+#[test]
+fn what_cannot_be_a_service_says_what_is_wrong_and_how_to_mend_it() {
+    let mut fleet = Fleet::new();
+    fleet.certs(&["issue", "worker", "one"]);
+    let state = fleet.worker_state("one");
+    let rows: [(&str, &[&str], &str); 4] = [
+        ("one", &["coordinator", "--listen", "127.0.0.1:0"], "arena certs issue coordinator NAME"),
+        ("coordinator", &["worker", "--coordinator", "https://127.0.0.1:1"], "arena certs issue worker NAME"),
+        ("one", &["worker"], "coordinators` under [worker]"),
+        ("nobody", &["coordinator"], "arena certs issue"),
+    ];
+    for (holder, args, mend) in rows {
+        let refused = run(&mut fleet.as_holder(holder, &state, args));
+        assert!(refused.code == 2 && refused.stderr.contains(mend), "{holder} {args:?}: {refused:?}");
+    }
+    // A team's directory is no place for sessions of one machine, nor the other way round.
+    let _coordinator = fleet.coordinator();
+    fleet.world.packet(&slow(0));
+    let inside = run(&mut fleet.as_holder("one", &fleet.team(), &["run", "arena.toml"]));
+    assert!(inside.code == 2 && inside.stderr.contains("is a team's"), "{inside:?}");
+    let unreachable = fleet.world.command(&["sessions", "--coordinator", "https://127.0.0.1:1"]);
+    let mut unreachable = unreachable;
+    unreachable.env("ARENA_TLS_CA", fleet.certs_dir().join("ca.pem"));
+    assert_eq!(run(&mut unreachable).code, 69);
+}

@@ -1,0 +1,195 @@
+//! What dies, and what becomes of its jobs: counted by what Docker saw on each worker.
+
+use support::{Fleet, Packet, Service, Witness, ready, soon};
+
+/// A fleet of two workers of one slot each, and what Docker sees of each.
+struct Story {
+    fleet: Fleet,
+    coordinators: Vec<Service>,
+    workers: Vec<Service>,
+    witnesses: Vec<Witness>,
+    token: String,
+}
+
+const NAMES: [&str; 2] = ["one", "two"];
+
+impl Story {
+    fn new(coordinators: usize) -> Self {
+        let mut fleet = Fleet::new();
+        let coordinators = (0..coordinators).map(|_| fleet.coordinator()).collect();
+        fleet.env.push(("ARENA_WORKER_ENGINE_SLOTS".into(), "1".into()));
+        let watch = |name: &str| {
+            let state = fleet.worker_state(name);
+            std::fs::create_dir_all(&state).expect("a folder");
+            Witness::watch(&state.canonicalize().expect("a folder"))
+        };
+        let witnesses = NAMES.map(watch).into();
+        let workers = NAMES.map(|name| fleet.worker(name, None)).into();
+        let token = fleet.token("ann", "submitter", "blue");
+        fleet.await_workers(&token, 2);
+        Self { fleet, coordinators, workers, witnesses, token }
+    }
+
+    /// How many engine containers of this competitor each worker has made.
+    fn engines(&self, name: &str) -> Vec<usize> {
+        let is_it = |job: &str| job.ends_with(&format!("/{name}/1/implement"));
+        let made =
+            |witness: &Witness| witness.seen().iter().filter(|one| one.action == "create" && is_it(&one.job)).count();
+        self.witnesses.iter().map(made).collect()
+    }
+
+    /// The worker that runs the engine of this competitor.
+    fn runner(&self, name: &str) -> usize {
+        assert!(soon(|| self.engines(name).contains(&1)), "no engine of {name} began");
+        self.engines(name).iter().position(|made| *made == 1).expect("one of them")
+    }
+
+    fn end(mut self, run: &mut Service) {
+        run.await_word("\"winner\":\"low\"");
+        for one in self.workers.iter_mut().chain(&mut self.coordinators) {
+            if matches!(one.running.child.try_wait(), Ok(None)) {
+                assert_eq!(one.stop(), Some(0), "{}", one.said());
+            }
+        }
+    }
+}
+
+/// `low` takes its time, `mid` has ended long before.
+fn packet(seconds: u32) -> Packet {
+    Packet::lower(&[("low", &format!("sleep {seconds}; echo 2 > value")), ("mid", "echo 7 > value")])
+}
+
+#[test]
+fn a_job_of_a_worker_that_was_killed_is_run_by_another_one_and_what_was_stored_is_not() {
+    if !ready("a_job_of_a_worker_that_was_killed") {
+        return;
+    }
+    let mut story = Story::new(1);
+    let mut run = story.fleet.submit(&story.token, &packet(20));
+    let killed = story.runner("low");
+    assert!(soon(|| run.said().contains("\"round\"")), "mid is judged: {}", run.said());
+    story.workers[killed].kill();
+    assert!(story.witnesses[killed].soon_runs(|running| running == 0), "its containers ended with it");
+    let other = 1 - killed;
+    assert!(soon(|| story.engines("low")[other] == 1), "the other one takes it over: {}", run.said());
+    assert_eq!(story.engines("mid").iter().sum::<usize>(), 1, "what was paid for and stored ran once");
+    // What the dead one left is taken away by its next boot.
+    story.workers[killed] = story.fleet.worker_again(NAMES[killed]);
+    run.await_word("\"winner\":\"low\"");
+    assert_eq!(story.engines("low").iter().sum::<usize>(), 2);
+    story.workers.iter_mut().for_each(|one| assert_eq!(one.stop(), Some(0)));
+    story.fleet.assert_clean();
+}
+
+#[test]
+fn a_worker_that_comes_back_says_at_once_that_its_jobs_wait() {
+    if !ready("a_worker_that_comes_back_says_at_once") {
+        return;
+    }
+    let mut story = Story::new(1);
+    let mut run = story.fleet.submit(&story.token, &packet(4));
+    let killed = story.runner("low");
+    let since = support::now();
+    story.workers[killed].kill();
+    story.workers[killed] = story.fleet.worker_again(NAMES[killed]);
+    run.await_word("\"winner\":\"low\"");
+    let took = (support::now() - since) / 1_000_000_000;
+    assert!(took < 50, "no lease had to run out: {took} s");
+    assert_eq!(story.engines("low").iter().sum::<usize>(), 2);
+    story.workers.iter_mut().for_each(|one| assert_eq!(one.stop(), Some(0)));
+    story.fleet.assert_clean();
+}
+
+#[test]
+fn a_coordinator_that_was_killed_and_started_again_finds_its_workers_at_work() {
+    if !ready("a_coordinator_that_was_killed_and_started_again") {
+        return;
+    }
+    let mut story = Story::new(1);
+    let mut run = story.fleet.submit(&story.token, &packet(6));
+    story.runner("low");
+    story.coordinators[0].kill();
+    // The engine ends while nobody hears of it.
+    assert!(story.witnesses.iter().all(|one| soon(|| one.soon_runs(|running| running == 0))), "the engine ends");
+    story.coordinators[0] = story.fleet.coordinator_again(0);
+    run.await_word("\"winner\":\"low\"");
+    for name in ["low", "mid"] {
+        assert_eq!(story.engines(name).iter().sum::<usize>(), 1, "{name} ran once: {}", run.said());
+    }
+    let fleet_is_whole = || story.fleet.ask(&story.token, &["workers", "--json"]).document();
+    assert_eq!(fleet_is_whole().as_array().map(Vec::len), Some(2), "{}", fleet_is_whole());
+    story.workers.iter_mut().for_each(|one| assert_eq!(one.stop(), Some(0)));
+    story.fleet.assert_clean();
+}
+
+#[test]
+fn workers_and_people_go_on_with_the_other_coordinator_when_one_is_killed() {
+    if !ready("workers_and_people_go_on_with_the_other_coordinator") {
+        return;
+    }
+    let mut story = Story::new(2);
+    let mut run = story.fleet.submit(&story.token, &packet(6));
+    story.runner("low");
+    story.coordinators[0].kill();
+    run.await_word("\"winner\":\"low\"");
+    for name in ["low", "mid"] {
+        assert_eq!(story.engines(name).iter().sum::<usize>(), 1, "{name} ran once: {}", run.said());
+    }
+    story.end(&mut run);
+}
+
+#[test]
+fn a_coordinator_that_is_stopped_hands_over_to_the_other_one() {
+    if !ready("a_coordinator_that_is_stopped_hands_over") {
+        return;
+    }
+    let mut story = Story::new(2);
+    let mut run = story.fleet.submit(&story.token, &packet(6));
+    story.runner("low");
+    assert_eq!(story.coordinators[0].stop(), Some(0));
+    run.await_word("\"winner\":\"low\"");
+    assert_eq!(story.engines("low").iter().sum::<usize>(), 1, "{}", run.said());
+    story.end(&mut run);
+}
+
+#[test]
+fn a_worker_that_is_stopped_gives_back_what_does_not_end_in_its_time() {
+    if !ready("a_worker_that_is_stopped_gives_back") {
+        return;
+    }
+    let mut story = Story::new(1);
+    story.fleet.env.push(("ARENA_WORKER_DRAIN_S".into(), "1".into()));
+    for (index, name) in NAMES.into_iter().enumerate() {
+        assert_eq!(story.workers[index].stop(), Some(0));
+        story.workers[index] = story.fleet.worker_again(name);
+    }
+    story.fleet.await_workers(&story.token, 2);
+    let mut run = story.fleet.submit(&story.token, &packet(10));
+    let stopped = story.runner("low");
+    let since = support::now();
+    assert_eq!(story.workers[stopped].stop(), Some(0));
+    assert!(soon(|| story.engines("low")[1 - stopped] == 1), "{}", run.said());
+    let took = (support::now() - since) / 1_000_000_000;
+    assert!(took < 40, "no lease had to run out: {took} s");
+    story.end(&mut run);
+}
+
+#[test]
+fn a_worker_that_hears_no_coordinator_ends_its_engines_before_their_lease_does() {
+    if !ready("a_worker_that_hears_no_coordinator") {
+        return;
+    }
+    let mut story = Story::new(1);
+    let mut run = story.fleet.submit(&story.token, &packet(58));
+    let runner = story.runner("low");
+    story.coordinators[0].kill();
+    let since = support::now();
+    assert!(soon(|| story.witnesses[runner].soon_runs(|running| running == 0)), "its engine runs on");
+    let took = (support::now() - since) / 1_000_000_000;
+    assert!((20..57).contains(&took), "by its own clock, and not because the engine had ended: {took} s");
+    story.coordinators[0] = story.fleet.coordinator_again(0);
+    run.await_word("\"winner\":\"low\"");
+    assert_eq!(story.engines("low").iter().sum::<usize>(), 2, "it was given back, and ran again: {}", run.said());
+    assert_eq!(story.engines("mid").iter().sum::<usize>(), 1);
+    story.end(&mut run);
+}

@@ -1,0 +1,5 @@
+//! A team's fleet on the real binary: coordinators and workers in processes of their own, TLS, tokens, real containers.
+
+mod commands;
+mod faults;
+mod sessions;

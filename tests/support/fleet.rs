@@ -1,0 +1,224 @@
+//! A team's fleet on this machine: an authority, coordinators on one store, workers with certificates and a person's token.
+
+use crate::leftovers::{Leftovers, leftovers};
+use crate::packet::Packet;
+use crate::world::{Output, Running, World, binary, run, sweep};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const LOOKS: u32 = 1200;
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub struct Fleet {
+    /// The person's repository; reports are written to its state directory.
+    pub world: World,
+    root: PathBuf,
+    /// Of the coordinators that were started, in their order.
+    pub urls: Vec<String>,
+    workers: Vec<PathBuf>,
+    /// What services are told by their environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// A coordinator or a worker in a process of its own.
+pub struct Service {
+    pub running: Running,
+    log: PathBuf,
+}
+
+impl Service {
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn await_word(&mut self, word: &str) {
+        let found = soon(|| self.said().contains(word) || self.ended());
+        assert!(found && self.said().contains(word), "no '{word}' in: {}", self.said());
+    }
+
+    fn ended(&mut self) -> bool {
+        matches!(self.running.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Without a warning.
+    pub fn kill(&mut self) {
+        self.running.child.kill().expect("a kill");
+        self.running.child.wait().expect("its end");
+    }
+
+    /// Politely; the code that it ends with.
+    pub fn stop(&mut self) -> Option<i32> {
+        let pid = self.running.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(soon(|| self.ended()), "it does not end: {}", self.said());
+        let code = self.running.child.wait().expect("its end").code();
+        assert!(!self.said().contains("panicked"), "{}", self.said());
+        code
+    }
+}
+
+/// Whether something becomes true within two minutes.
+pub fn soon(mut done: impl FnMut() -> bool) -> bool {
+    (0..LOOKS).any(|_| {
+        let is_done = done();
+        if !is_done {
+            std::thread::sleep(PAUSE);
+        }
+        is_done
+    })
+}
+
+impl Fleet {
+    /// An authority, and nobody yet.
+    pub fn new() -> Self {
+        let world = World::new();
+        let root = world.repo.parent().expect("a root").to_owned();
+        let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new() };
+        fleet.certs(&["init"]);
+        fleet
+    }
+
+    pub fn certs(&self, args: &[&str]) {
+        let made = run(Command::new(binary()).arg("certs").args(args).arg("--dir").arg(self.certs_dir()));
+        assert_eq!(made.code, 0, "{made:?}");
+    }
+
+    pub fn certs_dir(&self) -> PathBuf {
+        self.root.join("certs")
+    }
+
+    /// What a program of this team is told, as the holder of a certificate.
+    pub fn as_holder(&self, holder: &str, state: &Path, args: &[&str]) -> Command {
+        let file = |ending: &str| self.certs_dir().join(format!("{holder}.{ending}"));
+        let mut command = Command::new(binary());
+        command
+            .args(args)
+            .arg("--state")
+            .arg(state)
+            .current_dir(&self.root)
+            .env("XDG_CONFIG_HOME", self.root.join("config"))
+            .env("ARENA_TLS_CA", self.certs_dir().join("ca.pem"))
+            .env("ARENA_TLS_CERTIFICATE", file("pem"))
+            .env("ARENA_TLS_KEY", file("key"))
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn serve(&self, log: &str, mut command: Command) -> Service {
+        let log = self.root.join(format!("{log}.log"));
+        let out = File::options().create(true).append(true).open(&log).expect("a log");
+        let other = out.try_clone().expect("a log");
+        let child = command.stdout(out).stderr(other).spawn().expect("the binary");
+        Service { running: Running { child }, log }
+    }
+
+    pub fn team(&self) -> PathBuf {
+        self.root.join("team")
+    }
+
+    /// One more on the store that they share.
+    pub fn coordinator(&mut self) -> Service {
+        let log = format!("coordinator-{}", self.urls.len());
+        let command = self.as_holder("coordinator", &self.team(), &["coordinator", "--listen", "127.0.0.1:0"]);
+        let mut service = self.serve(&log, command);
+        service.await_word("listens on");
+        let said = service.said();
+        let url = said.split("listens on ").nth(1).and_then(|rest| rest.lines().next()).expect("an address");
+        self.urls.push(url.to_owned());
+        service
+    }
+
+    /// The same one again, after its end.
+    pub fn coordinator_again(&self, index: usize) -> Service {
+        let address = self.urls[index].trim_start_matches("https://");
+        let command = self.as_holder("coordinator", &self.team(), &["coordinator", "--listen", address]);
+        let mut service = self.serve(&format!("coordinator-{index}-again"), command);
+        service.await_word("listens on");
+        service
+    }
+
+    pub fn worker_state(&self, name: &str) -> PathBuf {
+        self.root.join(format!("worker-{name}"))
+    }
+
+    /// With a certificate for every tenant, or for one.
+    pub fn worker(&mut self, name: &str, tenant: Option<&str>) -> Service {
+        let args = ["issue", "worker", name].into_iter().chain(tenant.into_iter().flat_map(|one| ["--tenant", one]));
+        self.certs(&args.collect::<Vec<_>>());
+        self.worker_again(name)
+    }
+
+    /// The same one again, after its end.
+    pub fn worker_again(&mut self, name: &str) -> Service {
+        let state = self.worker_state(name);
+        let command = self.as_holder(name, &state, &["worker", "--coordinator", &self.urls.join(",")]);
+        let service = self.serve(&format!("worker-{name}"), command);
+        if !self.workers.contains(&state) {
+            self.workers.push(state);
+        }
+        service
+    }
+
+    /// A secret that opens what this role opens, made on the coordinators' own machine.
+    pub fn token(&self, name: &str, role: &str, tenant: &str) -> String {
+        let args = ["tokens", "create", name, "--role", role, "--tenant", tenant, "--json"];
+        let made = run(&mut self.as_holder("coordinator", &self.team(), &args));
+        assert_eq!(made.code, 0, "{made:?}");
+        made.document()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A command of a person with this token, from the plain checkout.
+    pub fn person(&self, token: &str, args: &[&str]) -> Command {
+        let mut command = self.world.command(args);
+        command
+            .env("ARENA_TLS_CA", self.certs_dir().join("ca.pem"))
+            .env("ARENA_TOKEN", token)
+            .env("ARENA_COORDINATOR", self.urls.join(","));
+        command
+    }
+
+    pub fn ask(&self, token: &str, args: &[&str]) -> Output {
+        run(&mut self.person(token, args))
+    }
+
+    /// `arena run --json` in the background.
+    pub fn submit(&self, token: &str, packet: &Packet) -> Service {
+        self.world.packet(packet);
+        let command = self.person(token, &["run", "arena.toml", "--json"]);
+        self.serve(&format!("run-{}", arena_runtime::token::hex(6)), command)
+    }
+
+    /// `arena watch --logs --json` in the background.
+    pub fn watch(&self, token: &str, session: &str) -> Service {
+        let command = self.person(token, &["watch", session, "--logs", "--json"]);
+        self.serve(&format!("watch-{}", arena_runtime::token::hex(6)), command)
+    }
+
+    pub fn await_workers(&self, token: &str, many: usize) {
+        let attached = || self.ask(token, &["workers", "--json"]).document().as_array().map(Vec::len);
+        assert!(soon(|| attached() == Some(many)), "{many} workers, not {:?}", attached());
+    }
+
+    /// What the workers left, once they have had a moment.
+    pub fn assert_clean(&self) {
+        for state in &self.workers {
+            soon(|| leftovers(state) == Leftovers::default());
+            assert_eq!(leftovers(state), Leftovers::default(), "{}", state.display());
+        }
+    }
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.workers.iter().for_each(|state| sweep(state));
+    }
+}

@@ -1,0 +1,366 @@
+//! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
+
+use super::line::Line;
+use crate::run::{self, Context, Task, Word};
+use arena_domain::id::{Commit, Fence, JobId};
+use arena_domain::job::Job;
+use arena_domain::outcome::{Failure, Outcome};
+use arena_domain::schedule::LEASE;
+use arena_proto::convert::Wire;
+use arena_proto::packet;
+use arena_proto::v1::{self, down, up};
+use arena_runtime::clock::Stopwatch;
+use arena_runtime::tasks::Tasks;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a container needs to be gone in, before the lease ends that it runs under.
+const KILL: Duration = Duration::from_secs(15);
+/// Heartbeats whose answers may still come.
+const BEATS: usize = 8;
+/// Messages that must fit on the way up before more is taken from the jobs.
+const ROOM: usize = 8;
+
+/// What a job's task says.
+pub(super) enum Said {
+    Word(v1::Lease, Word),
+    /// No outcome: nothing can be said of the job, and somebody else runs it.
+    Done(v1::Lease, Option<Box<v1::Outcome>>),
+}
+
+struct Running {
+    fence: Fence,
+    cancel: CancellationToken,
+    /// When the heartbeat was sent that a coordinator answered last.
+    renewed: Stopwatch,
+    /// Its lease could not be renewed in time.
+    overdue: CancellationToken,
+    /// Its task has ended.
+    done: bool,
+}
+
+pub(super) struct Jobs {
+    context: Arc<Context>,
+    words: mpsc::Sender<Said>,
+    /// The way up, while there is one.
+    up: Option<mpsc::Sender<v1::Up>>,
+    tasks: Tasks,
+    running: BTreeMap<JobId, Running>,
+    /// Those that no coordinator has acknowledged, also of earlier boots.
+    results: BTreeMap<JobId, v1::Result>,
+    beats: VecDeque<(u64, Stopwatch)>,
+    number: u64,
+    /// Boots of this worker that are dead.
+    dead: Vec<String>,
+    draining: bool,
+    /// This worker stops, and its jobs with it.
+    ending: CancellationToken,
+}
+
+impl Jobs {
+    pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>, dead: Vec<String>) -> Self {
+        let kept = if context.blobs.0.is_lasting() { context.spool.all() } else { Vec::new() };
+        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+        Self {
+            results: kept.into_iter().filter_map(|result| Some((job(&result)?, result))).collect(),
+            context,
+            words,
+            up: None,
+            tasks: Tasks::default(),
+            running: BTreeMap::new(),
+            beats: VecDeque::new(),
+            number: 0,
+            dead,
+            draining: false,
+            ending: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn leases(&self) -> Vec<v1::Lease> {
+        let lease = |(job, one): (&JobId, &Running)| v1::Lease { job: job.to_string(), fence: one.fence.to_string() };
+        self.running.iter().map(lease).collect()
+    }
+
+    /// What does not fit is lost: results are sent again, and progress is only seen.
+    fn send(&self, message: up::Up) {
+        if let Some(up) = &self.up {
+            let _ = up.try_send(v1::Up { up: Some(message) });
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.up.as_ref().is_none_or(|up| up.is_closed() || up.capacity() > ROOM)
+    }
+
+    /// A coordinator is there: first it hears the results of whatever is over, then which boots are dead.
+    pub(super) fn attach(&mut self, line: &Line) {
+        self.up = Some(line.up.clone());
+        self.beats = VecDeque::from([(0, line.greeted)]);
+        self.repeat_results();
+        if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
+            self.send(up::Up::Gone(v1::Gone { boots: self.dead.clone() }));
+        }
+        if self.draining {
+            self.beat();
+        }
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.up = None;
+        self.beats.clear();
+    }
+
+    pub(super) fn told(&mut self, message: v1::Down) {
+        match message.down {
+            Some(down::Down::Run(run)) => self.begin(run),
+            Some(down::Down::Stop(stop)) => {
+                if let Some(one) = self.running.get(&JobId::new(stop.job)) {
+                    one.cancel.cancel();
+                }
+            }
+            Some(down::Down::Acknowledged(acknowledged)) => self.acknowledged(&acknowledged),
+            Some(down::Down::Renewed(renewed)) => self.renewed(renewed),
+            Some(down::Down::Drain(_)) => self.drain(),
+            Some(down::Down::Welcome(_)) | None => {}
+        }
+    }
+
+    fn acknowledged(&mut self, acknowledged: &v1::Acknowledged) {
+        let job = JobId::new(&acknowledged.job);
+        // One that came too late is kept: whoever runs the job again need not pay for it again.
+        if acknowledged.accepted {
+            self.context.outbox.forget(&job);
+        }
+        self.context.spool.forget(&job);
+        self.results.remove(&job);
+        // Given anew meanwhile, it runs.
+        if self.running.get(&job).is_some_and(|one| one.done) {
+            self.running.remove(&job);
+        }
+    }
+
+    fn renewed(&mut self, renewed: v1::Renewed) {
+        while self.beats.front().is_some_and(|(number, _)| *number < renewed.number) {
+            self.beats.pop_front();
+        }
+        let Some((_, sent)) = self.beats.front().copied().filter(|(number, _)| *number == renewed.number) else {
+            return;
+        };
+        let mut unknown = Vec::new();
+        for lease in renewed.leases {
+            match self.running.get_mut(&JobId::new(&lease.job)) {
+                Some(one) if one.fence.as_str() == lease.fence => one.renewed = sent,
+                Some(_) | None => unknown.push(lease),
+            }
+        }
+        // Ended between the greeting and its answer.
+        unknown.retain(|lease| !self.results.contains_key(&JobId::new(&lease.job)));
+        if !unknown.is_empty() {
+            self.send(up::Up::Released(v1::Released { leases: unknown }));
+        }
+    }
+
+    fn begin(&mut self, run: v1::Run) {
+        let (Some(job), Some(head)) = (run.job, run.head) else { return };
+        let lease = v1::Lease { job: job.id.clone(), fence: run.fence.clone() };
+        if self.draining || self.ending.is_cancelled() {
+            return self.send(up::Up::Released(v1::Released { leases: vec![lease] }));
+        }
+        let cancel = CancellationToken::new();
+        let overdue = CancellationToken::new();
+        let (fence, renewed) = (Fence::new(&run.fence), Stopwatch::start());
+        let one = Running { fence, cancel: cancel.clone(), renewed, overdue: overdue.clone(), done: false };
+        self.running.insert(JobId::new(&job.id), one);
+        let (words, context, ending) = (self.words.clone(), self.context.clone(), self.ending.clone());
+        self.tasks.spawn(async move {
+            let (progress, told) = progress(&words, &lease);
+            let outcome = match task(job, head, &run.fence, cancel.clone(), progress) {
+                Ok(task) => {
+                    let outcome = run::run(&context, &task).await;
+                    // The end of this worker, or of its lease, says nothing about the job: whoever gets it runs it again.
+                    let given_up = ending.is_cancelled() || overdue.is_cancelled() || context.is_lost();
+                    (!(unfinished(&outcome) && given_up)).then(|| outcome.to_wire())
+                }
+                Err(reason) => Some(v1::Outcome {
+                    outcome: Some(v1::outcome::Outcome::Failed(v1::Failure {
+                        kind: "setup".into(),
+                        reason,
+                        mend: "update this worker".into(),
+                    })),
+                }),
+            };
+            // What it said last would come after its lease has ended, and be lost.
+            told.await.ok();
+            let result =
+                outcome.clone().map(|outcome| v1::Result { lease: Some(lease.clone()), outcome: Some(outcome) });
+            if context.blobs.0.is_lasting() {
+                keep(&context, result).await;
+            }
+            let _ = words.send(Said::Done(lease, outcome.map(Box::new))).await;
+        });
+    }
+
+    pub(super) fn happened(&mut self, said: Said) {
+        match said {
+            Said::Word(lease, Word::Phase(phase, text)) => {
+                let phase = phase.as_str().to_owned();
+                self.send(up::Up::Progress(v1::Progress { lease: Some(lease), phase, text }));
+            }
+            Said::Word(lease, Word::Printed { stream, bytes }) => {
+                let log = v1::Log { lease: Some(lease), stream: stream.to_owned(), data: bytes.into() };
+                self.send(up::Up::Log(log));
+            }
+            Said::Done(lease, outcome) => self.done(lease, outcome.map(|outcome| *outcome)),
+        }
+    }
+
+    fn done(&mut self, lease: v1::Lease, outcome: Option<v1::Outcome>) {
+        let job = JobId::new(&lease.job);
+        // Given anew meanwhile, it runs under another fence.
+        let one = self.running.get_mut(&job).filter(|one| one.fence.as_str() == lease.fence);
+        match (outcome, one) {
+            (Some(outcome), one) => {
+                if let Some(one) = one {
+                    one.done = true;
+                }
+                let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
+                self.results.insert(job, result.clone());
+                self.send(up::Up::Result(result));
+            }
+            (None, Some(one)) => {
+                one.done = true;
+                self.release_done();
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn repeat_results(&self) {
+        for result in self.results.values() {
+            self.send(up::Up::Result(result.clone()));
+        }
+    }
+
+    pub(super) fn beat(&mut self) {
+        if self.up.is_none() {
+            return;
+        }
+        let leases = self.leases();
+        let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        self.number += 1;
+        self.beats.push_back((self.number, Stopwatch::start()));
+        if self.beats.len() > BEATS {
+            self.beats.pop_front();
+        }
+        let (draining, number) = (self.draining, self.number);
+        self.send(up::Up::Heartbeat(v1::Heartbeat { leases, free_slots, draining, number }));
+        if self.context.blobs.0.is_lasting() {
+            self.repeat_results();
+            self.release_done();
+        }
+    }
+
+    /// Ends what runs under a lease that this worker could not renew in time: somebody else may begin it soon.
+    pub(super) fn end_overdue(&mut self) {
+        if !self.context.blobs.0.is_lasting() {
+            return;
+        }
+        for (job, one) in &self.running {
+            if !one.done && !one.cancel.is_cancelled() && one.renewed.elapsed() + KILL >= LEASE {
+                tracing::warn!(%job, "its lease could not be renewed; its containers are ended");
+                one.overdue.cancel();
+                one.cancel.cancel();
+            }
+        }
+    }
+
+    /// Begins nothing more.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        self.beat();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.draining && self.is_told()
+    }
+
+    /// Nothing runs, and a coordinator has every result.
+    pub(super) fn is_told(&self) -> bool {
+        self.running.is_empty() && self.results.is_empty()
+    }
+
+    /// Ends all that runs; the tasks are to be joined.
+    pub(super) fn end(&mut self) -> Tasks {
+        self.ending.cancel();
+        for one in self.running.values() {
+            one.cancel.cancel();
+        }
+        std::mem::take(&mut self.tasks)
+    }
+
+    /// Gives back what ended without a result; its containers are gone.
+    pub(super) fn release_done(&self) {
+        let unsaid = |job: &JobId| !self.results.contains_key(job) && self.running.get(job).is_some_and(|one| one.done);
+        let mut leases = self.leases();
+        leases.retain(|lease| unsaid(&JobId::new(&lease.job)));
+        if !leases.is_empty() && self.context.blobs.0.is_lasting() {
+            self.send(up::Up::Released(v1::Released { leases }));
+        }
+    }
+}
+
+/// On the disk before it is sent. What was not done is nothing to keep.
+async fn keep(context: &Arc<Context>, result: Option<v1::Result>) {
+    let Some(result) = result else { return };
+    let spool = context.spool.clone();
+    let kept = tokio::task::spawn_blocking(move || spool.put(&result)).await;
+    match kept {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a result is not on the disk until it is acknowledged"),
+        Err(error) => tracing::warn!(%error, "a result is not on the disk until it is acknowledged"),
+    }
+}
+
+/// Nothing that the job did, but what happened to it.
+fn unfinished(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(Failure::Cancelled | Failure::Infrastructure(_)) => true,
+        Outcome::Failed(Failure::Setup { .. }) | Outcome::Implemented(_) | Outcome::Evaluated(_) => false,
+    }
+}
+
+fn task(
+    job: v1::Job,
+    head: v1::SessionHead,
+    fence: &str,
+    cancel: CancellationToken,
+    progress: mpsc::Sender<Word>,
+) -> Result<Task, String> {
+    let job = Job::from_wire(job).map_err(|error| error.to_string())?;
+    let packet =
+        packet::submitted(&head).map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+    let base = Commit::new(&head.base);
+    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress })
+}
+
+/// Passes on what the job says; ends with the task that holds the sender.
+fn progress(up: &mpsc::Sender<Said>, lease: &v1::Lease) -> (mpsc::Sender<Word>, JoinHandle<()>) {
+    let (sender, mut words) = mpsc::channel::<Word>(16);
+    let (up, lease) = (up.clone(), lease.clone());
+    let told = arena_runtime::tasks::spawn(async move {
+        while let Some(word) = words.recv().await {
+            if up.send(Said::Word(lease.clone(), word)).await.is_err() {
+                return;
+            }
+        }
+    });
+    (sender, told)
+}

@@ -1,0 +1,144 @@
+//! The loop of a worker: one stream at a time, and jobs that outlive it. Nothing in it waits for a coordinator, so that
+//! leases are kept on this machine's own clock whatever the network does.
+
+use super::jobs::Jobs;
+use super::line::{self, Line};
+use super::{LinkError, is_full};
+use crate::run::{Context, Lost};
+use arena_domain::job::backoff;
+use arena_proto::v1;
+use arena_runtime::token;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+/// A quarter of a lease: three that are lost do not lose it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// For the last results to be acknowledged.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+type Dialing = Pin<Box<dyn Future<Output = Result<Line, Status>> + Send>>;
+
+/// What the worker was told by whoever started it.
+pub(super) type Ends = (CancellationToken, CancellationToken);
+
+pub(super) async fn serve(
+    context: &Arc<Context>,
+    mut lost: watch::Receiver<Option<Lost>>,
+    dead: Vec<String>,
+    (drain, stop): Ends,
+) -> Result<Option<Lost>, LinkError> {
+    let (words, mut heard) = mpsc::channel(64);
+    let mut jobs = Jobs::new(context.clone(), words, dead);
+    let lasting = context.blobs.0.is_lasting();
+    let mut line: Option<Line> = None;
+    let mut turns = 0;
+    let mut dialing = dial(context, &jobs, Duration::ZERO);
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let ended = loop {
+        tokio::select! {
+            dialed = &mut dialing, if line.is_none() => match dialed {
+                Ok(opened) => {
+                    turns = 0;
+                    jobs.attach(&opened);
+                    line = Some(opened);
+                }
+                Err(status) if !lasting || line::is_final(&status) => break Err(status.into()),
+                Err(status) => {
+                    turns += 1;
+                    tracing::warn!(%status, turns, "no coordinator");
+                    context.blobs.0.next();
+                    dialing = dial(context, &jobs, backoff(turns.min(4), token::chance()));
+                }
+            },
+            message = next(&mut line), if line.is_some() => match message {
+                Some(Ok(message)) => jobs.told(message),
+                broken if lasting => {
+                    if let Some(Err(status)) = broken {
+                        tracing::warn!(%status, "the stream broke");
+                    }
+                    line = None;
+                    jobs.detach();
+                    context.blobs.0.next();
+                    dialing = dial(context, &jobs, backoff(0, token::chance()));
+                }
+                Some(Err(status)) => break Err(status.into()),
+                None => break Ok(None),
+            },
+            Some(said) = heard.recv(), if jobs.has_room() => jobs.happened(said),
+            _ = beat.tick() => jobs.beat(),
+            _ = second.tick() => {
+                jobs.end_overdue();
+                if is_full(&context.settings.root).await {
+                    context.lose(Lost::Space);
+                }
+            },
+            _ = lost.changed() => break Ok(lost.borrow().clone()),
+            () = drain.cancelled(), if !jobs.is_draining() => jobs.drain(),
+            () = stop.cancelled() => break Ok(None),
+        }
+        if jobs.is_drained() {
+            break Ok(None);
+        }
+    };
+    end(jobs, heard, line, lasting).await;
+    ended
+}
+
+/// The tasks of jobs end first: what they still say goes up, and what they did not do is given back.
+async fn end(mut jobs: Jobs, mut heard: mpsc::Receiver<super::jobs::Said>, mut line: Option<Line>, lasting: bool) {
+    let mut tasks = jobs.end();
+    {
+        let joined = tasks.join();
+        tokio::pin!(joined);
+        loop {
+            tokio::select! {
+                () = &mut joined => break,
+                Some(said) = heard.recv() => jobs.happened(said),
+                message = next(&mut line), if line.is_some() => match message {
+                    Some(Ok(message)) => jobs.told(message),
+                    Some(Err(_)) | None => {
+                        line = None;
+                        jobs.detach();
+                    }
+                },
+            }
+        }
+    }
+    while let Ok(said) = heard.try_recv() {
+        jobs.happened(said);
+    }
+    if !lasting || line.is_none() {
+        return;
+    }
+    jobs.release_done();
+    let told = async {
+        while !jobs.is_told()
+            && let Some(Ok(message)) = next(&mut line).await
+        {
+            jobs.told(message);
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, told).await;
+}
+
+async fn next(line: &mut Option<Line>) -> Option<Result<v1::Down, Status>> {
+    match line {
+        Some(line) => line.down.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// After a pause; what is leased then is named in the greeting.
+fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
+    let (context, leases) = (context.clone(), jobs.leases());
+    Box::pin(async move {
+        tokio::time::sleep(pause).await;
+        line::open(&context.blobs.0, &context.settings, &context.boot.id, leases).await
+    })
+}

@@ -1,0 +1,163 @@
+//! The coordinators that a worker may speak to, and blobs by whichever of them answers.
+
+use arena_domain::id::Tenant;
+use arena_proto::dial::{self, Dialer};
+use arena_proto::v1::sessions_client::SessionsClient;
+use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, v1};
+use arena_runtime::clock::Stopwatch;
+use arena_runtime::tls::Identity;
+use futures_util::future::BoxFuture;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_stream::StreamExt;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+/// How long a blob waits for a coordinator: what an engine was paid for hangs on it.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Several of a team, or the one of this process.
+#[derive(Clone)]
+pub struct Reach {
+    /// Calls in one; each worker's stream and its blobs have connections of their own, so that neither holds the other up.
+    streams: Arc<[Channel]>,
+    blobs: Arc<[Channel]>,
+    at: Arc<AtomicUsize>,
+    lasting: bool,
+}
+
+impl Reach {
+    /// In this process: when its stream breaks, all is over.
+    pub fn inside(channel: Channel) -> Self {
+        let channels: Arc<[Channel]> = Arc::from([channel]);
+        Self { streams: channels.clone(), blobs: channels, at: Arc::default(), lasting: false }
+    }
+
+    /// Of a team; nothing is connected yet.
+    pub fn team(urls: &[String], who: &Identity) -> Result<Self, tonic::transport::Error> {
+        let dialer = Dialer { ca: &who.ca, identity: Some((&who.certificate, &who.key)) };
+        let channels = || -> Result<Arc<[Channel]>, tonic::transport::Error> {
+            urls.iter().map(|url| Ok(dial::endpoint(url, &dialer)?.connect_lazy())).collect()
+        };
+        Ok(Self { streams: channels()?, blobs: channels()?, at: Arc::default(), lasting: true })
+    }
+
+    /// Whether a stream that broke is opened again.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
+    pub(crate) fn stream(&self) -> Option<Channel> {
+        self.streams.get(self.at.load(Ordering::Relaxed) % self.streams.len().max(1)).cloned()
+    }
+
+    /// From now on another one is asked.
+    pub(crate) fn next(&self) {
+        self.at.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sessions(&self, turn: usize) -> Result<SessionsClient<Channel>, Status> {
+        let at = self.at.load(Ordering::Relaxed) + turn;
+        let channel = self.blobs.get(at % self.blobs.len().max(1)).cloned();
+        let channel = channel.ok_or_else(|| Status::unavailable("no coordinator is named"))?;
+        Ok(SessionsClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE))
+    }
+}
+
+/// Blobs by the coordinators' service.
+#[derive(Clone)]
+pub(crate) struct Blobs(pub(crate) Reach);
+
+impl Blobs {
+    pub(crate) async fn put(&self, tenant: &Tenant, bytes: &[u8]) -> Result<String, Status> {
+        self.patiently(|mut sessions| {
+            Box::pin(async move {
+                let mut chunks: Vec<v1::BlobChunk> = bytes
+                    .chunks(BLOB_CHUNK)
+                    .map(|chunk| v1::BlobChunk { data: chunk.to_vec().into(), tenant: String::new() })
+                    .collect();
+                // Of nothing, too, somebody must be told whose it is.
+                if chunks.is_empty() {
+                    chunks.push(v1::BlobChunk::default());
+                }
+                if let Some(first) = chunks.first_mut() {
+                    first.tenant = tenant.to_string();
+                }
+                Ok(sessions.put_blob(tokio_stream::iter(chunks)).await?.into_inner().digest)
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn get(&self, tenant: &Tenant, digest: &str) -> Result<Vec<u8>, Status> {
+        self.patiently(|sessions| {
+            Box::pin(async move {
+                let mut bytes = Vec::new();
+                fetch(sessions, tenant, digest, &mut bytes).await?;
+                Ok(bytes)
+            })
+        })
+        .await
+    }
+
+    /// Into a file: it may be larger than memory. What the blob is not is an error.
+    pub(crate) async fn save(&self, tenant: &Tenant, digest: &str, path: &Path) -> Result<(), Status> {
+        self.patiently(|sessions| {
+            Box::pin(async move {
+                let failed = |error: std::io::Error| Status::resource_exhausted(format!("{}: {error}", path.display()));
+                let mut file = std::fs::File::create(path).map_err(failed)?;
+                fetch(sessions, tenant, digest, &mut file).await?;
+                file.sync_all().map_err(failed)
+            })
+        })
+        .await
+    }
+
+    /// Asks one coordinator after the other while none answers.
+    async fn patiently<'a, T>(
+        &self,
+        ask: impl Fn(SessionsClient<Channel>) -> BoxFuture<'a, Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let begun = Stopwatch::start();
+        for turn in 0.. {
+            match ask(self.0.sessions(turn)?).await {
+                Err(status) if self.0.lasting && away(&status) && begun.elapsed() < PATIENCE => {
+                    tracing::debug!(%status, "a blob waits for a coordinator");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
+        Err(Status::unavailable("no coordinator answered"))
+    }
+}
+
+/// Nobody is there, or nobody any more: not an answer.
+pub(crate) fn away(status: &Status) -> bool {
+    [Code::Unavailable, Code::Unknown, Code::Cancelled].contains(&status.code())
+}
+
+async fn fetch(
+    mut sessions: SessionsClient<Channel>,
+    tenant: &Tenant,
+    digest: &str,
+    target: &mut (impl Write + Send),
+) -> Result<(), Status> {
+    let request = v1::GetBlobRequest { digest: digest.to_owned(), tenant: tenant.to_string() };
+    let mut chunks = sessions.get_blob(request).await?.into_inner();
+    let mut running = arena_runtime::digest::Running::default();
+    while let Some(chunk) = chunks.next().await {
+        let data = chunk?.data;
+        running.update(&data);
+        target.write_all(&data).map_err(|error| Status::resource_exhausted(error.to_string()))?;
+    }
+    // A stream that broke off may look as one that ended.
+    if running.finish() != digest {
+        return Err(Status::unavailable(format!("blob {digest} did not come whole")));
+    }
+    Ok(())
+}

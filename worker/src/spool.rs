@@ -1,0 +1,70 @@
+//! Results on their way to a coordinator: on the disk until one has acknowledged them, whichever boot sends them.
+
+use arena_domain::id::JobId;
+use arena_proto::v1;
+use arena_runtime::{digest, files};
+use prost::Message;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+}
+
+impl Spool {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { folder: root.join("spool") }
+    }
+
+    fn path(&self, job: &str) -> PathBuf {
+        self.folder.join(digest::sha256(job.as_bytes()))
+    }
+
+    pub(crate) fn put(&self, result: &v1::Result) -> io::Result<()> {
+        let job = result.lease.as_ref().map(|lease| lease.job.as_str()).unwrap_or_default();
+        let body = result.encode_to_vec();
+        // Its digest goes before it: a damaged result must not be taken for a poorer one.
+        files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())
+    }
+
+    pub(crate) fn forget(&self, job: &JobId) {
+        let _ = std::fs::remove_file(self.path(job.as_str()));
+    }
+
+    /// What an earlier boot could not deliver; one that is damaged is left out, and its job runs again.
+    pub(crate) fn all(&self) -> Vec<v1::Result> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        entries.flatten().filter_map(|entry| read(&entry.path())).collect()
+    }
+}
+
+fn read(path: &Path) -> Option<v1::Result> {
+    let bytes = std::fs::read(path).ok()?;
+    let (name, body) = bytes.split_at_checked(64)?;
+    if digest::sha256(body).as_bytes() != name {
+        return None;
+    }
+    v1::Result::decode(body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spooled_is_there_after_a_restart_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = v1::Lease { job: "s/a/1/implement".into(), fence: "f".into() };
+        let result = v1::Result { lease: Some(lease.clone()), outcome: None };
+        let other = v1::Result { lease: Some(v1::Lease { job: "s/b/1/implement".into(), ..lease }), outcome: None };
+        let spool = Spool::new(folder.path());
+        spool.put(&result).unwrap();
+        spool.put(&other).unwrap();
+        std::fs::write(spool.path("s/b/1/implement"), b"torn").unwrap();
+        let again = Spool::new(folder.path());
+        assert_eq!(again.all(), [result]);
+        again.forget(&JobId::new("s/a/1/implement"));
+        assert_eq!(again.all(), []);
+    }
+}
