@@ -180,6 +180,19 @@ impl Queue {
         (of(&self.tenants, job.tenant.as_str()), of(&self.sessions, job.session.as_str()))
     }
 
+    /// After a store may have lost its latest writes: fences are of another generation, and every lease is whole again, for
+    /// renewals may be among what was lost, and whoever was answered one runs on.
+    pub fn recover(&mut self, now: Millis) {
+        self.counters.generation += 1;
+        let whole = now + LEASE.as_millis() as Millis;
+        for place in self.places.values_mut() {
+            match &mut place.state {
+                State::Leased { expires, .. } => *expires = whole.max(*expires),
+                State::Queued { .. } | State::Done { .. } | State::Cancelled | State::Dead { .. } => {}
+            }
+        }
+    }
+
     /// Adds a job once, to run from `due` on; a second time changes nothing.
     pub fn enqueue(&mut self, job: Job, due: Millis, now: Millis) -> bool {
         if self.places.contains_key(&job.id) {

@@ -6,6 +6,7 @@ mod embedded;
 mod faults;
 mod fleet;
 mod laws;
+mod model;
 mod oracle;
 mod reach;
 mod server;

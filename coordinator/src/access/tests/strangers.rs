@@ -2,7 +2,7 @@
 
 use super::world::{SESSION, World, issue};
 use crate::access::Role;
-use arena_domain::id::{Fence, WorkerId};
+use arena_domain::id::{Request, WorkerId};
 use arena_domain::schedule::Ask;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::workers_client::WorkersClient;
@@ -128,9 +128,9 @@ async fn a_worker_of_a_wire_that_is_not_spoken_is_told_what_to_update() {
 async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
     let world = World::new().await;
     world.session().await;
-    let fence = Fence::new("f1");
-    let ask = Ask { worker: WorkerId::new("owner/boot"), fence: fence.clone(), only: None, tenant: None };
-    let job = world.coordinator.store.claim(ask, clock::now_millis()).await.unwrap().unwrap().job.id;
+    let ask = Ask::any(WorkerId::new("owner/boot"), Request::new("r1"));
+    let place = world.coordinator.store.claim(ask, clock::now_millis()).await.unwrap().unwrap();
+    let (job, fence) = (place.job.id.clone(), place.fence().unwrap().clone());
     let lease = v1::Lease { job: job.to_string(), fence: fence.to_string() };
     let result = v1::Result {
         lease: Some(lease.clone()),

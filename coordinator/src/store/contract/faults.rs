@@ -24,6 +24,25 @@ async fn a_redis_that_is_killed_comes_back_with_all_that_was_answered() {
 }
 
 #[tokio::test]
+async fn after_a_restart_every_lease_is_whole_again() {
+    let Some(mut server) = Server::start("whole leases") else { return };
+    let store = Store::connect(server.settings(), limits()).await.unwrap();
+    with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
+    let expires = async || {
+        let place = store.claim(ask("r1"), NOW).await.unwrap().unwrap();
+        let State::Leased { expires, .. } = place.state else { panic!("{place:?}") };
+        expires
+    };
+    let before = expires().await;
+    assert_eq!(expires().await, before, "asking again is no renewal");
+    // The write is on the disk within a second.
+    until(async || server.says(&["INFO", "persistence"]).contains("aof_pending_bio_fsync:0")).await;
+    server.kill();
+    server.start_again();
+    assert!(expires().await > before, "a renewal may have been lost with the server's last second");
+}
+
+#[tokio::test]
 async fn a_redis_that_forgets_the_scripts_is_given_them_again() {
     let Some(server) = Server::start("script flush") else { return };
     let store = server.store(server.settings(), limits()).await.unwrap();

@@ -3,6 +3,9 @@
 if redis.call('HGET', KEYS[1], 'replid') ~= ARGV[2] then
   redis.call('HINCRBY', KEYS[1], 'generation', 1)
   redis.call('HSET', KEYS[1], 'replid', ARGV[2])
+  -- Renewals may be among what was lost, and whoever was answered one runs on: every lease is whole again.
+  local whole = clock() + LEASE
+  for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('ZADD', LEASES, 'XX', 'GT', whole, id) end
 end
 local same = redis.call('HLEN', LIMITS) == (#ARGV - 2) / 2
 for n = 3, #ARGV, 2 do same = same and redis.call('HGET', LIMITS, ARGV[n]) == ARGV[n + 1] end

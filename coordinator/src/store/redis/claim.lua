@@ -1,16 +1,15 @@
 -- ARGV: now, worker, request, only this session or '', only this tenant or '', engines: 'all' or how many, and each
 local now, worker, request, only, mine = clock(), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-local function show(id)
-  local j = job(id)
-  return { id, redis.call('GET', B(id)), j.a, j.f, j.d, j.n, j.w, j.fe, j.si, redis.call('ZSCORE', LEASES, id) }
+local function show(j, expires)
+  return { j.id, redis.call('GET', B(j.id)), j.a, j.f, j.d, j.n, j.w, j.fe, j.si, expires }
 end
 
 local given = redis.call('HGET', REQ, request)
 if given then
   -- A write, so that whoever waits for replicas waits for the first answer too.
   redis.call('HINCRBY', KEYS[1], 'repeated', 1)
-  return show(given)
+  return show(job(given), redis.call('ZSCORE', LEASES, given))
 end
 promote(now)
 if redis.call('SCARD', RUNNING) >= tonumber(redis.call('HGET', LIMITS, 'fleet')) then return false end
@@ -107,4 +106,5 @@ redis.call('HSET', T(tenant), 'served', counter)
 redis.call('HSET', S(session), 'served', counter)
 flush()
 news()
-return show(id)
+j.a, j.w, j.fe, j.si = j.a + 1, worker, fence, now
+return show(j, now + LEASE)

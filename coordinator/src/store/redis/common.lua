@@ -14,8 +14,15 @@
 -- An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
 local P = string.sub(KEYS[1], 1, -5)
 
+-- Each name once a run: encoding is what a script would spend most of its time on.
+local encoded = {}
 local function enc(name)
-  return (string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end))
+  local known = encoded[name]
+  if not known then
+    known = string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end)
+    encoded[name] = known
+  end
+  return known
 end
 local function J(id) return P .. 'j:' .. enc(id) end
 local function B(id) return P .. 'b:' .. enc(id) end
