@@ -64,6 +64,29 @@ fn a_waiting_job_says_which_limit_who_holds_the_slot_and_what_would_free_it() {
 }
 
 #[test]
+fn a_tenant_at_its_limit_waits_and_holds_up_nobody_else() {
+    if !ready("a_tenant_at_its_limit_waits") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    fleet.env = vec![("ARENA_LIMITS_TENANT".into(), "1".into())];
+    let _coordinator = fleet.coordinator();
+    let _worker = fleet.worker("one", None);
+    let (ann, eve) = (fleet.token("ann", "submitter", "blue"), fleet.token("eve", "submitter", "red"));
+    fleet.await_workers(&ann, 1);
+    let mut first = fleet.submit(&ann, &slow(15));
+    await_job(&fleet, &ann, "leased", "/implement");
+    let mut second = fleet.submit(&ann, &slow(0));
+    let waits = await_job(&fleet, &ann, "queued", "/evaluate");
+    assert!(waits["why"].as_str().is_some_and(|why| why.contains("the tenant limit of blue")), "{waits}");
+    let mut others = fleet.submit(&eve, &slow(0));
+    others.await_word("\"winner\":\"low\"");
+    assert!(!second.said().contains("\"phase\":\"engine\""), "blue's slot is still taken: {}", second.said());
+    first.await_word("\"winner\":\"low\"");
+    second.await_word("\"winner\":\"low\"");
+}
+
+#[test]
 fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
     if !ready("a_worker_that_is_drained") {
         return;

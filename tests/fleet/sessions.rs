@@ -125,22 +125,59 @@ fn what_an_engine_prints_is_seen_through_any_coordinator_while_it_runs() {
     let _worker = fleet.worker("one", None);
     let token = fleet.token("ann", "submitter", "blue");
     fleet.await_workers(&token, 1);
-    let mut run = fleet.submit(&token, &Packet::lower(&[("low", "echo word of low; sleep 6; echo 2 > value")]));
+    let mut run = fleet.submit(&token, &Packet::lower(&[("low", "echo word of low; sleep 12; echo 2 > value")]));
     run.await_word("\"event\":\"started\"");
     let id = fleet.ask(&token, &["sessions", "--json"]).document()[0]["session"].as_str().expect("an id").to_owned();
     fleet.urls.truncate(1);
     let near = fleet.watch(&token, &id);
     fleet.urls = vec![urls[1].clone()];
-    let far = fleet.watch(&token, &id);
-    for mut watcher in [near, far] {
-        watcher.await_word("word of low");
-        assert!(!watcher.said().contains("\"phase\":\"collect\",\"competitor\":\"low\""), "{}", watcher.said());
+    let mut watchers = [near, fleet.watch(&token, &id)];
+    for watcher in &mut watchers {
+        watcher.await_word("\"stream\":\"stdout\"");
+        assert!(!watcher.said().contains("\"phase\":\"collect\""), "while it runs: {}", watcher.said());
+    }
+    for mut watcher in watchers {
         watcher.await_word("\"winner\":\"low\"");
+        assert!(watcher.said().contains("\"text\":\"word of low"), "{}", watcher.said());
         let seqs: Vec<u64> = watcher.said().lines().filter_map(seq).collect();
         assert!(seqs.is_sorted_by(|one, next| one < next), "in order, each once: {seqs:?}");
     }
     run.await_word("\"winner\":\"low\"");
     assert!(!run.said().contains("\"event\":\"log\""), "whoever did not ask for it is not sent it: {}", run.said());
+}
+
+#[test]
+fn a_closed_terminal_leaves_the_session_to_the_fleet_and_an_interrupt_ends_it() {
+    if !ready("a_closed_terminal_leaves_the_session") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let mut worker = fleet.worker("one", None);
+    let token = fleet.token("ann", "submitter", "blue");
+    fleet.await_workers(&token, 1);
+    let packet = Packet::lower(&[("low", "sleep 4; echo 2 > value")]);
+    let newest = |fleet: &Fleet| {
+        let listed = fleet.ask(&token, &["sessions", "--json"]).document();
+        listed[0]["session"].as_str().expect("an id").to_owned()
+    };
+    let mut left = fleet.submit(&token, &packet);
+    left.await_word("\"phase\":\"engine\"");
+    assert_eq!(left.signalled("HUP"), Some(130), "{}", left.said());
+    let id = newest(&fleet);
+    let watched = fleet.ask(&token, &["watch", &id, "--json"]);
+    assert_eq!((watched.code, &watched.result()["winner"]), (0, &"low".into()), "{watched:?}");
+    let branch = watched.entry("low")["branch"].as_str().expect("a branch").to_owned();
+    assert_eq!(git(&fleet.world.repo, &["show", &format!("{branch}:value")]), "2", "its branches came with it");
+
+    let mut interrupted = fleet.submit(&token, &Packet::lower(&[("low", "sleep 50")]));
+    interrupted.await_word("\"phase\":\"engine\"");
+    assert_eq!(interrupted.signalled("INT"), Some(130), "{}", interrupted.said());
+    let shown = fleet.ask(&token, &["show", &newest(&fleet), "--json"]).document();
+    assert_eq!(shown["status"], "cancelled", "{shown}");
+    assert_eq!(fleet.ask(&token, &["queue", "--json"]).document(), serde_json::json!([]));
+    assert_eq!(worker.stop(), Some(0));
+    fleet.assert_clean();
 }
 
 fn seq(line: &str) -> Option<u64> {

@@ -50,8 +50,13 @@ impl Service {
 
     /// Politely; the code that it ends with.
     pub fn stop(&mut self) -> Option<i32> {
+        self.signalled("TERM")
+    }
+
+    /// The code that it ends with after a signal.
+    pub fn signalled(&mut self, signal: &str) -> Option<i32> {
         let pid = self.running.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill");
         assert!(soon(|| self.ended()), "it does not end: {}", self.said());
         let code = self.running.child.wait().expect("its end").code();
         assert!(!self.said().contains("panicked"), "{}", self.said());
