@@ -128,6 +128,12 @@ impl Known {
         self.broker.price(provider, model)
     }
 
+    /// Whether two names mean one engine that the packet does not define.
+    pub(crate) fn are_one(&self, name: &str, other: &str) -> bool {
+        let found = |name| find(&self.engines.manifests, name).map(|one| &one.name);
+        found(name).is_some() && found(name) == found(other)
+    }
+
     /// A version that Arena was never tested with; `None`: tested, or not a pack.
     pub(crate) fn untested(&self, name: &str) -> Option<Missing> {
         let one = find(&self.engines.manifests, name)?;

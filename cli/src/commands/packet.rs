@@ -114,6 +114,7 @@ impl Loaded {
     pub(crate) fn all_warnings(&self, repository: &UserRepo, base: &Commit) -> Result<Vec<Problem>, Failure> {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.engine_warnings());
+        warnings.extend(self.idle_egress());
         let shut = doors::shut(&self.packet, &self.places, &self.engines);
         warnings.extend(shut.iter().filter(|shut| !shut.is_wrong).map(|shut| shut.problem(&self.places)));
         warnings.extend(self.shown_holdout(repository, base));
@@ -158,6 +159,17 @@ impl Loaded {
         missing
             .map(|(name, Missing { reason, mend })| self.places.problem(&self.engine_place(name), reason, mend))
             .collect()
+    }
+
+    /// Ways out of engines that do not take part.
+    fn idle_egress(&self) -> Vec<Problem> {
+        let plays = |name: &str| self.engines_from_outside().iter().any(|engine| self.engines.are_one(engine, name));
+        let idle = self.packet.egress.keys().filter(|name| !plays(name));
+        let problem = |name: &String| {
+            let reason = format!("no competitor is {name}, so this opens nothing");
+            self.places.problem(&format!("engine.{name}"), reason, "correct the name, or take it away")
+        };
+        idle.map(problem).collect()
     }
 
     /// Where an engine is first named.

@@ -104,3 +104,17 @@ fn an_engine_for_any_provider_is_refused_a_model_that_none_has() {
     let fits = say(&world, &["check", "arena.toml", "--json"], "[[competitor]]\nengine = \"own\"\nmodel = \"gpt-1\"\n");
     assert_eq!((fits.code, &fits.document()["warnings"]), (0, &json!([])), "{fits:?}");
 }
+
+#[test]
+fn a_way_out_that_is_added_to_an_engine_that_does_not_take_part_is_warned_of() {
+    let world = world(&[CODEX]);
+    let warned = |added: &str| {
+        let text = format!("[[competitor]]\nengine = \"codex\"\n[engine.{added}]\negress = [\"pypi.org:443\"]\n");
+        let checked = say(&world, &["check", "arena.toml", "--json"], &text);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let warnings = checked.document()["warnings"].as_array().expect("a list").clone();
+        warnings.iter().map(|one| one["path"].as_str().expect("a path").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(warned("codex"), Vec::<String>::new());
+    assert_eq!(warned("gemini-cli"), ["engine.gemini-cli"]);
+}
