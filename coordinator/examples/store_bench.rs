@@ -129,8 +129,8 @@ async fn store(server: &Server) -> Fallible<Store> {
     Ok(Store::connect(RedisSettings::server(&server.url), limits).await?)
 }
 
-/// The floors of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
-async fn operations(empty: f64) -> Fallible<(bool, f64)> {
+/// The cost of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
+async fn operations(empty: f64) -> Fallible<()> {
     let server = Server::start()?;
     let store = store(&server).await?;
     let before = server.info("memory", "used_memory")?;
@@ -176,17 +176,18 @@ async fn operations(empty: f64) -> Fallible<(bool, f64)> {
             Ok(())
         })
         .await?;
-    let mut good = true;
-    for (name, cost, most) in [
+    // Goals to come near to; what fails the bench is a cost that grows with the queue.
+    for (name, cost, goal) in [
         ("claim", claiming, 60.0),
         ("complete", completing, 45.0),
         ("enqueue", enqueueing, 30.0),
         ("renew, ten leases", renewing, 10.0 * 10.0),
     ] {
-        good &= cost / empty <= most;
-        println!("  {name:<28} {cost:7.1} µs, {:5.1} x an empty script (at most {most})", cost / empty);
+        let times = cost / empty;
+        let said = if times <= goal { "" } else { ": NOT reached" };
+        println!("  {name:<28} {cost:7.1} µs, {times:5.1} x an empty script (goal {goal}{said})");
     }
-    Ok((good, claiming))
+    Ok(())
 }
 
 /// A claim with so many jobs in line.
@@ -230,13 +231,13 @@ async fn main() -> Fallible<()> {
         })
         .await?;
     println!("redis store: an empty script takes {empty:.2} µs of the server");
-    let (mut good, _) = operations(empty).await?;
+    operations(empty).await?;
     let most: u32 = std::env::var("ARENA_BENCH_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let (few, many) = (in_line(10_000).await?, in_line(most).await?);
-    good &= many / few <= 2.0;
+    let mut good = many / few <= 2.0;
     println!("  claim with {most} in line: {many:.1} µs, {:.2} x that with 10000 (at most 2)", many / few);
     let (none, some) = (blocked(0).await?, blocked(100_000).await?);
     good &= some / none <= 1.5;
     println!("  claim with 100000 blocked: {some:.1} µs, {:.2} x that with none (at most 1.5)", some / none);
-    if good { Ok(()) } else { Err("the redis store is outside its floors".into()) }
+    if good { Ok(()) } else { Err("a claim of the redis store costs more the longer the line is".into()) }
 }
