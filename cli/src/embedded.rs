@@ -58,7 +58,7 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let store = home::store(&config, &state, open)?;
+        let store = home::store(&config, &state, open).await?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })

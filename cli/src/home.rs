@@ -132,18 +132,14 @@ pub(crate) fn make_a_teams(state: &Path) -> std::io::Result<()> {
 }
 
 /// The store that `[store]` names: a team's own, or embedded in the state directory.
-pub(crate) fn store(
+pub(crate) async fn store(
     config: &arena_runtime::config::Config,
     state: &Path,
     open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
 ) -> Result<Store, Failure> {
-    if let Some(url) = &config.store.url {
-        let what = format!("[store] url: {url}: this version has the embedded store alone");
-        return Err(Failure::new(
-            USAGE,
-            what,
-            "leave [store] url out; several coordinators may share one state directory",
-        ));
+    let limits = embedded::limits(config);
+    match crate::redis::settings(&config.store)? {
+        Some(settings) => Ok(Store::connect(settings, limits).await?),
+        None => Ok(open(state, limits)?),
     }
-    Ok(open(state, embedded::limits(config))?)
 }

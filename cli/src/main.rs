@@ -15,6 +15,7 @@ mod lineup;
 mod machine;
 mod output;
 mod progress;
+mod redis;
 mod render;
 mod session;
 mod team;

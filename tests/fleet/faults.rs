@@ -15,7 +15,10 @@ const NAMES: [&str; 2] = ["one", "two"];
 
 impl Story {
     fn new(coordinators: usize) -> Self {
-        let mut fleet = Fleet::new();
+        Self::of(Fleet::new(), coordinators)
+    }
+
+    fn of(mut fleet: Fleet, coordinators: usize) -> Self {
         let coordinators = (0..coordinators).map(|_| fleet.coordinator()).collect();
         fleet.env.push(("ARENA_WORKER_ENGINE_SLOTS".into(), "1".into()));
         let watch = |name: &str| {
@@ -191,5 +194,28 @@ fn a_worker_that_hears_no_coordinator_ends_its_engines_before_their_lease_does()
     run.await_word("\"winner\":\"low\"");
     assert_eq!(story.engines("low").iter().sum::<usize>(), 2, "it was given back, and ran again: {}", run.said());
     assert_eq!(story.engines("mid").iter().sum::<usize>(), 1);
+    story.end(&mut run);
+}
+
+#[test]
+fn coordinators_without_a_store_of_their_own_share_a_redis_that_is_killed_and_comes_back() {
+    if !ready("coordinators_share_a_redis") {
+        return;
+    }
+    let (fleet, mut redis) = Fleet::on_redis();
+    let mut story = Story::of(fleet, 2);
+    assert!(!story.fleet.team().join("arena.db").exists(), "nothing is embedded");
+    let mut run = story.fleet.submit(&story.token, &packet(25));
+    story.runner("low");
+    assert!(soon(|| run.said().contains("\"round\"")), "mid is judged: {}", run.said());
+    redis.kill();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    redis.start_again();
+    // The one that the person follows goes away too.
+    story.coordinators[0].kill();
+    run.await_word("\"winner\":\"low\"");
+    for name in ["low", "mid"] {
+        assert_eq!(story.engines(name).iter().sum::<usize>(), 1, "no engine of {name} runs twice");
+    }
     story.end(&mut run);
 }

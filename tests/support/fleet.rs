@@ -2,6 +2,7 @@
 
 use crate::leftovers::{Leftovers, leftovers};
 use crate::packet::Packet;
+use crate::redis::Redis;
 use crate::world::{Output, Running, World, binary, run, sweep};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,14 @@ impl Fleet {
         let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new() };
         fleet.certs(&["init"]);
         fleet
+    }
+
+    /// On a Redis of its own instead of the embedded store.
+    pub fn on_redis() -> (Self, Redis) {
+        let mut fleet = Self::new();
+        let redis = Redis::start(fleet.root.join("redis"));
+        fleet.env.push(("ARENA_STORE_URL".into(), redis.url()));
+        (fleet, redis)
     }
 
     pub fn certs(&self, args: &[&str]) {

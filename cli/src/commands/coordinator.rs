@@ -11,7 +11,7 @@ use crate::team::{identity, tls_failure};
 use arena_coordinator::Coordinator;
 use arena_coordinator::blobs::Blobs;
 use arena_coordinator::serve::{ServeError, Service};
-use arena_coordinator::store::Store;
+use arena_coordinator::store::{Durability, Store};
 use arena_runtime::tasks;
 use arena_runtime::tls::Kind;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     }
     let (who, name) = identity(&config.tls, Kind::Coordinator)?;
     let state = state_folder(common)?;
-    let store = home::store(&config, &state, Store::open)?;
+    let store = home::store(&config, &state, Store::open).await?;
     take_for_a_team(&state, &store).await?;
     let mut signals = Signals::listen()?;
     let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
@@ -72,7 +72,7 @@ async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
     if home::is_a_teams(state) {
         return Ok(());
     }
-    if !store.sessions().await?.is_empty() {
+    if store.durability() == Durability::Disk && !store.sessions().await?.is_empty() {
         let what = format!("{} holds sessions of this machine alone", state.display());
         return Err(Failure::new(USAGE, what, "give the team a directory of its own: `--state DIR`"));
     }

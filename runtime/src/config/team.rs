@@ -37,6 +37,13 @@ pub struct ClientConfig {
 pub struct StoreConfig {
     /// Nothing: embedded in the state directory.
     pub url: Option<String>,
+    /// Whoever shares a cell of a server shares its sessions and its limits.
+    pub cell: String,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub tls: TlsConfig,
+    /// That must have a write before it is answered.
+    pub replicas: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -85,7 +92,16 @@ impl Build<'_> {
     }
 
     pub(super) fn store(&self) -> StoreConfig {
-        StoreConfig { url: self.text(&["store", "url"]) }
+        let file = |name| self.path(&["store", name]);
+        let replicas = ["store", "replicas"];
+        StoreConfig {
+            url: self.text(&["store", "url"]),
+            cell: self.text(&["store", "cell"]).unwrap_or_default(),
+            user: self.text(&["store", "user"]),
+            password_file: file("password_file"),
+            tls: TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") },
+            replicas: self.entry(&replicas).map_or(0, |_| self.count(&replicas)),
+        }
     }
 
     pub(super) fn tls(&self) -> TlsConfig {

@@ -93,14 +93,7 @@ impl Leases for Redis {
 
 impl Redis {
     /// One lease, as `how` counts it.
-    async fn end(
-        &self,
-        how: &str,
-        id: &JobId,
-        fence: &Fence,
-        due: Millis,
-        now: Millis,
-    ) -> Result<Settled, StoreError> {
+    async fn end(&self, how: &str, id: &JobId, fence: &Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
         // How long, and not until when: the server has a clock of its own.
         let wait = due.saturating_sub(now).to_string();
         let back = self.requeue(now, texts([how, id.as_str(), fence.as_str(), &wait])).await?;

@@ -28,7 +28,8 @@ impl Shelves for Redis {
     }
 
     async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError> {
-        let gone: Vec<Vec<u8>> = self.write(Call::new(&script::SHELVE, 0, texts(["drop", shelf.as_str(), key]))).await?;
+        let gone: Vec<Vec<u8>> =
+            self.write(Call::new(&script::SHELVE, 0, texts(["drop", shelf.as_str(), key]))).await?;
         Ok(!gone.is_empty())
     }
 }
