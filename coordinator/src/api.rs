@@ -9,6 +9,7 @@ pub use workers::WorkersApi;
 use crate::dispatch::Coordinator;
 use crate::sessions::SessionError;
 use crate::store::StoreError;
+use crate::trace;
 use arena_proto::MAX_MESSAGE;
 use arena_proto::v1::sessions_server::SessionsServer;
 use arena_proto::v1::workers_server::WorkersServer;
@@ -24,6 +25,7 @@ pub fn router(coordinator: &Coordinator) -> Router {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     tonic::transport::Server::builder()
+        .trace_fn(trace::call)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(8 << 20)
         .add_service(sessions)
@@ -41,6 +43,7 @@ pub(crate) fn status(error: &SessionError) -> Status {
         SessionError::Illegal(_) => Code::FailedPrecondition,
         SessionError::Packet(_) => Code::InvalidArgument,
     };
+    trace::failed(code);
     Status::new(code, error.to_string())
 }
 

@@ -6,17 +6,20 @@ mod tests;
 mod vigil;
 
 use crate::blobs::Blobs;
+use crate::figures;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
+use crate::trace::Watched;
 use arena_domain::id::{Fence, JobId, SessionId};
 use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
 use arena_domain::session::{Event, Phase};
-use arena_runtime::{clock, token};
+use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
+use tracing::Instrument;
 
 pub(crate) use attached::attach;
 use vigil::Vigil;
@@ -36,17 +39,18 @@ pub struct Coordinator {
     /// When the wall time of each session that was moved here is used up.
     walls: Arc<Mutex<BTreeMap<SessionId, Millis>>>,
     vigil: Arc<Mutex<Vigil>>,
+    watched: Arc<Mutex<Watched>>,
 }
 
 impl Coordinator {
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
-        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default() }
+        Self { store, blobs, stops, changes, walls: Arc::default(), vigil: Arc::default(), watched: Arc::default() }
     }
 
     /// Applies an event that no job brought.
     pub async fn happen(&self, id: &SessionId, event: Event) -> Result<(), SessionError> {
-        match sessions::step(&self.store, id, None, event).await? {
+        match sessions::step(&self.store, id, None, event, &telemetry::current()).await? {
             Stepped::Done { session, stop } => self.moved(&session, stop),
             Stepped::Repeated | Stepped::Stale => {}
         }
@@ -59,8 +63,9 @@ impl Coordinator {
         let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
         let since = self.store.touched(id).await?.max(session.latest);
+        let span = self.resumed(id, &back, since, now).await;
         if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
-            self.happen(id, Event::Resumed { at: now, since }).await?;
+            self.happen(id, Event::Resumed { at: now, since }).instrument(span).await?;
         } else {
             self.moved(&session, Vec::new());
         }
@@ -76,22 +81,31 @@ impl Coordinator {
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
     /// and was accepted, now or before.
-    pub(crate) async fn settle(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
+    /// `cause`: the worker's span, empty when it has none.
+    pub(crate) async fn settle(
+        &self,
+        job: JobId,
+        fence: Fence,
+        outcome: Outcome,
+        cause: &str,
+    ) -> Result<bool, SessionError> {
         if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
             && let Some(failed) = self.store.failures(&job, &fence).await?
             && failed + 1 < MAX_ATTEMPTS
         {
             let due = clock::now_millis() + backoff(failed + 1, token::chance()).as_millis() as Millis;
+            self.returned(&job, due, cause);
+            figures::lease("returned", 1);
             return Ok(self.store.give_back(job, fence, due).await? == Settled::Accepted);
         }
-        self.record(job, fence, outcome).await
+        self.record(job, fence, outcome, cause).await
     }
 
     /// Into the session, whatever it is.
-    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
+    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome, cause: &str) -> Result<bool, SessionError> {
         let Some(session) = session_of(&job) else { return Ok(false) };
         let event = Event::Settled { at: clock::now_millis(), job: job.clone(), outcome };
-        match sessions::step(&self.store, &session, Some((job, fence)), event).await? {
+        match sessions::step(&self.store, &session, Some((job, fence)), event, cause).await? {
             Stepped::Done { session, stop } => {
                 self.moved(&session, stop);
                 Ok(true)
@@ -115,6 +129,10 @@ impl Coordinator {
         self.changed();
     }
 
+    pub(crate) fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn changed(&self) {
         let _ = self.changes.send(());
     }
@@ -130,6 +148,8 @@ impl Coordinator {
         let back = self.store.expire(before).await?;
         if !back.is_empty() {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
+            figures::lease("expired", back.len());
+            back.iter().for_each(|job| self.returned(job, now, ""));
             for job in back {
                 // Nobody attached: nobody runs it.
                 let _ = self.stops.send(job);

@@ -3,8 +3,10 @@
 pub mod api;
 pub mod blobs;
 mod dispatch;
+pub mod figures;
 mod sessions;
 pub mod store;
+mod trace;
 
 pub use dispatch::Coordinator;
 pub use sessions::{SessionError, load, replay};

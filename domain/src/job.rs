@@ -19,6 +19,16 @@ pub struct Job {
     pub session_limit: u32,
     /// The dimension of the engine limit; evaluations have none.
     pub engine: Option<String>,
+    pub trace: Mark,
+}
+
+/// Where a job stands in what whoever watches the fleet is told. No rule looks at it, and it goes wherever the job goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Empty: nobody watches.
+    pub context: String,
+    /// When it was put into the queue.
+    pub since: Millis,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

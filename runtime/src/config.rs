@@ -6,6 +6,7 @@ mod build;
 mod keys;
 mod layers;
 mod provider;
+mod telemetry;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use build::Build;
 pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
+pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -33,6 +35,7 @@ pub struct Config {
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,
     /// By name, such as `openai`.
     pub providers: BTreeMap<String, Provider>,
+    pub telemetry: TelemetryConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

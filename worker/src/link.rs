@@ -8,6 +8,7 @@ use crate::layers::Trees;
 use crate::outbox::Outbox;
 use crate::run::{self, Checks, Context, Cores, Engines, Lost, Mirrors, Settings, Task};
 use crate::sandbox::{Docker, Error as SandboxError};
+use crate::trace::{self, Attempt};
 use crate::volume::Spares;
 use crate::workspace::Disks;
 use arena_domain::id::{Commit, Fence, JobId};
@@ -19,6 +20,7 @@ use arena_proto::v1::workers_client::WorkersClient;
 use arena_proto::v1::{self, down, up};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, packet};
 use arena_runtime::tasks::Tasks;
+use arena_runtime::telemetry;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +30,9 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tracing::Instrument;
 
 /// A third of what a lease holds is the longest that may pass between two.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -54,19 +57,27 @@ impl Blobs {
     pub(crate) async fn put(&self, bytes: &[u8]) -> Result<String, Status> {
         let chunks: Vec<v1::BlobChunk> =
             bytes.chunks(BLOB_CHUNK).map(|chunk| v1::BlobChunk { data: chunk.to_vec().into() }).collect();
-        let answer = self.0.clone().put_blob(tokio_stream::iter(chunks)).await?;
-        Ok(answer.into_inner().digest)
+        let put = async { self.0.clone().put_blob(told(tokio_stream::iter(chunks))).await };
+        Ok(put.instrument(trace::call("PutBlob")).await?.into_inner().digest)
     }
 
     pub(crate) async fn get(&self, digest: &str) -> Result<Vec<u8>, Status> {
         let request = v1::GetBlobRequest { digest: digest.to_owned() };
-        let mut chunks = self.0.clone().get_blob(request).await?.into_inner();
+        let get = async { self.0.clone().get_blob(told(request)).await };
+        let mut chunks = get.instrument(trace::call("GetBlob")).await?.into_inner();
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await {
             bytes.extend_from_slice(&chunk?.data);
         }
         Ok(bytes)
     }
+}
+
+/// A request that says where its sender is.
+fn told<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    telemetry::metadata(request.metadata_mut());
+    request
 }
 
 /// Its sockets go with the boot; what it wrote down stays.
@@ -240,6 +251,7 @@ impl Jobs {
                     self.context.outbox.forget(&job);
                 }
                 self.running.remove(&job);
+                crate::figures::slots(self.running.len(), self.context.settings.slots);
             }
             Some(down::Down::Drain(_)) | None => {}
         }
@@ -251,11 +263,15 @@ impl Jobs {
         let lease = v1::Lease { job: job.id.clone(), fence: run.fence.clone() };
         let cancel = CancellationToken::new();
         self.running.insert(JobId::new(&job.id), (Fence::new(&run.fence), cancel.clone()));
+        crate::figures::slots(self.running.len(), self.context.settings.slots);
         self.tasks.spawn(async move {
             let (progress, told) = progress(&up, &lease);
-            let outcome = match task(job, head, &run.fence, cancel, progress) {
+            let mut span = None;
+            let outcome = match task(job, head, (&run.fence, run.attempt), cancel, progress) {
                 Ok(task) => {
-                    let outcome = run::run(&context, &task).await;
+                    let outcome = run::run(&context, &task).instrument(task.trace.span()).await;
+                    task.trace.ends(&task.job, &outcome);
+                    span = task.trace.context();
                     if unfinished(&outcome) && (ending.is_cancelled() || context.is_lost()) {
                         // The end of this worker says nothing about the job: whoever takes the session up runs it again.
                         return;
@@ -272,7 +288,7 @@ impl Jobs {
             };
             // What it said last would come after its lease has ended, and be lost.
             told.await.ok();
-            let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
+            let result = v1::Result { lease: Some(lease), outcome: Some(outcome), trace: span };
             // Without a coordinator the outbox keeps what was paid for.
             let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
         });
@@ -285,6 +301,7 @@ impl Jobs {
             .map(|(job, (fence, _))| v1::Lease { job: job.to_string(), fence: fence.to_string() })
             .collect();
         let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        crate::figures::slots(leases.len(), self.context.settings.slots);
         let heartbeat = v1::Heartbeat { leases, free_slots };
         let _ = self.up.send(v1::Up { up: Some(up::Up::Heartbeat(heartbeat)) }).await;
     }
@@ -301,7 +318,7 @@ fn unfinished(outcome: &Outcome) -> bool {
 fn task(
     job: v1::Job,
     head: v1::SessionHead,
-    fence: &str,
+    (fence, attempt): (&str, u32),
     cancel: CancellationToken,
     progress: mpsc::Sender<(String, String)>,
 ) -> Result<Task, String> {
@@ -309,7 +326,8 @@ fn task(
     let packet =
         packet::submitted(&head).map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let base = Commit::new(&head.base);
-    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress })
+    let trace = Attempt::of(&job, attempt);
+    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress, trace })
 }
 
 /// Turns phases into messages; ends with the task that holds the sender.

@@ -57,9 +57,12 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
         files,
         contextual: loaded.packet.found.contextual.iter().cloned().collect(),
         codebase: repository.codebase(&base, loaded.packet.holdout())?,
+        trace: None,
     };
     let hold = embedded.hold(&id)?;
-    embedded.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
+    let mut request = tonic::Request::new(SubmitRequest { head: Some(head), yes: common.yes });
+    crate::watched::tell(request.metadata_mut());
+    embedded.sessions().submit(request).await?;
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
     drive(common, &embedded, &id, hold, &mut signals).await
 }

@@ -2,17 +2,19 @@
 
 use super::{status, store_status};
 use crate::dispatch::Coordinator;
+use crate::trace;
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::schedule::Why;
 use arena_domain::session::Event;
 use arena_proto::v1::{self, sessions_server::Sessions};
 use arena_proto::{BLOB_CHUNK, packet};
-use arena_runtime::clock;
+use arena_runtime::{clock, telemetry};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
 
 /// Largest blob: a bundle or a log.
 const MAX_BLOB: usize = 1 << 30;
@@ -26,6 +28,7 @@ impl Sessions for SessionsApi {
     type GetBlobStream = ReceiverStream<Result<v1::BlobChunk, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
+        let caller = telemetry::read(request.metadata().get("traceparent").map(|value| value.as_encoded_bytes()));
         let v1::SubmitRequest { head, yes } = request.into_inner();
         let mut head = head.ok_or_else(|| Status::invalid_argument("no head"))?;
         let parsed = packet::parse_anywhere(&head.packet).map_err(|problems| {
@@ -34,10 +37,15 @@ impl Sessions for SessionsApi {
         })?;
         head.created = clock::now_millis();
         let id = SessionId::new(&head.id);
-        self.0.store.create(head, parsed.packet.title).await.map_err(store_status)?;
-        let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
-        self.0.happen(&id, event).await.map_err(|error| status(&error))?;
-        Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
+        trace::begin(&mut head, caller);
+        let span = trace::submit(&head);
+        let submitted = async {
+            self.0.store.create(head, parsed.packet.title).await.map_err(store_status)?;
+            let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
+            self.0.happen(&id, event).await.map_err(|error| status(&error))?;
+            Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
+        };
+        submitted.instrument(span).await
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {

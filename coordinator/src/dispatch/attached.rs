@@ -4,6 +4,7 @@
 mod tests;
 
 use super::{Coordinator, session_of};
+use crate::figures;
 use crate::sessions::SessionError;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::outcome::{Failure, Outcome};
@@ -92,10 +93,12 @@ impl Attached {
         while self.running.len() < self.slots as usize {
             let fence = Fence::new(token::nonce());
             let ask = Ask { worker: self.worker.clone(), fence: fence.clone(), only: self.only.clone() };
-            let Some(place) = self.coordinator.store.claim(ask, clock::now_millis()).await? else { return Ok(()) };
+            let now = clock::now_millis();
+            let Some(place) = self.coordinator.store.claim(ask, now).await? else { return Ok(()) };
+            self.coordinator.claimed(&place, now);
             if let Some(reason) = place.worn_out() {
                 let failed = Outcome::Failed(Failure::Infrastructure(reason));
-                self.coordinator.record(place.job.id, fence, failed).await?;
+                self.coordinator.record(place.job.id, fence, failed, "").await?;
                 continue;
             }
             let record = self.coordinator.store.record(&place.job.session).await?;
@@ -134,6 +137,8 @@ impl Attached {
         let leases: Vec<(JobId, Fence)> =
             leases.into_iter().map(|one| (JobId::new(one.job), Fence::new(one.fence))).collect();
         let lost = self.coordinator.store.renew(leases.clone(), clock::now_millis()).await?;
+        figures::lease("renewed", leases.len().saturating_sub(lost.len()));
+        figures::lease("lost", lost.len());
         for (job, fence) in leases {
             if !lost.contains(&job) {
                 self.running.insert(job, fence);
@@ -171,13 +176,14 @@ impl Attached {
     async fn result(&mut self, result: v1::Result) -> Result<(), SessionError> {
         let Some(lease) = result.lease else { return Ok(()) };
         let job = JobId::new(&lease.job);
+        let cause = result.trace.map(|trace| trace.context).unwrap_or_default();
         let outcome = match result.outcome.map(Outcome::from_wire) {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => return Err(error.into()),
             None => return Ok(()),
         };
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
-        let accepted = self.coordinator.settle(job.clone(), Fence::new(&lease.fence), outcome).await?;
+        let accepted = self.coordinator.settle(job.clone(), Fence::new(&lease.fence), outcome, &cause).await?;
         if self.holds(&job, &lease.fence) {
             self.running.remove(&job);
         }
@@ -205,6 +211,7 @@ impl Attached {
     async fn look(&mut self) -> Result<(), SessionError> {
         self.coordinator.check_walls().await;
         self.coordinator.take_expired(clock::now_millis()).await?;
+        self.coordinator.tell_depths(clock::now_millis()).await;
         let version = self.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

@@ -95,9 +95,9 @@ async fn a_result_that_comes_again_is_answered_the_same() {
     let (_folder, coordinator, id) = submitted().await;
     let job = claim(&coordinator, "f1").await;
     for _ in 0..3 {
-        assert!(coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job), "").await.unwrap());
     }
-    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job)).await.unwrap());
+    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job), "").await.unwrap());
     let record = coordinator.store.record(&id).await.unwrap();
     assert_eq!(record.version, 2, "the submission, and the result once");
 }
@@ -109,7 +109,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     for turn in 0..3 {
         let fence = format!("f{turn}");
         let job = claim(&coordinator, &fence).await;
-        assert!(coordinator.settle(job.clone(), Fence::new(&fence), outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), Fence::new(&fence), outcome_of(&job), "").await.unwrap());
         results.push((job, Fence::new(&fence)));
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     assert!(jobs.iter().all(|job| job.state == "done"), "{jobs:?}");
     // A worker that did not hear the answer sends its result to a session that has ended.
     for (job, fence) in results {
-        assert!(coordinator.settle(job.clone(), fence, outcome_of(&job)).await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence, outcome_of(&job), "").await.unwrap());
     }
     let kinds: Vec<String> =
         coordinator.store.feed(&id, 0, 99).await.unwrap().into_iter().map(|item| item.kind).collect();
@@ -132,12 +132,12 @@ async fn infrastructure_that_fails_is_tried_again_and_then_told() {
     let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
     let base = claim(&coordinator, "f1").await;
     assert!(base.as_str().ends_with("/base/0/evaluate"), "{base} was enqueued first");
-    assert!(coordinator.settle(base.clone(), Fence::new("f1"), failed()).await.unwrap());
+    assert!(coordinator.settle(base.clone(), Fence::new("f1"), failed(), "").await.unwrap());
     let job = coordinator.store.jobs(&id).await.unwrap().into_iter().find(|job| job.id == base.as_str()).unwrap();
     assert_eq!((job.state.as_str(), job.attempt), ("queued", 1));
     for fence in ["f2", "f3"] {
         assert_eq!(claim(&coordinator, fence).await, base);
-        assert!(coordinator.settle(base.clone(), Fence::new(fence), failed()).await.unwrap());
+        assert!(coordinator.settle(base.clone(), Fence::new(fence), failed(), "").await.unwrap());
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "failed");
@@ -150,7 +150,7 @@ async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
     let job = claim(&coordinator, "f1").await;
     coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
     assert_eq!(stops.recv().await.unwrap(), job);
-    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job)).await.unwrap());
+    assert!(!coordinator.settle(job.clone(), Fence::new("f1"), outcome_of(&job), "").await.unwrap());
     let jobs = coordinator.store.jobs(&id).await.unwrap();
     assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
 }

@@ -46,6 +46,7 @@ fn job(tenant: u8, number: u8, which: u8, engine: u8) -> Job {
         work,
         session_limit: 2,
         engine: (kind == "implement").then(|| format!("e{engine}")),
+        trace: arena_domain::job::Mark::default(),
         session,
     }
 }

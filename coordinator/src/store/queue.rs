@@ -152,6 +152,22 @@ impl Store {
         .await
     }
 
+    /// All jobs that wait or run, each with which of the two; for figures, so it takes no write lock.
+    pub async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
+        self.call(|connection| {
+            let mut query = connection
+                .prepare_cached("SELECT body, state = 'leased' FROM jobs WHERE state IN ('queued', 'leased')")?;
+            let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, bool>(1)?)))?;
+            rows.map(|row| {
+                let (body, leased) = row?;
+                let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
+                Ok((job, if leased { "leased" } else { "queued" }))
+            })
+            .collect()
+        })
+        .await
+    }
+
     /// All jobs of a session, for those who look.
     pub async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
         let session = session.to_string();

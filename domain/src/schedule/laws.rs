@@ -48,6 +48,7 @@ fn job(tenant: u8, session: u8, number: u8, engine: u8) -> Job {
         work: Work::Implement { brief: String::new(), parent: None },
         session_limit: 2,
         engine: Some(format!("e{engine}")),
+        trace: crate::job::Mark::default(),
         session,
     }
 }

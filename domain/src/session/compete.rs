@@ -6,7 +6,7 @@ use super::{
 };
 use crate::brief;
 use crate::id::JobId;
-use crate::job::{Job, Millis, Tree, Work};
+use crate::job::{Job, Mark, Millis, Tree, Work};
 use crate::outcome::{Evaluated, Failure, Implemented, Outcome};
 use crate::standing::{Standing, Status, place};
 
@@ -282,6 +282,7 @@ impl Session {
             engine: matches!(kind, PendingKind::Implement).then(|| competitor.map(|one| one.engine.clone())).flatten(),
             work,
             session_limit: self.packet.at_a_time(),
+            trace: Mark::default(),
         };
         self.pending.insert(id, Pending { contestant, kind });
         effects.push(Effect::Enqueue(job));
