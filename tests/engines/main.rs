@@ -11,3 +11,4 @@ mod packs;
 mod stage;
 mod table;
 mod together;
+mod watched;

@@ -139,6 +139,7 @@ impl Attempt {
             Outcome::Failed(Failure::Cancelled) => ("cancelled", true),
         };
         self.span.record("arena.outcome", class);
+        self.span.in_scope(|| tracing::info!(job = %job.id, outcome = class, "a job has ended"));
         if failed {
             fail(&self.span, class);
         }

@@ -114,3 +114,64 @@ impl Histogram {
 fn pair((key, value): &(&'static str, &str)) -> KeyValue {
     KeyValue::new(*key, value.chars().take(LONGEST).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+    use opentelemetry_sdk::metrics::reader::MetricReader;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
+    use std::sync::{Arc, Weak};
+    use std::time::Duration;
+
+    #[derive(Debug, Clone)]
+    struct Reader(Arc<ManualReader>);
+
+    impl MetricReader for Reader {
+        fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+            self.0.register_pipeline(pipeline);
+        }
+
+        fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+            self.0.collect(metrics)
+        }
+
+        fn force_flush(&self) -> OTelSdkResult {
+            self.0.force_flush()
+        }
+
+        fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+            self.0.shutdown_with_timeout(timeout)
+        }
+
+        fn temporality(&self, kind: InstrumentKind) -> Temporality {
+            self.0.temporality(kind)
+        }
+    }
+
+    #[test]
+    fn a_figure_holds_a_bounded_number_of_sets_and_loses_no_count() {
+        let reader = Reader(Arc::new(ManualReader::builder().build()));
+        let provider = SdkMeterProvider::builder().with_view(bounded).with_reader(reader.clone()).build();
+        static MANY: Counter = Counter::new("many", "{job}", "Of many tenants.");
+        let made = MANY.make(&provider.meter("test"));
+        for tenant in 0..5 * MOST_SETS {
+            made.add(1.0, &[pair(&("arena.tenant", &tenant.to_string()))]);
+        }
+        let mut found = ResourceMetrics::default();
+        reader.collect(&mut found).unwrap();
+        let metric = found.scope_metrics().flat_map(|scope| scope.metrics()).next().unwrap();
+        let AggregatedMetrics::F64(MetricData::Sum(sum)) = metric.data() else { panic!("{metric:?}") };
+        assert!(sum.data_points().count() <= MOST_SETS + 1, "{}", sum.data_points().count());
+        let all: f64 = sum.data_points().map(|point| point.value()).sum();
+        assert_eq!(all, (5 * MOST_SETS) as f64);
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let pair = pair(&("arena.tenant", &"x".repeat(1000)));
+        assert_eq!(pair.value.as_str().len(), LONGEST);
+    }
+}
