@@ -63,10 +63,9 @@ fn logs_name_the_trace_that_they_were_written_in() {
     }
     let receiver = Receiver::start();
     let mut world = watched(&receiver);
-    world.env.extend([
-        ("ARENA_TELEMETRY_LOG".to_owned(), "json".to_owned()),
-        ("ARENA_LOG".to_owned(), "info".to_owned()),
-    ]);
+    world
+        .env
+        .extend([("ARENA_TELEMETRY_LOG".to_owned(), "json".to_owned()), ("ARENA_LOG".to_owned(), "info".to_owned())]);
     let output = world.run(&packet());
     let trace = receiver.spans().first().expect("spans").trace.clone();
     let lines: Vec<serde_json::Value> = output

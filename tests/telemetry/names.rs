@@ -37,7 +37,8 @@ fn series() -> BTreeSet<String> {
 
 /// The attributes that stand in the sources, as Prometheus writes them.
 fn labels() -> BTreeSet<String> {
-    let files = ["coordinator/src/figures.rs", "worker/src/figures.rs", "worker/src/trace.rs", "worker/src/broker/watched.rs"];
+    let files =
+        ["coordinator/src/figures.rs", "worker/src/figures.rs", "worker/src/trace.rs", "worker/src/broker/watched.rs"];
     let files = files.into_iter().chain(["runtime/src/telemetry/export.rs"]);
     let word = Regex::new(r#"\("((?:arena|gen_ai|error)\.[a-z_.]+)""#).expect("a pattern");
     let mut found = BTreeSet::from(["le".to_owned()]);
@@ -79,7 +80,8 @@ fn assert_known(query: &str) {
 
 #[test]
 fn a_query_is_read_for_its_metrics_and_its_labels() {
-    let (metrics, labels) = named("sum by (le, arena_x) (rate(a_total{b!=\"c\", d=~\"e\"}[5m])) / c_d > 0.3 and e == 0");
+    let (metrics, labels) =
+        named("sum by (le, arena_x) (rate(a_total{b!=\"c\", d=~\"e\"}[5m])) / c_d > 0.3 and e == 0");
     assert_eq!(metrics, ["a_total", "c_d", "e"].map(str::to_owned).into());
     assert_eq!(labels, ["le", "arena_x", "b", "d"].map(str::to_owned).into());
 }

@@ -119,9 +119,9 @@ fn pair((key, value): &(&'static str, &str)) -> KeyValue {
 mod tests {
     use super::*;
     use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::error::OTelSdkResult;
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
     use opentelemetry_sdk::metrics::reader::MetricReader;
-    use opentelemetry_sdk::error::OTelSdkResult;
     use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
     use std::sync::{Arc, Weak};
     use std::time::Duration;
