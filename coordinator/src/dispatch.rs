@@ -10,7 +10,7 @@ use crate::figures;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
 use crate::trace::Watched;
-use arena_domain::id::{Fence, JobId, SessionId};
+use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
@@ -19,7 +19,6 @@ use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
-use tracing::Instrument;
 
 pub(crate) use attached::attach;
 use vigil::Vigil;
@@ -63,13 +62,29 @@ impl Coordinator {
         let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
         let since = self.store.touched(id).await?.max(session.latest);
-        let span = self.resumed(id, &back, since, now).await;
+        self.put_back(id, &back, since, now).await;
         if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
-            self.happen(id, Event::Resumed { at: now, since }).instrument(span).await?;
+            self.happen(id, Event::Resumed { at: now, since }).await?;
         } else {
             self.moved(&session, Vec::new());
         }
         Ok(back)
+    }
+
+    /// The leases of workers that are known to be dead belong to nobody any more.
+    pub async fn bury(&self, workers: Vec<WorkerId>) -> Result<(), SessionError> {
+        let now = clock::now_millis();
+        let mut back: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
+        for job in self.store.bury(workers, now).await? {
+            if let Some(session) = session_of(&job) {
+                back.entry(session).or_default().push(job);
+            }
+        }
+        for (id, jobs) in back {
+            let seen = self.store.touched(&id).await?;
+            self.put_back(&id, &jobs, seen, now).await;
+        }
+        Ok(())
     }
 
     /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.

@@ -240,24 +240,25 @@ impl Coordinator {
         }
     }
 
-    /// Takes up the trace of a session whose process is gone: the attempts that died with it are written in its stead.
-    /// `seen`: the last sign of life. The span is that of the resumption.
-    pub(crate) async fn resumed(&self, id: &SessionId, back: &[JobId], seen: Millis, now: Millis) -> Span {
+    /// These jobs of a session are in the queue again, because their workers died: their attempts are written in the stead
+    /// of the dead. `seen`: the last sign of life.
+    pub(crate) async fn put_back(&self, id: &SessionId, back: &[JobId], seen: Millis, now: Millis) {
         figures::lease("abandoned", back.len());
-        let Ok(record) = self.store.record(id).await else { return Span::none() };
+        let Ok(record) = self.store.record(id).await else { return };
         let context = of(&record.head);
         if context.is_empty() || back.is_empty() {
-            return Span::none();
+            return;
         }
-        let span = tracing::info_span!(target: telemetry::TARGET, "arena.resume", arena.session.id = %id, arena.jobs = back.len());
+        let span = tracing::info_span!(target: telemetry::TARGET, "arena.put_back", arena.session.id = %id, arena.jobs = back.len());
         telemetry::place(&span, context, "", &[]);
         let cause = telemetry::of(&span);
+        // Whatever brought the latest event was alive then.
+        let seen = seen.max(record.events.last().map_or(0, |event| event.at));
         let jobs = self.store.jobs(id).await.unwrap_or_default();
         for job in jobs.iter().filter(|job| back.iter().any(|one| one.as_str() == job.id)) {
             self.lost(context, job, seen);
             self.returned(&JobId::new(&job.id), now, &cause);
         }
-        span
     }
 
     /// The span of an attempt whose worker is not heard of any more; the worker would have written the same one.

@@ -64,6 +64,7 @@ impl Telemetry {
             let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_target(false);
             layer
                 .with_level(false)
+                .with_tracked_inactivity(false)
                 .with_tracer(tracer)
                 .with_filter(Targets::new().with_target(TARGET, tracing::Level::INFO))
         });
@@ -152,6 +153,5 @@ fn resource(settings: &Settings) -> Resource {
         .with_service_name(settings.service_name.clone())
         .with_attribute(opentelemetry::KeyValue::new("service.version", settings.service_version.clone()))
         .with_attribute(opentelemetry::KeyValue::new("service.instance.id", uuid::Uuid::new_v4().to_string()))
-        .with_attribute(opentelemetry::KeyValue::new("process.pid", i64::from(std::process::id())))
         .build()
 }

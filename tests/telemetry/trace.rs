@@ -91,7 +91,7 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     // Only what had ended within the phase that the kill cut off has a parent that never came.
     let orphans: Vec<&Told> =
         spans.iter().filter(|span| !span.parent.is_empty() && !ids.contains_key(span.parent.as_str())).collect();
-    assert!(orphans.iter().all(|span| span.name.starts_with("container ")), "{orphans:?}");
+    assert!(orphans.iter().all(|span| span.name.starts_with("container ")), "{}", tree(&spans).join("\n"));
     let attempts: Vec<&Told> = spans
         .iter()
         .filter(|span| {
@@ -104,7 +104,7 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     let resume = spans.iter().find(|span| span.name == "arena.resume").expect("the resumption");
     assert_eq!(resume.parent, roots[0].id);
     let again = spans.iter().find(|span| span.name == "receive arena.jobs" && span.attribute("arena.attempt") == "2");
-    assert_eq!(again.expect("the second claim").links, [resume.id.clone()]);
+    assert_eq!(again.expect("the second claim").links, std::slice::from_ref(&resume.id));
     world.assert_clean();
 }
 
