@@ -44,9 +44,9 @@ pub(crate) fn submit(head: &v1::SessionHead) -> Span {
         target: telemetry::TARGET,
         "arena.v1.Sessions/Submit",
         otel.kind = "server",
-        rpc.system = "grpc",
-        rpc.service = "arena.v1.Sessions",
-        rpc.method = "Submit",
+        rpc.system.name = "grpc",
+        rpc.method = "arena.v1.Sessions/Submit",
+        rpc.response.status_code = tracing::field::Empty,
         arena.session.id = head.id,
         error.type = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
@@ -59,9 +59,8 @@ pub(crate) fn submit(head: &v1::SessionHead) -> Span {
 pub(crate) fn call(request: &tonic::codegen::http::Request<()>) -> Span {
     let caller = telemetry::read(request.headers().get("traceparent").map(|value| value.as_bytes()));
     let path = request.uri().path().trim_start_matches('/');
-    let (service, method) = path.split_once('/').unwrap_or((path, ""));
     // That one begins its trace by itself.
-    if caller.is_empty() || method == "Submit" {
+    if caller.is_empty() || path.ends_with("/Submit") {
         return Span::none();
     }
     let span = tracing::info_span!(
@@ -69,9 +68,9 @@ pub(crate) fn call(request: &tonic::codegen::http::Request<()>) -> Span {
         "rpc",
         otel.name = path,
         otel.kind = "server",
-        rpc.system = "grpc",
-        rpc.service = service,
-        rpc.method = method,
+        rpc.system.name = "grpc",
+        rpc.method = path,
+        rpc.response.status_code = tracing::field::Empty,
         error.type = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
     );
@@ -81,11 +80,16 @@ pub(crate) fn call(request: &tonic::codegen::http::Request<()>) -> Span {
 
 /// The call that is answered now is answered with an error.
 pub(crate) fn failed(code: tonic::Code) {
-    fail(&Span::current(), &format!("{code:?}"));
-}
-
-fn fail(span: &Span, class: &str) {
-    span.record("error.type", class);
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    let span = Span::current();
+    span.record("rpc.response.status_code", &name);
+    span.record("error.type", &name);
     span.record("otel.status_code", "ERROR");
 }
 
@@ -249,39 +253,45 @@ impl Coordinator {
         if context.is_empty() || back.is_empty() {
             return;
         }
-        let span = tracing::info_span!(target: telemetry::TARGET, "arena.put_back", arena.session.id = %id, arena.jobs = back.len());
+        let span = tracing::info_span!(
+            target: telemetry::TARGET,
+            "arena.put_back",
+            arena.session.id = id.as_str(),
+            arena.jobs = back.len(),
+        );
         telemetry::place(&span, context, "", &[]);
         let cause = telemetry::of(&span);
         // Whatever brought the latest event was alive then.
         let seen = seen.max(record.events.last().map_or(0, |event| event.at));
         let jobs = self.store.jobs(id).await.unwrap_or_default();
         for job in jobs.iter().filter(|job| back.iter().any(|one| one.as_str() == job.id)) {
-            self.lost(context, job, seen);
+            lost(id, context, job, seen);
             self.returned(&JobId::new(&job.id), now, &cause);
         }
     }
+}
 
-    /// The span of an attempt whose worker is not heard of any more; the worker would have written the same one.
-    fn lost(&self, session: &str, job: &v1::JobState, seen: Millis) {
-        let id = JobId::new(&job.id);
-        let sent = telemetry::derived(session, &sent(&id));
-        telemetry::write(Past {
-            name: format!("process {QUEUE}"),
-            kind: Kind::Consumer,
-            own: &telemetry::derived(&sent, &processed(&id, job.attempt)),
-            parent: &telemetry::derived(&sent, &received(&id, job.attempt)),
-            start: seen,
-            end: seen,
-            attributes: vec![
-                ("messaging.system", "arena".into()),
-                ("messaging.operation.name", "process".into()),
-                ("messaging.operation.type", "process".into()),
-                ("messaging.destination.name", QUEUE.into()),
-                ("messaging.message.id", job.id.clone().into()),
-                ("arena.attempt", i64::from(job.attempt).into()),
-            ],
-            links: vec![&sent],
-            error: Some("worker_lost"),
-        });
-    }
+/// The span of an attempt whose worker is not heard of any more; the worker would have written the same one.
+fn lost(session: &SessionId, context: &str, job: &v1::JobState, seen: Millis) {
+    let id = JobId::new(&job.id);
+    let sent = telemetry::derived(context, &sent(&id));
+    telemetry::write(Past {
+        name: format!("process {QUEUE}"),
+        kind: Kind::Consumer,
+        own: &telemetry::derived(&sent, &processed(&id, job.attempt)),
+        parent: &telemetry::derived(&sent, &received(&id, job.attempt)),
+        start: seen,
+        end: seen,
+        attributes: vec![
+            ("messaging.system", "arena".into()),
+            ("messaging.operation.name", "process".into()),
+            ("messaging.operation.type", "process".into()),
+            ("messaging.destination.name", QUEUE.into()),
+            ("messaging.message.id", job.id.clone().into()),
+            ("arena.session.id", session.to_string().into()),
+            ("arena.attempt", i64::from(job.attempt).into()),
+        ],
+        links: vec![&sent],
+        error: Some("worker_lost"),
+    });
 }

@@ -1,8 +1,8 @@
 //! Requests of a real engine as whoever watches sees them: counted and priced, without a key or a word.
 
 use crate::stage::{Stage, packet, ready};
-use support::Receiver;
 use support::model::{echo_headers, script, shell};
+use support::{Receiver, strange};
 
 #[test]
 fn a_request_is_told_with_its_tokens_and_without_a_key_or_a_word() {
@@ -35,6 +35,7 @@ fn a_request_is_told_with_its_tokens_and_without_a_key_or_a_word() {
     for name in ["arena.broker.requests", "arena.cost.usd", "gen_ai.client.token.usage"] {
         assert!(told.contains_key(name), "{:?}", told.keys());
     }
+    assert_eq!(strange(receiver.names()), [].into(), "neither ours nor of the conventions");
     for secret in [stage.key.as_str(), "Write a smaller number", "[[script:", "The headers of this request", "echo 3"] {
         assert!(!receiver.holds(secret), "'{secret}' was told");
     }

@@ -3,6 +3,7 @@
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
 mod attacks;
+mod conventions;
 mod history;
 mod leftovers;
 pub mod model;
@@ -13,6 +14,7 @@ mod witness;
 mod world;
 
 pub use attacks::{CROWD, EAT, FLOOD};
+pub use conventions::strange;
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
 pub use receiver::{Receiver, Told};

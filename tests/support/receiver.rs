@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceReq
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -44,6 +45,8 @@ struct Kept {
     spans: Vec<Told>,
     /// By name, the sets of attributes that were seen.
     metrics: BTreeMap<String, BTreeSet<BTreeMap<String, String>>>,
+    /// Who sent any of it.
+    senders: BTreeSet<BTreeMap<String, String>>,
     bytes: Vec<u8>,
 }
 
@@ -80,7 +83,12 @@ impl TraceService for Service {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let message = request.into_inner();
         let spans = spans(&message);
-        self.keep(&message, |kept| kept.spans.extend(spans)).await;
+        let senders = senders(message.resource_spans.iter().map(|one| &one.resource));
+        self.keep(&message, |kept| {
+            kept.spans.extend(spans);
+            kept.senders.extend(senders);
+        })
+        .await;
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
@@ -93,7 +101,9 @@ impl MetricsService for Service {
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let message = request.into_inner();
         let found = metrics(&message);
+        let senders = senders(message.resource_metrics.iter().map(|one| &one.resource));
         self.keep(&message, |kept| {
+            kept.senders.extend(senders);
             found.into_iter().for_each(|(name, sets)| kept.metrics.entry(name).or_default().extend(sets));
         })
         .await;
@@ -128,6 +138,10 @@ fn metrics(message: &ExportMetricsServiceRequest) -> Vec<(String, BTreeSet<BTree
         Some(Data::ExponentialHistogram(_) | Data::Summary(_)) | None => BTreeSet::new(),
     };
     scopes.flat_map(|scope| &scope.metrics).map(|metric| (metric.name.clone(), sets(&metric.data))).collect()
+}
+
+fn senders<'a>(resources: impl Iterator<Item = &'a Option<Resource>>) -> BTreeSet<BTreeMap<String, String>> {
+    resources.flatten().map(|resource| attributes(&resource.attributes)).collect()
 }
 
 fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
@@ -193,6 +207,19 @@ impl Receiver {
     /// All metrics so far: by name, the sets of attributes.
     pub fn metrics(&self) -> BTreeMap<String, BTreeSet<BTreeMap<String, String>>> {
         self.kept().metrics.clone()
+    }
+
+    /// Who sent it: the attributes of each process.
+    pub fn senders(&self) -> BTreeSet<BTreeMap<String, String>> {
+        self.kept().senders.clone()
+    }
+
+    /// The names of all attributes so far.
+    pub fn names(&self) -> BTreeSet<String> {
+        let kept = self.kept();
+        let spans = kept.spans.iter().map(|span| &span.attributes);
+        let all = spans.chain(kept.metrics.values().flatten()).chain(&kept.senders);
+        all.flat_map(BTreeMap::keys).cloned().collect()
     }
 
     /// Whether this text is in anything that was sent.

@@ -4,10 +4,12 @@ use crate::names::figures;
 use crate::trace::watched;
 use arena_runtime::telemetry::page;
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use support::{Output, Packet, Receiver, World, ready};
+use support::{Output, Packet, Receiver, World, ready, strange};
 
 /// More than this beside a session without telemetry would be noticed.
 const NOTICED: Duration = Duration::from_secs(4);
@@ -48,8 +50,43 @@ fn a_receiver_that_hangs_or_is_away_does_not_slow_or_fail_a_session() {
     assert_eq!(receiver.spans(), []);
 }
 
+/// What a program shows of its telemetry: sockets of the internet that it holds, and threads of exporters.
+fn shows(world: &World) -> (usize, usize) {
+    world.packet(&Packet::lower(&[("low", "sleep 2; echo 3 > value")]));
+    let mut running = world.start(&["run", "arena.toml", "--json"]);
+    world.until("an engine", &mut running, |said| said.contains("\"phase\":\"engine\""));
+    let folder = PathBuf::from(format!("/proc/{}", running.child.id()));
+    let here = |name: &str| fs::read_dir(folder.join(name)).expect("a folder of the program").flatten();
+    // Column 10 of these tables is the number of the socket; each is of the whole machine.
+    let tables = ["tcp", "tcp6", "udp", "udp6"].map(|name| fs::read_to_string(folder.join("net").join(name)));
+    let of_internet: BTreeSet<String> = tables
+        .iter()
+        .flatten()
+        .flat_map(|table| table.lines().skip(1))
+        .filter_map(|line| Some(format!("socket:[{}]", line.split_whitespace().nth(9)?)))
+        .collect();
+    let held = here("fd").filter_map(|one| fs::read_link(one.path()).ok());
+    let sockets = held.filter(|link| link.to_str().is_some_and(|link| of_internet.contains(link))).count();
+    let names = here("task").filter_map(|one| fs::read_to_string(one.path().join("comm")).ok());
+    let threads = names.filter(|name| name.starts_with("OpenTelemetry")).count();
+    assert!(running.child.wait().expect("its end").success(), "{}", world.said());
+    (sockets, threads)
+}
+
 #[test]
-fn a_strange_address_is_refused_with_its_mend_and_off_is_off() {
+fn a_program_that_nobody_watches_opens_no_connection_and_has_no_exporter() {
+    if !ready("a_program_that_nobody_watches") {
+        return;
+    }
+    assert_eq!(shows(&World::new()), (0, 0));
+    // This look finds what is there.
+    let receiver = Receiver::start();
+    let (sockets, threads) = shows(&watched(&receiver));
+    assert!(sockets >= 1 && threads >= 2, "{sockets} sockets, {threads} threads");
+}
+
+#[test]
+fn a_strange_address_is_refused_with_its_mend() {
     let mut world = World::new();
     world.env.push(("ARENA_TELEMETRY_OTLP".into(), "collector".into()));
     let refused = world.arena(&["doctor"]);
@@ -92,10 +129,15 @@ fn the_page_and_the_receiver_are_told_known_figures_and_a_bounded_number_of_each
     let mut world = watched(&receiver);
     let port = free_port();
     world.env.push(("ARENA_TELEMETRY_PROMETHEUS".into(), format!("127.0.0.1:{port}")));
-    world.packet(&Packet::lower(&[("low", "sleep 2; echo 3 > value")]));
+    world.packet(&Packet::lower(&[("low", "sleep 8; echo 3 > value")]));
     let mut running = world.start(&["run", "arena.toml", "--json"]);
     world.until("an engine", &mut running, |said| said.contains("\"phase\":\"engine\""));
-    let text = get(port);
+    // The queue is looked at every five seconds, for the first time when the worker attaches.
+    let mut text = get(port);
+    while !text.contains("arena_queue_depth{arena_engine=\"low\"") && running.child.try_wait().expect("it").is_none() {
+        std::thread::sleep(Duration::from_millis(200));
+        text = get(port);
+    }
     let known: BTreeSet<String> = figures().into_iter().map(page::prometheus_name).collect();
     let types: BTreeSet<String> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next().map(str::to_owned)).collect();
@@ -105,6 +147,7 @@ fn the_page_and_the_receiver_are_told_known_figures_and_a_bounded_number_of_each
         "arena_worker_slots{arena_state=\"used\"} 1",
         "arena_queue_wait_seconds_count{arena_engine=\"low\",arena_tenant=\"local\"} 1",
         "arena_sessions_total{arena_state=\"submitted\"} 1",
+        "arena_queue_depth{arena_engine=\"low\",arena_state=\"leased\",arena_tenant=\"local\"} 1",
     ] {
         assert!(text.lines().any(|one| one == line), "{line} is not in:\n{text}");
     }
@@ -115,6 +158,7 @@ fn the_page_and_the_receiver_are_told_known_figures_and_a_bounded_number_of_each
     for name in ["arena.phase.duration", "arena.job.duration", "arena.job.outcomes", "arena.container.duration"] {
         assert!(told.contains_key(name), "{name}: {:?}", told.keys());
     }
+    assert_eq!(strange(receiver.names()), [].into(), "neither ours nor of the conventions");
     // No id of a session, a job or a container: they would grow for ever.
     let id = world.session();
     let all = format!("{told:?}");

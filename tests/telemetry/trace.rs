@@ -1,7 +1,7 @@
 //! One session is one trace, whole, and stays one when its process is killed.
 
 use std::collections::BTreeMap;
-use support::{Packet, Receiver, Told, World, ready};
+use support::{Packet, Receiver, Told, World, git, ready, strange};
 
 /// A world whose sessions are told to a receiver.
 pub(crate) fn watched(receiver: &Receiver) -> World {
@@ -14,23 +14,42 @@ fn by_id(spans: &[Told]) -> BTreeMap<&str, &Told> {
     spans.iter().map(|span| (span.id.as_str(), span)).collect()
 }
 
-/// What a span is called in these tests: with the job or gate that it is about.
+/// What a span is called in these tests: its name and kind, what it is about, and how it failed.
 fn shown(span: &Told) -> String {
-    let session = span.attribute("arena.session.id");
-    let job = [span.attribute("messaging.message.id"), span.attribute("arena.job.id")].concat();
-    let job = job.strip_prefix(&format!("{session}/")).unwrap_or(&job).to_owned();
-    let more = [&job, span.attribute("arena.gate.name"), span.attribute("arena.event")];
-    let more: Vec<&str> = more.into_iter().filter(|word| !word.is_empty()).collect();
-    [&[span.name.as_str()], more.as_slice()].concat().join(" ")
+    let kind = match span.kind {
+        1 => "",
+        2 => "(server)",
+        3 => "(client)",
+        4 => "(producer)",
+        5 => "(consumer)",
+        _ => "(?)",
+    };
+    let session = format!("{}/", span.attribute("arena.session.id"));
+    let mut words = vec![span.name.clone(), kind.to_owned()];
+    for key in ["messaging.message.id", "arena.job.id", "arena.gate.name", "arena.scenario", "arena.event"] {
+        let word = span.attribute(key);
+        words.push(word.strip_prefix(&session).unwrap_or(word).to_owned());
+    }
+    words.push(if span.is_error { format!("!{}", span.attribute("error.type")) } else { String::new() });
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
+}
+
+/// When it began. Spans of the queue are written in whole milliseconds: they follow what was begun within theirs.
+fn began(span: &Told) -> (u64, String) {
+    let whole = span.start.is_multiple_of(1_000_000);
+    (if whole { span.start + 999_999 } else { span.start }, shown(span))
 }
 
 /// The tree as lines, siblings in the order of their beginning; links behind an arrow.
-fn tree(spans: &[Told]) -> Vec<String> {
-    let ids = by_id(spans);
+fn tree(spans: &[Told]) -> String {
+    let mut spans = spans.to_vec();
+    spans.sort_by_cached_key(began);
+    let ids = by_id(&spans);
     let mut lines = Vec::new();
     let roots = spans.iter().filter(|span| !ids.contains_key(span.parent.as_str()));
-    roots.for_each(|root| grow(spans, &ids, root, 0, &mut lines));
-    lines
+    roots.for_each(|root| grow(&spans, &ids, root, 0, &mut lines));
+    lines.join("\n")
 }
 
 fn grow(spans: &[Told], ids: &BTreeMap<&str, &Told>, span: &Told, depth: usize, lines: &mut Vec<String>) {
@@ -42,13 +61,10 @@ fn grow(spans: &[Told], ids: &BTreeMap<&str, &Told>, span: &Told, depth: usize, 
     children.for_each(|child| grow(spans, ids, child, depth + 1, lines));
 }
 
-const WHOLE: &str = "\
-arena.session
-  arena.v1.Sessions/Submit
-    arena.commit submitted
-  send arena.jobs base/0/evaluate -> arena.commit submitted
-    receive arena.jobs base/0/evaluate
-";
+/// Of two competitors one after another; the second engine comes to nothing.
+const WHOLE: &str = include_str!("whole.txt");
+/// The caller's own span, as whoever runs Arena in a trace of theirs says it.
+const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[test]
 fn a_session_is_one_trace_and_all_of_it() {
@@ -56,11 +72,30 @@ fn a_session_is_one_trace_and_all_of_it() {
         return;
     }
     let receiver = Receiver::start();
-    let world = watched(&receiver);
-    let output = world.run(&Packet::lower(&[("low", "echo $TRACEPARENT > seen; echo 3 > value")]));
+    let mut world = watched(&receiver);
+    world.env.push(("TRACEPARENT".into(), CALLER.into()));
+    let engines = [("low", "echo $TRACEPARENT > seen; echo 3 > value"), ("none", "exit 3")];
+    let mut packet = Packet::lower(&engines);
+    packet.session = packet.session.replace("parallel = 2", "parallel = 1");
+    packet.harness = packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"1\", \"2\"]");
+    let output = world.run(&packet);
     assert_eq!(output.code, 0, "{output:?}");
     let spans = receiver.spans();
-    assert_eq!(tree(&spans).join("\n"), WHOLE);
+    let whole = tree(&spans);
+    assert_eq!(whole, WHOLE.trim_end(), "\n{whole}\n");
+    assert_eq!(by_id(&spans).len(), spans.len(), "no span twice");
+    assert!(spans.iter().all(|span| span.trace == CALLER[3..35]), "the trace is the caller's");
+    let root = spans.iter().find(|span| span.name == "arena.session").expect("the session");
+    assert_eq!(root.parent, CALLER[36..52], "and the session is below the caller");
+    // What the engine was told is the span of its own phase.
+    let branch = output.entry("low")["branch"].as_str().expect("a branch").to_owned();
+    let seen = git(&world.repo, &["show", &format!("{branch}:seen")]);
+    let engine = spans.iter().find(|span| span.name == "arena.engine").expect("the phase of the engine");
+    assert_eq!(seen, format!("00-{}-{}-01", engine.trace, engine.id));
+    assert_eq!(strange(receiver.names()), [].into(), "neither ours nor of the conventions");
+    let senders = receiver.senders();
+    let sender = senders.first().expect("a sender");
+    assert_eq!((senders.len(), sender["service.name"].as_str()), (1, "arena"));
 }
 
 #[test]
@@ -83,7 +118,7 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     assert_eq!(resumed.code, 0, "{resumed:?}");
     let spans = receiver.spans();
     let traces: std::collections::BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
-    assert_eq!(traces.len(), 1, "one trace: {:?}", tree(&spans));
+    assert_eq!(traces.len(), 1, "one trace:\n{}", tree(&spans));
     let ids = by_id(&spans);
     assert_eq!(ids.len(), spans.len(), "no span twice");
     let roots: Vec<&Told> = spans.iter().filter(|span| span.parent.is_empty()).collect();
@@ -91,7 +126,7 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     // Only what had ended within the phase that the kill cut off has a parent that never came.
     let orphans: Vec<&Told> =
         spans.iter().filter(|span| !span.parent.is_empty() && !ids.contains_key(span.parent.as_str())).collect();
-    assert!(orphans.iter().all(|span| span.name.starts_with("container ")), "{}", tree(&spans).join("\n"));
+    assert!(orphans.iter().all(|span| span.name.starts_with("container ")), "{}", tree(&spans));
     let attempts: Vec<&Told> = spans
         .iter()
         .filter(|span| {
@@ -101,10 +136,10 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     let told = |span: &&Told| (span.attribute("arena.attempt").to_owned(), span.attribute("error.type").to_owned());
     let attempts: Vec<_> = attempts.iter().map(told).collect();
     assert_eq!(attempts, [("1".into(), "worker_lost".into()), ("2".into(), String::new())]);
-    let resume = spans.iter().find(|span| span.name == "arena.resume").expect("the resumption");
-    assert_eq!(resume.parent, roots[0].id);
+    let back = spans.iter().find(|span| span.name == "arena.put_back").expect("what the kill left");
+    assert_eq!(back.parent, roots[0].id);
     let again = spans.iter().find(|span| span.name == "receive arena.jobs" && span.attribute("arena.attempt") == "2");
-    assert_eq!(again.expect("the second claim").links, std::slice::from_ref(&resume.id));
+    assert_eq!(again.expect("the second claim").links, std::slice::from_ref(&back.id));
     world.assert_clean();
 }
 

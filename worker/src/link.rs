@@ -58,13 +58,13 @@ impl Blobs {
         let chunks: Vec<v1::BlobChunk> =
             bytes.chunks(BLOB_CHUNK).map(|chunk| v1::BlobChunk { data: chunk.to_vec().into() }).collect();
         let put = async { self.0.clone().put_blob(told(tokio_stream::iter(chunks))).await };
-        Ok(put.instrument(trace::call("PutBlob")).await?.into_inner().digest)
+        Ok(put.instrument(trace::call("arena.v1.Sessions/PutBlob")).await?.into_inner().digest)
     }
 
     pub(crate) async fn get(&self, digest: &str) -> Result<Vec<u8>, Status> {
         let request = v1::GetBlobRequest { digest: digest.to_owned() };
         let get = async { self.0.clone().get_blob(told(request)).await };
-        let mut chunks = get.instrument(trace::call("GetBlob")).await?.into_inner();
+        let mut chunks = get.instrument(trace::call("arena.v1.Sessions/GetBlob")).await?.into_inner();
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await {
             bytes.extend_from_slice(&chunk?.data);

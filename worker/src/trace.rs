@@ -213,15 +213,14 @@ pub(crate) fn kpi(within: &Span, scenario: &str) -> Span {
     tracing::info_span!(target: telemetry::TARGET, parent: within, "arena.kpi", arena.scenario = scenario)
 }
 
-/// A call to the coordinator.
+/// A call to the coordinator, by its whole name.
 pub(crate) fn call(method: &'static str) -> Span {
     tracing::info_span!(
         target: telemetry::TARGET,
         "rpc",
-        otel.name = format!("arena.v1.Sessions/{method}"),
+        otel.name = method,
         otel.kind = "client",
-        rpc.system = "grpc",
-        rpc.service = "arena.v1.Sessions",
+        rpc.system.name = "grpc",
         rpc.method = method,
     )
 }

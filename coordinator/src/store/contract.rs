@@ -122,6 +122,23 @@ async fn a_report_under_a_stale_fence_changes_nothing() {
 }
 
 #[tokio::test]
+async fn live_jobs_are_those_that_wait_or_run_each_as_it_was_put_in() {
+    let (_folder, store) = fresh();
+    let trace = arena_domain::job::Mark { context: "00-a-b-01".into(), since: NOW };
+    let jobs: Vec<Job> = (1..4).map(|which| Job { trace: trace.clone(), ..job(0, 0, which, 1) }).collect();
+    let id = with_jobs(&store, jobs.clone()).await;
+    let done = store.claim(ask("f1"), NOW).await.unwrap().unwrap().job;
+    let settled = Transition { settle: Some((done.id.clone(), Fence::new("f1"))), ..transition(&id, 1) };
+    assert_eq!(store.commit(settled).await.unwrap(), Committed::Done { stop: Vec::new() });
+    let runs = store.claim(ask("f2"), NOW).await.unwrap().unwrap().job;
+    let mut live = store.live().await.unwrap();
+    live.sort_by_key(|(job, _)| job.id.clone());
+    let state = |job: &Job| if job.id == runs.id { "leased" } else { "queued" };
+    let left = jobs.into_iter().filter(|job| job.id != done.id);
+    assert_eq!(live, left.map(|job| (job.clone(), state(&job))).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_transition_decided_on_an_old_version_changes_nothing() {
     let (_folder, store) = fresh();
     let id = with_jobs(&store, vec![job(0, 0, 1, 1)]).await;

@@ -152,7 +152,8 @@ impl Store {
         .await
     }
 
-    /// All jobs that wait or run, each with which of the two; for figures, so it takes no write lock.
+    /// All jobs that wait (`queued`) or run (`leased`), in any order. One read without a lock, every five seconds and only
+    /// while somebody looks at figures, so the answer of a moment ago will do; no rule looks at it.
     pub async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
         self.call(|connection| {
             let mut query = connection
