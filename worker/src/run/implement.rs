@@ -80,11 +80,12 @@ async fn engine_run(
     workspace: &Workspace,
 ) -> Result<Ran, RunError> {
     let desk = Desk::set(context, task, brief, &plan.invocation).await?;
+    // Before the door: its requests belong to this phase.
+    task.phase(Phase::Engine, plan.shown()).await;
     let door = match plan.needs_broker() {
         true => Some(context.broker.open(policy(task, plan)).map_err(|error| refused(&error))?),
         false => None,
     };
-    task.phase(Phase::Engine, plan.shown()).await;
     let mut spec = context.spec(task, workspace, User::Agent, plan.invocation.command.clone());
     spec.env.extend(plan.env());
     spec.env.extend(task.trace.environment());
