@@ -105,11 +105,12 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     }
     let receiver = Receiver::start();
     let world = watched(&receiver);
-    world.packet(&Packet::lower(&[("low", "sleep 4; echo 3 > value")]));
+    world.packet(&Packet::lower(&[("low", "sleep 8; echo 3 > value")]));
     let mut running = world.start(&["run", "arena.toml", "--json"]);
     world.until("an engine", &mut running, engine_began);
-    // What had ended before is exported within a second or two; the engine is still at work.
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    // Those of the gate, of the measurement and of the engine, which is still at work.
+    let starts = || receiver.spans().iter().filter(|span| span.name == "container start").count();
+    world.until("third start of a container", &mut running, |_| starts() >= 3);
     running.child.kill().expect("a kill");
     running.child.wait().expect("its end");
     let before = receiver.spans();
