@@ -9,7 +9,7 @@ use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::schedule::Limits;
 use arena_runtime::config::{self, Config};
-use arena_runtime::{clock, tasks};
+use arena_runtime::tasks;
 use arena_worker::link::{LinkError, Worker};
 use arena_worker::reach::Reach;
 use arena_worker::run::{Engines, Settings};
@@ -120,7 +120,7 @@ impl Embedded {
     /// The slots of workers that are dead are free at once, not when their leases run out.
     pub(crate) async fn release(&self, boots: &[String]) -> Result<(), Failure> {
         let workers = boots.iter().map(WorkerId::new).collect();
-        self.coordinator.store.bury(workers, clock::now_millis()).await?;
+        self.coordinator.bury(workers).await?;
         Ok(())
     }
 }

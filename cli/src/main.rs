@@ -21,6 +21,7 @@ mod session;
 mod team;
 mod usage;
 mod userrepo;
+mod watched;
 
 use args::Args;
 use clap::Parser;
@@ -31,13 +32,14 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage::refused(&error, &std::env::args_os().skip(1).collect::<Vec<_>>()),
     };
-    arena_runtime::logs::start(&std::env::var("ARENA_LOG").unwrap_or_else(|_| "warn".into()));
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(args.common.json),
     };
     let json = args.common.json;
+    let watched = watched::start(&args, &runtime);
     let done = runtime.block_on(commands::run(args));
+    watched.finish();
     // What still blocks (a read of standard input) must not keep the program.
     runtime.shutdown_background();
     match done {

@@ -3,7 +3,7 @@
 
 use arena_coordinator::store::{RedisSettings, Store, Transition};
 use arena_domain::id::{Fence, JobId, Request, SessionId, Tenant, WorkerId};
-use arena_domain::job::{Job, Work};
+use arena_domain::job::{Job, Mark, Work};
 use arena_domain::schedule::{Ask, Limits};
 use arena_proto::v1;
 use arena_runtime::clock;
@@ -79,6 +79,7 @@ fn job(tenant: u32, session: u32, number: u32, limit: u32) -> Job {
         session_weight: 1,
         priority: 0,
         engine: Some(format!("e{}", number % 2)),
+        trace: Mark::default(),
         session,
     }
 }

@@ -14,6 +14,7 @@ use crate::access::{Caller, Gate, Rpc, Scope, is_name};
 use crate::dispatch::Coordinator;
 use crate::sessions::SessionError;
 use crate::store::StoreError;
+use crate::trace;
 use arena_domain::id::{SessionId, Tenant};
 use arena_proto::MAX_MESSAGE;
 use arena_proto::v1::fleet_server::FleetServer;
@@ -37,7 +38,8 @@ pub fn router(coordinator: &Coordinator) -> Router {
 }
 
 /// Whichever way callers come.
-pub(crate) fn services(mut server: Server, desk: Desk) -> Router {
+pub(crate) fn services(server: Server, desk: Desk) -> Router {
+    let mut server = server.trace_fn(trace::call);
     let sessions = SessionsServer::new(SessionsApi(desk.clone()))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
@@ -121,6 +123,7 @@ pub(crate) fn status(error: &SessionError) -> Status {
         SessionError::Illegal(_) => Code::FailedPrecondition,
         SessionError::Packet(_) => Code::InvalidArgument,
     };
+    trace::failed(code);
     Status::new(code, error.to_string())
 }
 

@@ -8,17 +8,19 @@ mod vigil;
 pub(crate) mod why;
 
 use crate::blobs::Blobs;
+use crate::figures;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
-use arena_domain::id::{Fence, JobId, SessionId, Tenant};
+use crate::trace::Watched;
+use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
 use arena_domain::session::{Event, Phase};
 use arena_proto::v1::DeadJob;
-use arena_runtime::{clock, token};
+use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +52,7 @@ pub struct Coordinator {
     tenants: Arc<Mutex<BTreeMap<SessionId, Tenant>>>,
     /// This coordinator takes no work any more.
     closing: CancellationToken,
+    watched: Arc<Mutex<Watched>>,
 }
 
 impl Coordinator {
@@ -57,7 +60,7 @@ impl Coordinator {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
         let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
         let (hold, closing) = (Duration::ZERO, CancellationToken::new());
-        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing }
+        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched: Arc::default() }
     }
 
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
@@ -90,7 +93,7 @@ impl Coordinator {
 
     /// Applies an event that no job brought.
     pub async fn happen(&self, id: &SessionId, event: Event) -> Result<(), SessionError> {
-        match sessions::step(&self.store, id, None, event).await? {
+        match sessions::step(&self.store, id, None, event, &telemetry::current()).await? {
             Stepped::Done { session, stop } => self.moved(&session, stop),
             Stepped::Repeated | Stepped::Stale => {}
         }
@@ -103,12 +106,30 @@ impl Coordinator {
         let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
         let since = self.store.touched(id).await?.max(session.latest);
+        self.put_back(id, &back, since, now).await;
         if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
             self.happen(id, Event::Resumed { at: now, since }).await?;
         } else {
             self.moved(&session, Vec::new());
         }
         Ok(back)
+    }
+
+    /// The leases of workers that are known to be dead belong to nobody any more.
+    pub async fn bury(&self, workers: Vec<WorkerId>) -> Result<Vec<JobId>, SessionError> {
+        let now = clock::now_millis();
+        let mut back: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
+        let buried = self.store.bury(workers, now).await?;
+        for job in &buried {
+            if let Some(session) = session_of(job) {
+                back.entry(session).or_default().push(job.clone());
+            }
+        }
+        for (id, jobs) in back {
+            let seen = self.store.touched(&id).await?;
+            self.put_back(&id, &jobs, seen, now).await;
+        }
+        Ok(buried)
     }
 
     /// Lets a session lie: its worker here has ended, and the slots of its leases are free for other sessions.
@@ -120,20 +141,29 @@ impl Coordinator {
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
     /// and was accepted, now or before.
-    pub(crate) async fn settle(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
+    /// `cause`: the worker's span, empty when it has none.
+    pub(crate) async fn settle(
+        &self,
+        job: JobId,
+        fence: Fence,
+        outcome: Outcome,
+        cause: &str,
+    ) -> Result<bool, SessionError> {
         if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
             && let Some(failed) = self.store.failures(&job, &fence).await?
             && failed + 1 < MAX_ATTEMPTS
         {
             let now = clock::now_millis();
             let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
+            self.returned(&job, due, cause);
+            figures::lease("returned", 1);
             return Ok(self.store.give_back(job, fence, due, now).await? == Settled::Accepted);
         }
-        self.record(job, fence, outcome).await
+        self.record(job, fence, outcome, cause).await
     }
 
     /// Into the session, whatever it is.
-    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome) -> Result<bool, SessionError> {
+    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome, cause: &str) -> Result<bool, SessionError> {
         let Some(session) = session_of(&job) else { return Ok(false) };
         let given_up = match &outcome {
             Outcome::Failed(Failure::Infrastructure(reason)) => Some(reason.clone()),
@@ -143,7 +173,7 @@ impl Coordinator {
         };
         let at = clock::now_millis();
         let event = Event::Settled { at, job: job.clone(), outcome };
-        match sessions::step(&self.store, &session, Some((job.clone(), fence)), event).await? {
+        match sessions::step(&self.store, &session, Some((job.clone(), fence)), event, cause).await? {
             Stepped::Done { session, stop } => {
                 if let Some(reason) = given_up {
                     let dead = DeadJob { id: job.to_string(), tenant: session.tenant.to_string(), reason, at };
@@ -164,7 +194,7 @@ impl Coordinator {
         for letter in self.store.dead(only, MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
             let failed = Outcome::Failed(Failure::Infrastructure(letter.reason));
             // One session whose record cannot be read holds up no other.
-            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed).await {
+            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed, "").await {
                 tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
             }
         }
@@ -189,6 +219,10 @@ impl Coordinator {
         self.changed();
     }
 
+    pub(crate) fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn changed(&self) {
         let _ = self.changes.send(());
     }
@@ -208,6 +242,8 @@ impl Coordinator {
         let back = self.store.expire(now).await?;
         if !back.is_empty() {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
+            figures::lease("expired", back.len());
+            back.iter().for_each(|job| self.returned(job, now, ""));
             for job in back {
                 // Nobody attached: nobody runs it.
                 let _ = self.stops.send(job);

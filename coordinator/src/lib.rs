@@ -4,10 +4,12 @@ pub mod access;
 pub mod api;
 pub mod blobs;
 mod dispatch;
+pub mod figures;
 mod fleet;
 pub mod serve;
 mod sessions;
 pub mod store;
+mod trace;
 
 pub use dispatch::Coordinator;
 pub use sessions::{SessionError, load, replay};

@@ -1,10 +1,12 @@
 //! Loads a session, applies an event, commits the transition. Whoever holds the record can carry the session on.
 
 use crate::store::{Cancel, Committed, Record, Store, StoreError, Transition};
+use crate::trace;
 use arena_domain::id::{Commit, Fence, JobId, SessionId, Tenant};
 use arena_domain::session::{Effect, Event, IllegalTransition, Phase, Session};
 use arena_proto::convert::{Malformed, Wire, feed_item};
 use arena_proto::packet;
+use tracing::{Instrument, Span};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -53,26 +55,38 @@ pub(crate) async fn step(
     id: &SessionId,
     settle: Option<(JobId, Fence)>,
     event: Event,
+    cause: &str,
 ) -> Result<Stepped, SessionError> {
+    let mut span = None;
     loop {
         let (record, before) = load(store, id).await?;
+        let span: &Span = span.get_or_insert_with(|| trace::commit(&record.head, &event, cause));
         let applied = before.apply(event.clone());
         let (session, effects) = match (applied, &settle) {
             (Ok(applied), _) => applied,
             // A result that the session does not wait for: it came before, or its lease is lost.
             (Err(_), Some((job, fence))) => {
                 let repeated = store.accepted(job, fence).await?;
-                return Ok(if repeated { Stepped::Repeated } else { Stepped::Stale });
+                let stepped = if repeated { Stepped::Repeated } else { Stepped::Stale };
+                trace::unchanged(&stepped, span);
+                return Ok(stepped);
             }
             (Err(illegal), None) => return Err(illegal.into()),
         };
-        let transition = transition(&session, record.version, settle.clone(), &event, effects);
-        match store.commit(transition).await? {
-            Committed::Done { stop } => return Ok(Stepped::Done { session: Box::new(session), stop }),
-            Committed::Conflict => {}
-            Committed::Stale => return Ok(Stepped::Stale),
-            Committed::Repeated => return Ok(Stepped::Repeated),
-        }
+        let mut transition = transition(&session, record.version, settle.clone(), &event, effects);
+        trace::mark(&record, &mut transition);
+        let jobs = transition.enqueue.clone();
+        let stepped = match store.commit(transition).instrument(span.clone()).await? {
+            Committed::Done { stop } => {
+                trace::committed(&record, &session, &jobs, &event, span);
+                Stepped::Done { session: Box::new(session), stop }
+            }
+            Committed::Conflict => continue,
+            Committed::Stale => Stepped::Stale,
+            Committed::Repeated => Stepped::Repeated,
+        };
+        trace::unchanged(&stepped, span);
+        return Ok(stepped);
     }
 }
 

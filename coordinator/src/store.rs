@@ -20,7 +20,7 @@ pub use shelf::Shelf;
 pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
-use arena_domain::job::Millis;
+use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Why};
 use arena_proto::v1;
 use port::{Leases, Records, Shelves, Sights};
@@ -186,6 +186,12 @@ impl Store {
     /// All jobs of a session, for those who look.
     pub async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
         self.sights.jobs(session).await
+    }
+
+    /// All jobs that wait (`queued`) or run (`leased`), in any order. Only figures are made of it, so the answer of a moment
+    /// ago will do; no rule looks at it.
+    pub async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
+        self.sights.live().await
     }
 
     /// Changes when somebody else wrote to the store.

@@ -24,6 +24,16 @@ pub struct Job {
     pub priority: u32,
     /// The dimension of the engine limit; evaluations have none.
     pub engine: Option<String>,
+    pub trace: Mark,
+}
+
+/// Where a job stands in what whoever watches the fleet is told. No rule looks at it, and it goes wherever the job goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Empty: nobody watches.
+    pub context: String,
+    /// When it was put into the queue.
+    pub since: Millis,
 }
 
 /// What one step of priority is worth: the session goes before others as if it had waited this much longer. So it ages by

@@ -3,6 +3,7 @@
 pub mod convert;
 pub mod dial;
 pub mod packet;
+pub mod trace;
 
 /// Generated from `arena/v1/*.proto`.
 #[allow(clippy::all, clippy::too_many_lines, unreachable_pub)]

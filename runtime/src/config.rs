@@ -7,6 +7,7 @@ mod keys;
 mod layers;
 mod provider;
 mod team;
+mod telemetry;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use build::Build;
 pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
 pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, StoreConfig, TlsConfig};
+pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -39,6 +41,7 @@ pub struct Config {
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,
     /// By name, such as `openai`.
     pub providers: BTreeMap<String, Provider>,
+    pub telemetry: TelemetryConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! Plumbing without arena words: clock, tasks, files, digests, configuration, logs.
+//! Plumbing without arena words: clock, tasks, files, digests, configuration, logs, telemetry.
 
 pub mod clock;
 pub mod config;
 
 pub mod digest;
 pub mod files;
-pub mod logs;
 pub mod tasks;
+pub mod telemetry;
 pub mod tls;
 pub mod token;

@@ -13,3 +13,4 @@ mod packs;
 mod stage;
 mod table;
 mod together;
+mod watched;

@@ -3,20 +3,24 @@
 //! Every world has its own directories and labels, so tests run in any order and many at once.
 
 mod attacks;
+mod conventions;
 mod fleet;
 mod history;
 mod leftovers;
 pub mod model;
 mod packet;
+mod receiver;
 mod redis;
 mod skip;
 mod witness;
 mod world;
 
 pub use attacks::{CROWD, EAT, FLOOD};
+pub use conventions::strange;
 pub use fleet::{Fleet, Service, soon};
 pub use leftovers::{Leftovers, leftovers};
 pub use packet::{Packet, engine};
+pub use receiver::{Receiver, Told};
 pub use redis::Redis;
 pub use skip::{ready, skip};
 pub use witness::{Seen, Witness, now};

@@ -84,6 +84,7 @@ fn policy() -> Policy {
         egress: Vec::new(),
         budgets: Budgets::default(),
         session_cost: None,
+        span: tracing::Span::none(),
     }
 }
 

@@ -29,6 +29,7 @@ mod refusal;
 mod route;
 mod tools;
 mod upstream;
+mod watched;
 
 pub use credential::Readiness;
 pub use door::{Account, Door};

@@ -1,10 +1,12 @@
 //! The coordinators that a worker may speak to, and blobs by whichever of them answers.
 
+use crate::trace;
 use arena_domain::id::Tenant;
 use arena_proto::dial::{self, Dialer};
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, v1};
 use arena_runtime::clock::Stopwatch;
+use arena_runtime::telemetry;
 use arena_runtime::tls::Identity;
 use futures_util::future::BoxFuture;
 use std::io::Write;
@@ -14,7 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
+use tracing::Instrument;
 
 /// How long a blob waits for a coordinator: what an engine was paid for hangs on it.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -87,7 +90,8 @@ impl Blobs {
                 if let Some(first) = chunks.first_mut() {
                     first.tenant = tenant.to_string();
                 }
-                Ok(sessions.put_blob(tokio_stream::iter(chunks)).await?.into_inner().digest)
+                let put = async { sessions.put_blob(told(tokio_stream::iter(chunks))).await };
+                Ok(put.instrument(trace::call("arena.v1.Sessions/PutBlob")).await?.into_inner().digest)
             })
         })
         .await
@@ -136,6 +140,13 @@ impl Blobs {
     }
 }
 
+/// A request that says where its sender is.
+fn told<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    telemetry::metadata(request.metadata_mut());
+    request
+}
+
 /// Nobody is there, or nobody any more: not an answer.
 pub(crate) fn away(status: &Status) -> bool {
     [Code::Unavailable, Code::Unknown, Code::Cancelled].contains(&status.code())
@@ -148,7 +159,8 @@ async fn fetch(
     target: &mut (impl Write + Send),
 ) -> Result<(), Status> {
     let request = v1::GetBlobRequest { digest: digest.to_owned(), tenant: tenant.to_string() };
-    let mut chunks = sessions.get_blob(request).await?.into_inner();
+    let get = async { sessions.get_blob(told(request)).await };
+    let mut chunks = get.instrument(trace::call("arena.v1.Sessions/GetBlob")).await?.into_inner();
     let mut running = arena_runtime::digest::Running::default();
     while let Some(chunk) = chunks.next().await {
         let data = chunk?.data;

@@ -33,6 +33,7 @@ use crate::repository::{ImportError, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
 use crate::spool::Spool;
+use crate::trace::Attempt;
 use crate::volume::Spares;
 use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
@@ -47,6 +48,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What one worker is told.
 #[derive(Debug, Clone)]
@@ -146,6 +148,7 @@ pub(crate) struct Task {
     pub base: Commit,
     pub cancel: CancellationToken,
     pub progress: mpsc::Sender<Word>,
+    pub trace: Attempt,
 }
 
 /// What a job says while it runs.
@@ -181,8 +184,10 @@ pub(crate) enum RunError {
 
 impl Task {
     pub(crate) async fn phase(&self, phase: Phase, text: impl Into<String>) {
+        let text = text.into();
+        self.trace.enter(phase, &text);
         // Nobody listening is no reason to stop.
-        let _ = self.progress.send(Word::Phase(phase, text.into())).await;
+        let _ = self.progress.send(Word::Phase(phase, text)).await;
     }
 }
 
@@ -342,11 +347,11 @@ impl Context {
         }
         spec.deadline = deadline;
         let finished = if spec.network_holder.is_some() {
-            self.docker.run(&spec, stop, live).await
+            self.docker.run(&spec, stop, live).instrument(task.trace.here()).await
         } else {
             let holder = self.holders.take(&self.docker, &spec.image).await?;
             spec.network_holder = Some(holder.id().to_owned());
-            let finished = self.docker.run(&spec, stop, live).await;
+            let finished = self.docker.run(&spec, stop, live).instrument(task.trace.here()).await;
             match &finished {
                 Ok(_) => self.holders.give_back(holder),
                 // A holder whose container failed may be the reason.

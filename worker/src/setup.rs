@@ -170,6 +170,7 @@ fn door(context: &Context, task: &Task) -> Result<Option<Door>, RunError> {
         egress: egress.into_iter().cloned().collect(),
         budgets: Budgets::default(),
         session_cost: None,
+        span: task.trace.here(),
     };
     context.broker.open(policy).map(Some).map_err(|error| run::refused(&error))
 }

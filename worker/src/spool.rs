@@ -56,8 +56,8 @@ mod tests {
     fn what_is_spooled_is_there_after_a_restart_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let lease = v1::Lease { job: "s/a/1/implement".into(), fence: "f".into() };
-        let result = v1::Result { lease: Some(lease.clone()), outcome: None };
-        let other = v1::Result { lease: Some(v1::Lease { job: "s/b/1/implement".into(), ..lease }), outcome: None };
+        let result = v1::Result { lease: Some(lease.clone()), outcome: None, trace: None };
+        let other = v1::Result { lease: Some(v1::Lease { job: "s/b/1/implement".into(), ..lease }), outcome: None, trace: None };
         let spool = Spool::new(folder.path());
         spool.put(&result).unwrap();
         spool.put(&other).unwrap();

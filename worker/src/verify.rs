@@ -2,8 +2,9 @@
 
 use crate::link::Worker;
 use crate::run::{self, Task};
+use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, SessionId, Tenant};
-use arena_domain::job::{Job, Work};
+use arena_domain::job::{Job, Mark, Work};
 use arena_domain::outcome::Outcome;
 use arena_proto::packet;
 use arena_proto::v1::SessionHead;
@@ -28,6 +29,7 @@ impl Worker {
             session_weight: 1,
             priority: 0,
             engine: None,
+            trace: Mark::default(),
         };
         let mut packet = parsed.packet;
         packet.harness = None;
@@ -35,7 +37,16 @@ impl Worker {
         // Nobody follows this one; its phases go nowhere.
         let (progress, _) = mpsc::channel(1);
         let base = Commit::new(&head.base);
-        let task = Task { job, fence: Fence::new(token::nonce()), packet, base, head, cancel, progress };
+        let task = Task {
+            job,
+            fence: Fence::new(token::nonce()),
+            packet,
+            base,
+            head,
+            cancel,
+            progress,
+            trace: Attempt::unfollowed(),
+        };
         Ok(run::run(self.context(), &task).await)
     }
 

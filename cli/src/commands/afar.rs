@@ -74,7 +74,9 @@ pub(super) async fn submit(common: &Common, home: &Home, loaded: Loaded, reposit
     head.base_bundle = home.put(&bundle).await?;
     head.shallow = shallow;
     drop(bundle);
-    home.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
+    let mut request = tonic::Request::new(SubmitRequest { head: Some(head), yes: common.yes });
+    crate::watched::tell(request.metadata_mut());
+    home.sessions().submit(request).await?;
     output::note(&format!("session {id}: {}", sanitise_line(&loaded.packet.title, 100)));
     follow(common, home, &id, &mut signals).await
 }

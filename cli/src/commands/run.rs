@@ -55,7 +55,9 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let id = SessionId::new(token::hex(12));
     let head = head(&loaded, &repository, &base, &id, files)?;
     let hold = embedded.hold(&id)?;
-    home.sessions().submit(SubmitRequest { head: Some(head), yes: common.yes }).await?;
+    let mut request = tonic::Request::new(SubmitRequest { head: Some(head), yes: common.yes });
+    crate::watched::tell(request.metadata_mut());
+    home.sessions().submit(request).await?;
     output::note(&format!("session {id}: {}", arena_domain::text::sanitise_line(&loaded.packet.title, 100)));
     drive(common, &home, &id, hold, &mut signals).await
 }

@@ -3,16 +3,18 @@
 use super::{Desk, blobs, status, store_status};
 use crate::access::Rpc;
 use crate::dispatch::{Coordinator, why};
+use crate::trace;
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::session::Event;
 use arena_proto::packet;
 use arena_proto::v1::{self, sessions_server::Sessions};
-use arena_runtime::clock;
+use arena_runtime::{clock, telemetry};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
 
 const FEED_PAGE: u32 = 256;
 /// Of what an engine prints, in the feed.
@@ -27,6 +29,7 @@ impl Sessions for SessionsApi {
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Submit).await?;
+        let outer = telemetry::read(request.metadata().get("traceparent").map(|value| value.as_encoded_bytes()));
         let v1::SubmitRequest { head, yes } = request.into_inner();
         let mut head = head.ok_or_else(|| Status::invalid_argument("no head"))?;
         let coordinator = &self.0.coordinator;
@@ -44,11 +47,16 @@ impl Sessions for SessionsApi {
         }
         head.created = clock::now_millis();
         let (id, tenant) = (SessionId::new(&head.id), head.tenant.clone());
-        coordinator.store.create(head, parsed.packet.title).await.map_err(store_status)?;
-        let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
-        coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
-        self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
-        Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
+        trace::begin(&mut head, outer);
+        let span = trace::submit(&head);
+        let submitted = async {
+            coordinator.store.create(head, parsed.packet.title).await.map_err(store_status)?;
+            let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
+            coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
+            self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
+            Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
+        };
+        submitted.instrument(span).await
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {

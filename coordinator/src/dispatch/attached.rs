@@ -156,7 +156,9 @@ impl Attached {
             let tenant = self.caller.scope().tenant().cloned();
             let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
             let ask = Ask { only: self.only.clone(), tenant, ..any };
-            let Some(place) = self.store().claim(ask, clock::now_millis()).await? else { return Ok(()) };
+            let now = clock::now_millis();
+            let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
+            self.desk.coordinator.claimed(&place, now);
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
             let record = self.store().record(&place.job.session).await?;
             self.running.insert(place.job.id.clone(), fence.clone());
@@ -227,6 +229,7 @@ impl Attached {
     async fn result(&mut self, result: v1::Result) -> Result<(), SessionError> {
         let Some(lease) = result.lease else { return Ok(()) };
         let job = JobId::new(&lease.job);
+        let cause = result.trace.map(|trace| trace.context).unwrap_or_default();
         let outcome = match result.outcome.map(Outcome::from_wire) {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => return Err(error.into()),
@@ -235,7 +238,7 @@ impl Attached {
         let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
         let accepted = self.is_own(&job, &fence, "report").await?
-            && self.desk.coordinator.settle(job.clone(), fence, outcome).await?;
+            && self.desk.coordinator.settle(job.clone(), fence, outcome, &cause).await?;
         if !accepted {
             tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
         }
@@ -269,6 +272,7 @@ impl Attached {
         self.desk.coordinator.check_walls().await;
         self.desk.coordinator.take_expired(clock::now_millis()).await?;
         self.desk.coordinator.give_up_dead(self.only.as_ref()).await?;
+        self.desk.coordinator.tell_depths(clock::now_millis()).await;
         let version = self.desk.coordinator.store.data_version().await?;
         if version != self.data_version {
             self.data_version = version;

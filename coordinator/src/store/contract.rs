@@ -95,6 +95,9 @@ on_every_store! {
     a_worker_of_one_tenant_gets_no_job_of_another
     names_that_look_like_patterns_or_keys_harm_nobody
     news_is_heard_of_while_one_waits_for_it
+    live_jobs_are_those_that_wait_or_run_each_as_it_was_put_in
+    what_is_let_go_waits_again_and_nothing_is_counted
+    a_shelf_keeps_its_order_and_what_is_new_never_replaces
 }
 
 async fn create(store: &Store, id: &str) -> Result<(), StoreError> {
@@ -124,6 +127,7 @@ fn job(tenant: u8, number: u8, which: u8, engine: u8) -> Job {
         session_weight: 1 + u32::from(number),
         priority: u32::from(number),
         engine: (kind == "implement").then(|| format!("e{engine}")),
+        trace: arena_domain::job::Mark::default(),
         session,
     }
 }

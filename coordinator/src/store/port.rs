@@ -3,7 +3,7 @@
 
 use super::{Committed, Record, Shelf, StoreError, Transition};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
-use arena_domain::job::Millis;
+use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::{Ask, Left, Place, Settled, Why};
 use arena_proto::v1;
 use async_trait::async_trait;
@@ -78,6 +78,7 @@ pub(super) trait Sights: Send + Sync {
     async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError>;
     async fn why(&self, id: JobId, idle: Vec<SessionId>, now: Millis) -> Result<Why, StoreError>;
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError>;
+    async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError>;
     async fn data_version(&self) -> Result<i64, StoreError>;
     async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError>;
     async fn sweep(&self) -> Result<Vec<String>, StoreError>;

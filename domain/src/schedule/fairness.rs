@@ -19,6 +19,7 @@ fn job(tenant: &str, session: &str, number: u32) -> Job {
         priority: 0,
         engine: None,
         session,
+        trace: crate::job::Mark::default(),
     }
 }
 

@@ -59,6 +59,7 @@ fn job(tenant: u8, which: u8, number: u8, engine: u8) -> Job {
         session_weight: 1 + u32::from(which),
         priority: u32::from(which % 2) * 3,
         engine: (engine < 3).then(|| format!("e{engine}")),
+        trace: crate::job::Mark::default(),
         session,
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::brief;
 use crate::id::JobId;
-use crate::job::{Job, Millis, Tree, Work};
+use crate::job::{Job, Mark, Millis, Tree, Work};
 use crate::outcome::{Evaluated, Failure, Implemented, Outcome};
 use crate::standing::{Standing, Status, place};
 
@@ -287,6 +287,7 @@ impl Session {
             session_limit: self.packet.at_a_time(),
             session_weight: 1,
             priority: 0,
+            trace: Mark::default(),
         };
         self.pending.insert(id, Pending { contestant, kind });
         effects.push(Effect::Enqueue(job));

@@ -2,7 +2,7 @@
 
 use super::{Malformed, Wire};
 use crate::v1;
-use arena_domain::job::{Job, Tree, Work};
+use arena_domain::job::{Job, Mark, Tree, Work};
 
 impl Wire for Tree {
     type Message = v1::Tree;
@@ -39,11 +39,36 @@ impl Wire for Work {
     }
 }
 
+impl Wire for Mark {
+    /// Absent in records of before there was one, and where nobody watches.
+    type Message = Option<v1::Trace>;
+    fn to_wire(&self) -> Option<v1::Trace> {
+        let Mark { context, since } = self;
+        let watched = *self != Mark::default();
+        watched.then(|| v1::Trace { context: context.clone(), outer: String::new(), since: *since })
+    }
+    fn from_wire(message: Option<v1::Trace>) -> Result<Self, Malformed> {
+        let v1::Trace { context, outer: _, since } = message.unwrap_or_default();
+        Ok(Self { context, since })
+    }
+}
+
 impl Wire for Job {
     type Message = v1::Job;
     fn to_wire(&self) -> v1::Job {
-        let Job { id, session, tenant, competitor, round, work, session_limit, session_weight, priority, engine } =
-            self;
+        let Job {
+            id,
+            session,
+            tenant,
+            competitor,
+            round,
+            work,
+            session_limit,
+            session_weight,
+            priority,
+            engine,
+            trace,
+        } = self;
         v1::Job {
             id: id.to_wire(),
             session: session.to_wire(),
@@ -55,11 +80,23 @@ impl Wire for Job {
             priority: *priority,
             engine: engine.to_wire(),
             work: Some(work.to_wire()),
+            trace: trace.to_wire(),
         }
     }
     fn from_wire(message: v1::Job) -> Result<Self, Malformed> {
-        let v1::Job { id, session, tenant, competitor, round, session_limit, session_weight, priority, engine, work } =
-            message;
+        let v1::Job {
+            id,
+            session,
+            tenant,
+            competitor,
+            round,
+            session_limit,
+            session_weight,
+            priority,
+            engine,
+            work,
+            trace,
+        } = message;
         Ok(Self {
             id: Wire::from_wire(id)?,
             session: Wire::from_wire(session)?,
@@ -72,6 +109,7 @@ impl Wire for Job {
             session_weight: session_weight.max(1),
             priority,
             engine,
+            trace: Wire::from_wire(trace)?,
         })
     }
 }

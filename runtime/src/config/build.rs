@@ -48,6 +48,7 @@ impl Build<'_> {
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
             providers: self.providers(),
+            telemetry: self.telemetry(),
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Texts,
     /// Prices by model.
     Prices,
+    /// From 0 to 1.
+    Share,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,11 @@ pub(super) static KEYS: &[Key] = &[
     key("provider.*.models", Kind::Texts),
     key("provider.*.server_tools", Kind::Texts),
     key("provider.*.price", Kind::Prices),
+    key("telemetry.otlp", Kind::Text),
+    key("telemetry.service_name", Kind::Text),
+    key("telemetry.sample_ratio", Kind::Share),
+    key("telemetry.prometheus", Kind::Text),
+    key("telemetry.log", Kind::Text),
 ];
 
 /// The most parts a path has; a name in the last place may hold dots of its own.
@@ -127,6 +134,7 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Value {
         Kind::Texts if text.starts_with('[') => text.parse().unwrap_or_else(|_| as_it_is()),
         Kind::Texts => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
         Kind::Prices => text.parse().unwrap_or_else(|_| as_it_is()),
+        Kind::Share => text.parse::<f64>().map_or_else(|_| as_it_is(), Value::from),
     }
 }
 
@@ -149,6 +157,10 @@ pub(super) fn refusal(kind: Kind, value: &Value) -> Option<&'static str> {
         Kind::Prices => {
             let fits = value.as_inline_table().is_some_and(|models| models.iter().all(|(_, price)| is_price(price)));
             (!fits).then_some("write { \"MODEL\" = { input = 1.25, cached_input = 0.125, output = 10.0 } }, in dollars")
+        }
+        Kind::Share => {
+            let fits = amount(value).is_some_and(|share| share <= 1.0);
+            (!fits).then_some("write a number from 0 to 1")
         }
     }
 }

@@ -8,16 +8,19 @@ use super::meter::{Meter, Reading, Tokens};
 use super::price;
 use super::purses::{NoShare, PATIENCE, Share};
 use super::refusal::{EXHAUSTED, Refusal};
+use super::watched;
 use arena_domain::ending::Trouble;
 use arena_runtime::clock::{self, Stopwatch};
 use arena_runtime::config::{Api, Price};
 use hyper::{Response, StatusCode};
 use std::sync::Arc;
+use tracing::Span;
 
 pub(super) struct Exchange {
     desk: Arc<Desk>,
     line: Line,
     watch: Stopwatch,
+    span: Span,
     /// Of requests that cost money.
     meter: Option<Meter>,
     price: Option<Price>,
@@ -71,6 +74,7 @@ impl Exchange {
             desk: desk.clone(),
             line,
             watch: Stopwatch::start(),
+            span: watched::request(desk),
             meter: None,
             price: None,
             shares: Vec::new(),
@@ -320,6 +324,7 @@ impl Exchange {
         self.line.charged_usd = charged;
         self.line.charged_tokens = tokens.total();
         self.desk.books.record(&self.line, self.sent);
+        watched::close(&self.desk, &std::mem::replace(&mut self.span, Span::none()), &self.line);
         for (unit, share) in self.shares.drain(..) {
             share.settle(match unit {
                 Unit::Tokens => tokens.total() as f64,

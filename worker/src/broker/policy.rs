@@ -18,6 +18,8 @@ pub struct Policy {
     pub egress: Vec<String>,
     pub budgets: Budgets,
     pub session_cost: Option<SessionCost>,
+    /// Whose requests these are, for whoever watches.
+    pub span: tracing::Span,
 }
 
 /// Of one job; `None` is no limit.

@@ -1,7 +1,9 @@
 //! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
 
 use super::line::Line;
+use crate::figures;
 use crate::run::{self, Context, Task, Word};
+use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, JobId};
 use arena_domain::job::Job;
 use arena_domain::outcome::{Failure, Outcome};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What a container needs to be gone in, before the lease ends that it runs under.
 const KILL: Duration = Duration::from_secs(15);
@@ -29,7 +32,7 @@ const ROOM: usize = 8;
 pub(super) enum Said {
     Word(v1::Lease, Word),
     /// No outcome: nothing can be said of the job, and somebody else runs it.
-    Done(v1::Lease, Option<Box<v1::Outcome>>),
+    Done(v1::Lease, Option<Box<v1::Result>>),
 }
 
 struct Running {
@@ -140,7 +143,12 @@ impl Jobs {
         // Given anew meanwhile, it runs.
         if self.running.get(&job).is_some_and(|one| one.done) {
             self.running.remove(&job);
+            self.tell_slots();
         }
+    }
+
+    fn tell_slots(&self) {
+        figures::slots(self.running.len(), self.context.settings.slots);
     }
 
     fn renewed(&mut self, renewed: v1::Renewed) {
@@ -175,12 +183,16 @@ impl Jobs {
         let (fence, renewed) = (Fence::new(&run.fence), Stopwatch::start());
         let one = Running { fence, cancel: cancel.clone(), renewed, overdue: overdue.clone(), done: false };
         self.running.insert(JobId::new(&job.id), one);
+        self.tell_slots();
         let (words, context, ending) = (self.words.clone(), self.context.clone(), self.ending.clone());
         self.tasks.spawn(async move {
             let (progress, told) = progress(&words, &lease);
-            let outcome = match task(job, head, &run.fence, cancel.clone(), progress) {
+            let mut trace = None;
+            let outcome = match task(job, head, (&run.fence, run.attempt), cancel.clone(), progress) {
                 Ok(task) => {
-                    let outcome = run::run(&context, &task).await;
+                    let outcome = run::run(&context, &task).instrument(task.trace.span()).await;
+                    task.trace.ends(&task.job, &outcome);
+                    trace = task.trace.context();
                     // The end of this worker, or of its lease, says nothing about the job: whoever gets it runs it again.
                     let given_up = ending.is_cancelled() || overdue.is_cancelled() || context.is_lost();
                     (!(unfinished(&outcome) && given_up)).then(|| outcome.to_wire())
@@ -195,12 +207,11 @@ impl Jobs {
             };
             // What it said last would come after its lease has ended, and be lost.
             told.await.ok();
-            let result =
-                outcome.clone().map(|outcome| v1::Result { lease: Some(lease.clone()), outcome: Some(outcome) });
+            let result = outcome.map(|outcome| v1::Result { lease: Some(lease.clone()), outcome: Some(outcome), trace });
             if context.blobs.0.is_lasting() {
-                keep(&context, result).await;
+                keep(&context, result.clone()).await;
             }
-            let _ = words.send(Said::Done(lease, outcome.map(Box::new))).await;
+            let _ = words.send(Said::Done(lease, result.map(Box::new))).await;
         });
     }
 
@@ -214,20 +225,19 @@ impl Jobs {
                 let log = v1::Log { lease: Some(lease), stream: stream.to_owned(), data: bytes.into() };
                 self.send(up::Up::Log(log));
             }
-            Said::Done(lease, outcome) => self.done(lease, outcome.map(|outcome| *outcome)),
+            Said::Done(lease, result) => self.done(&lease, result.map(|result| *result)),
         }
     }
 
-    fn done(&mut self, lease: v1::Lease, outcome: Option<v1::Outcome>) {
+    fn done(&mut self, lease: &v1::Lease, result: Option<v1::Result>) {
         let job = JobId::new(&lease.job);
         // Given anew meanwhile, it runs under another fence.
         let one = self.running.get_mut(&job).filter(|one| one.fence.as_str() == lease.fence);
-        match (outcome, one) {
-            (Some(outcome), one) => {
+        match (result, one) {
+            (Some(result), one) => {
                 if let Some(one) = one {
                     one.done = true;
                 }
-                let result = v1::Result { lease: Some(lease), outcome: Some(outcome) };
                 self.results.insert(job, result.clone());
                 self.send(up::Up::Result(result));
             }
@@ -251,6 +261,7 @@ impl Jobs {
         }
         let leases = self.leases();
         let free_slots = self.context.settings.slots.saturating_sub(leases.len() as u32);
+        self.tell_slots();
         self.number += 1;
         self.beats.push_back((self.number, Stopwatch::start()));
         if self.beats.len() > BEATS {
@@ -340,7 +351,7 @@ fn unfinished(outcome: &Outcome) -> bool {
 fn task(
     job: v1::Job,
     head: v1::SessionHead,
-    fence: &str,
+    (fence, attempt): (&str, u32),
     cancel: CancellationToken,
     progress: mpsc::Sender<Word>,
 ) -> Result<Task, String> {
@@ -348,7 +359,8 @@ fn task(
     let packet =
         packet::submitted(&head).map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let base = Commit::new(&head.base);
-    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress })
+    let trace = Attempt::of(&job, attempt);
+    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress, trace })
 }
 
 /// Passes on what the job says; ends with the task that holds the sender.

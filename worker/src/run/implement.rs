@@ -14,6 +14,7 @@ use crate::collect::{self, Caps, CollectError, Found};
 use crate::layers::{self, Workspace};
 use crate::repository::{RawChange, RepositoryError};
 use crate::run::Phase;
+use crate::trace;
 use arena_domain::job::Tree;
 use arena_domain::outcome::{Flag, FlagKind, Implemented};
 use arena_domain::text;
@@ -79,13 +80,15 @@ async fn engine_run(
     workspace: &Workspace,
 ) -> Result<Ran, RunError> {
     let desk = Desk::set(context, task, brief, &plan.invocation).await?;
+    // Before the door: its requests belong to this phase.
+    task.phase(Phase::Engine, plan.shown()).await;
     let door = match plan.needs_broker() {
         true => Some(context.broker.open(policy(task, plan)).map_err(|error| refused(&error))?),
         false => None,
     };
-    task.phase(Phase::Engine, plan.shown()).await;
     let mut spec = context.spec(task, workspace, User::Agent, plan.invocation.command.clone());
     spec.env.extend(plan.env());
+    spec.env.extend(task.trace.environment());
     spec.mounts.extend(desk.mounts(plan));
     spec.way_out = door.as_ref().map(|door| door.socket_dir().to_owned());
     spec.stdin = brief.as_bytes().to_vec();
@@ -149,10 +152,11 @@ where
 {
     let repository = context.repository(task).await?;
     let (base, packet, job) = (task.base.clone(), task.packet.clone(), task.job.id.clone());
+    let scope = trace::scope(&task.trace.here());
     let ruled = tokio::task::spawn_blocking(move || -> Result<Ruled, RunError> {
         let imported = repository.import(&job, &base, walk).map_err(RepositoryError::from)?;
         let all = repository.diff(&base, &imported.commit)?;
-        let mut ruled = rule(&repository, &packet, &job, all, imported.commit, &base)?;
+        let mut ruled = scope.in_scope(|| rule(&repository, &packet, &job, all, imported.commit, &base))?;
         let refused = imported.refused;
         ruled.flags.extend(refused.iter().take(REFUSED_FLAGS).map(|(path, why)| left_out(path, why)));
         // Such a name may be of any length; the reason must be seen behind it.

@@ -5,12 +5,14 @@ use super::{Context, RunError, Task, User};
 use crate::layers::Prepared;
 use crate::run::Phase;
 use crate::sandbox::Finished;
+use crate::trace;
 use arena_domain::measure::{Said, lacks};
 use arena_domain::outcome::{Flag, FlagKind, Series};
 use arena_domain::packet::{Harness, Kpi, KpiSource};
 use arena_domain::text;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tracing::Instrument;
 
 /// What is kept of each stream of a run.
 const HARNESS_OUTPUT: u64 = 1 << 20;
@@ -158,7 +160,8 @@ async fn run(
     spec.output_cap = HARNESS_OUTPUT;
     let token = harness.token.then(Token::by_chance);
     spec.stdin = token.as_ref().map(Token::told).unwrap_or_default();
-    let mut finished = context.sandboxed(task, spec, harness.timeout, None).await?;
+    let span = trace::kpi(&task.trace.here(), scenario);
+    let mut finished = context.sandboxed(task, spec, harness.timeout, None).instrument(span).await?;
     let said = token.is_none_or(|token| token.take_from(&mut finished.stdout));
     Ok(Ran { finished, said })
 }

@@ -4,8 +4,10 @@ use super::control::Key;
 use super::docker::{Attached, Docker, Ended, Frames, Input};
 use super::output::{Output, Stream};
 use super::{Error, Finished, Spec, spec};
+use crate::trace;
 use arena_domain::outcome::Exit;
 use arena_domain::text::sanitise_line;
+use arena_runtime::clock::Stopwatch;
 use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -13,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 /// The last output of an ended container is on its way for milliseconds. A listener gets this long to take it, and
 /// the engine as long again to send it.
@@ -45,9 +48,23 @@ impl Docker {
         cancel: &CancellationToken,
         on_output: Option<Listener>,
     ) -> Result<Finished, Error> {
+        let (span, watch) = (trace::container(spec), Stopwatch::start());
+        let finished = self.whole(spec, cancel, on_output, &span).instrument(span.clone()).await;
+        trace::finished(&span, &watch, &finished);
+        finished
+    }
+
+    async fn whole(
+        &self,
+        spec: &Spec,
+        cancel: &CancellationToken,
+        on_output: Option<Listener>,
+        span: &Span,
+    ) -> Result<Finished, Error> {
         let body = spec::body(spec)?;
         let key = Key::random()?;
-        let guard = self.create(spec.name.clone(), body).await?;
+        let guard = self.create(spec.name.clone(), body).instrument(trace::step("create")).await?;
+        trace::contained(span, guard.id());
         let finished = self.supervise(guard.id(), spec, &key, cancel, on_output).await;
         guard.remove().await;
         finished
@@ -62,7 +79,8 @@ impl Docker {
         on_output: Option<Listener>,
     ) -> Result<Finished, Error> {
         let Attached { output: frames, input } = self.engine.attach(id).await?;
-        self.engine.start(id).await?;
+        self.engine.start(id).instrument(trace::step("start")).await?;
+        let runs = trace::step("run");
         let started = Instant::now();
         let (flood, over) = (CancellationToken::new(), CancellationToken::new());
 
@@ -73,7 +91,8 @@ impl Docker {
         };
         let listen = listen(frames, Output::new(spec.output_cap, key), on_output, &flood, &over);
         let feed = feed(input, key.order(spec.stdin.len()), &spec.stdin, &over);
-        let ((cause, elapsed), heard, ()) = tokio::join!(watch, listen, feed);
+        let all = async { tokio::join!(watch, listen, feed) };
+        let ((cause, elapsed), heard, ()) = all.instrument(runs).await;
 
         let ended = self.engine.ended(id).await?;
         conclude(cause?, elapsed, heard, ended)

@@ -135,6 +135,7 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
     let result = v1::Result {
         lease: Some(lease.clone()),
         outcome: Some(arena_proto::convert::Wire::to_wire(&crate::dispatch::tests::passing())),
+        trace: None,
     };
     for (name, tenant, why) in
         [("thief", "*", "the job is leased to another worker"), ("red", "red", "the job is another tenant's")]

@@ -3,6 +3,7 @@
 use super::hello::named;
 use super::{Attached, session_of};
 use crate::access::Caller;
+use crate::figures;
 use crate::fleet;
 use crate::sessions::SessionError;
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ impl Attached {
             }
         }
         let lost = self.store().renew(own.clone(), clock::now_millis()).await?;
+        figures::lease("renewed", own.len().saturating_sub(lost.len()));
+        figures::lease("lost", lost.len());
         let mut renewed = Vec::new();
         for (job, fence) in own {
             if !lost.contains(&job) {
@@ -93,7 +96,7 @@ impl Attached {
         for id in &dead {
             fleet::leave(self.store(), id.as_str()).await?;
         }
-        let back = self.store().bury(dead, clock::now_millis()).await?;
+        let back = self.desk.coordinator.bury(dead).await?;
         if !back.is_empty() {
             tracing::warn!(worker = %self.worker, jobs = ?back, "a dead boot of this worker held jobs; they wait again");
             self.desk.coordinator.changed();

@@ -34,7 +34,7 @@ impl Link {
     }
 
     async fn reports(&self, lease: &v1::Lease) {
-        let result = v1::Result { lease: Some(lease.clone()), outcome: Some(passing().to_wire()) };
+        let result = v1::Result { lease: Some(lease.clone()), outcome: Some(passing().to_wire()), trace: None };
         self.say(up::Up::Result(result)).await;
     }
 

@@ -283,3 +283,48 @@ pub(super) async fn news_is_heard_of_while_one_waits_for_it(home: Home) {
     made.unwrap();
     assert!(first != seen && second != seen, "{first} and {second} after {seen}");
 }
+
+pub(super) async fn live_jobs_are_those_that_wait_or_run_each_as_it_was_put_in(home: Home) {
+    let store = home.open().await;
+    let trace = arena_domain::job::Mark { context: "00-a-b-01".into(), since: NOW };
+    let jobs: Vec<Job> = (1..4).map(|which| Job { trace: trace.clone(), ..job(0, 0, which, 1) }).collect();
+    let id = with_jobs(&store, jobs.clone()).await;
+    let (done, fence) = claim(&store, "r1").await;
+    let settled = Transition { settle: Some((done.clone(), fence)), ..transition(&id, 1) };
+    assert_eq!(store.commit(settled).await.unwrap(), Committed::Done { stop: Vec::new() });
+    let (runs, _) = claim(&store, "r2").await;
+    let mut live = store.live().await.unwrap();
+    live.sort_by_key(|(job, _)| job.id.clone());
+    let state = |job: &Job| if job.id == runs { "leased" } else { "queued" };
+    let left = jobs.into_iter().filter(|job| job.id != done);
+    assert_eq!(live, left.map(|job| (job.clone(), state(&job))).collect::<Vec<_>>());
+}
+
+pub(super) async fn what_is_let_go_waits_again_and_nothing_is_counted(home: Home) {
+    let store = home.open().await;
+    with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
+    for turn in 0..2 * arena_domain::job::MAX_ATTEMPTS {
+        let (id, fence) = claim(&store, &format!("r{turn}")).await;
+        assert_eq!(store.failures(&id, &fence).await.unwrap(), Some(0));
+        assert_eq!(store.let_go(id.clone(), Fence::new("old"), NOW, NOW).await.unwrap(), Settled::Stale);
+        assert_eq!(store.let_go(id, fence, NOW, NOW).await.unwrap(), Settled::Accepted);
+    }
+}
+
+pub(super) async fn a_shelf_keeps_its_order_and_what_is_new_never_replaces(home: Home) {
+    let store = home.open().await;
+    for key in ["b", "a", "c"] {
+        assert!(store.keep_new(Shelf::Audit, key.into(), key.into()).await.unwrap());
+    }
+    assert!(!store.keep_new(Shelf::Audit, "a".into(), b"other".to_vec()).await.unwrap());
+    store.keep(Shelf::Tokens, "a".into(), b"elsewhere".to_vec()).await.unwrap();
+    store.keep(Shelf::Audit, "b".into(), b"\0B\xff".to_vec()).await.unwrap();
+    let page = store.shelf(Shelf::Audit, "a", 9).await.unwrap();
+    assert_eq!(page, [("b".to_owned(), b"\0B\xff".to_vec()), ("c".to_owned(), b"c".to_vec())]);
+    assert_eq!(store.shelf(Shelf::Audit, "", 1).await.unwrap(), [("a".to_owned(), b"a".to_vec())]);
+    assert_eq!(store.last_kept(Shelf::Audit).await.unwrap().unwrap().0, "c");
+    assert_eq!(store.kept(Shelf::Tokens, "a").await.unwrap().unwrap(), b"elsewhere");
+    assert!(store.discard(Shelf::Audit, "c").await.unwrap());
+    assert!(!store.discard(Shelf::Audit, "c").await.unwrap());
+    assert_eq!(store.kept(Shelf::Audit, "c").await.unwrap(), None);
+}

@@ -4,11 +4,13 @@ use super::rows::{Also, load};
 use super::{Embedded, StoreError};
 use crate::store::port::{Durability, Sights};
 use arena_domain::id::{Fence, JobId, SessionId};
-use arena_domain::job::Millis;
+use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::Why;
+use arena_proto::convert::Wire;
 use arena_proto::v1;
 use arena_runtime::clock::Stopwatch;
 use async_trait::async_trait;
+use prost::Message;
 use rusqlite::OptionalExtension;
 use std::time::Duration;
 
@@ -76,6 +78,21 @@ impl Sights for Embedded {
                 Ok(v1::JobState { id: row.get(0)?, state: row.get(1)?, worker: row.get(2)?, attempt: row.get(3)? })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
+        self.call(|connection| {
+            let mut query = connection
+                .prepare_cached("SELECT body, state = 'leased' FROM jobs WHERE state IN ('queued', 'leased')")?;
+            let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, bool>(1)?)))?;
+            rows.map(|row| {
+                let (body, leased) = row?;
+                let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
+                Ok((job, if leased { "leased" } else { "queued" }))
+            })
+            .collect()
         })
         .await
     }

@@ -69,6 +69,7 @@ scripts! {
     TOUCH Free "touch.lua";
     WHY Read "why.lua";
     JOBS Read "jobs.lua";
+    LIVE Read "live.lua";
     DEAD Read "dead.lua";
     SHELF Write "shelf.lua";
     // The same where it changes something.

@@ -2,13 +2,15 @@
 
 use super::{Call, Redis, encoded, script, texts, trouble};
 use crate::store::StoreError;
-use crate::store::port::{Durability, Sights};
+use crate::store::port::{Durability, Records, Sights};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
-use arena_domain::job::{Millis, worn_out};
+use arena_domain::job::{Job, Millis, worn_out};
 use arena_domain::schedule::Why;
+use arena_proto::convert::Wire;
 use arena_proto::v1;
 use arena_runtime::clock::Stopwatch;
 use async_trait::async_trait;
+use prost::Message;
 use redis::{FromRedisValue, Value};
 use std::time::Duration;
 
@@ -70,6 +72,18 @@ impl Sights for Redis {
             Ok(v1::JobState { id, state: word(&state)?.to_owned(), worker, attempt })
         };
         rows.into_iter().map(row).collect()
+    }
+
+    async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
+        let mut all = Vec::new();
+        for session in self.sessions().await?.into_iter().filter(|one| one.status == "running") {
+            let rows: Vec<(bool, Vec<u8>)> = self.read(Call::new(&script::LIVE, 0, texts([&session.id]))).await?;
+            for (leased, body) in rows {
+                let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
+                all.push((job, if leased { "leased" } else { "queued" }));
+            }
+        }
+        Ok(all)
     }
 
     async fn data_version(&self) -> Result<i64, StoreError> {

@@ -19,6 +19,7 @@ pub(super) fn policy(task: &Task, plan: &Plan) -> Policy {
         budgets: Budgets { requests: budget.requests, tokens: budget.tokens, bytes: None, cost_usd: None },
         // What was spent before is in the audit, which outlives a worker.
         session_cost: budget.cost_usd.map(|limit_usd| SessionCost { limit_usd, spent_usd: 0.0 }),
+        span: task.trace.here(),
     }
 }
 
