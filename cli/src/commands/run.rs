@@ -9,6 +9,7 @@ use crate::home::Home;
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
+use crate::team::Team;
 use crate::userrepo::UserRepo;
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::session::{Phase, Question};
@@ -31,8 +32,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(common: &Common, path: &Path) -> Done {
     let mut loaded = packet::load_to_run(common, path)?;
-    let home = Home::founded(common).await?;
-    if home.here().is_some() {
+    let team = Team::named(common).await?;
+    if team.is_none() {
         // A team's workers have engines and processors of their own.
         loaded.check_engines()?;
     }
@@ -42,6 +43,11 @@ pub(super) async fn run(common: &Common, path: &Path) -> Done {
     loaded.warn(&repository, &base)?;
     loaded.packet.found.codebase = repository.codebase(&base, loaded.packet.holdout())?;
     loaded.briefs(&base)?;
+    // Nothing is made before all that can be refused has been looked at.
+    let home = match team {
+        Some(team) => Home::Team(team),
+        None => Home::Here(Box::new(Embedded::open(common).await?)),
+    };
     let Home::Here(embedded) = &home else {
         return super::afar::submit(common, &home, loaded, &repository, &base).await;
     };
