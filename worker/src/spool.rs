@@ -57,7 +57,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lease = v1::Lease { job: "s/a/1/implement".into(), fence: "f".into() };
         let result = v1::Result { lease: Some(lease.clone()), outcome: None, trace: None };
-        let other = v1::Result { lease: Some(v1::Lease { job: "s/b/1/implement".into(), ..lease }), outcome: None, trace: None };
+        let other = v1::Result {
+            lease: Some(v1::Lease { job: "s/b/1/implement".into(), ..lease }),
+            outcome: None,
+            trace: None,
+        };
         let spool = Spool::new(folder.path());
         spool.put(&result).unwrap();
         spool.put(&other).unwrap();

@@ -207,7 +207,8 @@ impl Jobs {
             };
             // What it said last would come after its lease has ended, and be lost.
             told.await.ok();
-            let result = outcome.map(|outcome| v1::Result { lease: Some(lease.clone()), outcome: Some(outcome), trace });
+            let result =
+                outcome.map(|outcome| v1::Result { lease: Some(lease.clone()), outcome: Some(outcome), trace });
             if context.blobs.0.is_lasting() {
                 keep(&context, result.clone()).await;
             }
