@@ -30,7 +30,7 @@ pub(crate) fn start(args: &Args, runtime: &Runtime) -> Telemetry {
     telemetry
 }
 
-/// Whether the command moves a session; all others only look, and are over at once.
+/// Whether the command moves sessions; all others only look, and are over at once.
 fn moves(command: &Command) -> bool {
     matches!(
         command,
@@ -38,6 +38,8 @@ fn moves(command: &Command) -> bool {
             | Command::Resume { dry_run: false, .. }
             | Command::Decide { dry_run: false, .. }
             | Command::Cancel { dry_run: false, .. }
+            | Command::Coordinator { .. }
+            | Command::Worker { .. }
     )
 }
 

@@ -50,12 +50,25 @@ fn a_receiver_that_hangs_or_is_away_does_not_slow_or_fail_a_session() {
     assert_eq!(receiver.spans(), []);
 }
 
-/// What a program shows of its telemetry: sockets of the internet that it holds, and threads of exporters.
+/// The most that a program shows of its telemetry while an engine runs: sockets of the internet that it holds, and threads
+/// of exporters.
 fn shows(world: &World) -> (usize, usize) {
-    world.packet(&Packet::lower(&[("low", "sleep 2; echo 3 > value")]));
+    world.packet(&Packet::lower(&[("low", "sleep 8; echo 3 > value")]));
     let mut running = world.start(&["run", "arena.toml", "--json"]);
     world.until("an engine", &mut running, |said| said.contains("\"phase\":\"engine\""));
-    let folder = PathBuf::from(format!("/proc/{}", running.child.id()));
+    let (mut sockets, mut threads) = (0, 0);
+    // What is told is told every few seconds.
+    for _ in 0..60 {
+        let seen = look(running.child.id());
+        (sockets, threads) = (sockets.max(seen.0), threads.max(seen.1));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(running.child.wait().expect("its end").success(), "{}", world.said());
+    (sockets, threads)
+}
+
+fn look(process: u32) -> (usize, usize) {
+    let folder = PathBuf::from(format!("/proc/{process}"));
     let here = |name: &str| fs::read_dir(folder.join(name)).expect("a folder of the program").flatten();
     // Column 10 of these tables is the number of the socket; each is of the whole machine.
     let tables = ["tcp", "tcp6", "udp", "udp6"].map(|name| fs::read_to_string(folder.join("net").join(name)));
@@ -69,7 +82,6 @@ fn shows(world: &World) -> (usize, usize) {
     let sockets = held.filter(|link| link.to_str().is_some_and(|link| of_internet.contains(link))).count();
     let names = here("task").filter_map(|one| fs::read_to_string(one.path().join("comm")).ok());
     let threads = names.filter(|name| name.starts_with("OpenTelemetry")).count();
-    assert!(running.child.wait().expect("its end").success(), "{}", world.said());
     (sockets, threads)
 }
 

@@ -1,7 +1,7 @@
 //! One session is one trace, whole, and stays one when its process is killed.
 
 use std::collections::BTreeMap;
-use support::{Packet, Receiver, Told, World, git, ready, strange};
+use support::{Fleet, Packet, Receiver, Told, World, git, ready, strange};
 
 /// A world whose sessions are told to a receiver.
 pub(crate) fn watched(receiver: &Receiver) -> World {
@@ -66,6 +66,47 @@ const WHOLE: &str = include_str!("whole.txt");
 /// The caller's own span, as whoever runs Arena in a trace of theirs says it.
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+fn packet() -> Packet {
+    let engines = [("low", "echo $TRACEPARENT > seen; echo 3 > value"), ("none", "exit 3")];
+    let mut packet = Packet::lower(&engines);
+    packet.session = packet.session.replace("parallel = 2", "parallel = 1");
+    packet.harness = packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"1\", \"2\"]");
+    packet
+}
+
+/// Blobs travel as often as a fleet needs them.
+fn is_of_a_blob(name: &str) -> bool {
+    name.contains("Blob")
+}
+
+#[test]
+fn a_session_of_a_fleet_is_the_same_trace_across_three_processes() {
+    if !ready("a_session_of_a_fleet_is_the_same_trace") {
+        return;
+    }
+    let receiver = Receiver::start();
+    let mut fleet = Fleet::new();
+    let told = ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), receiver.url());
+    fleet.env.extend([told.clone(), ("ARENA_WORKER_ENGINE_SLOTS".into(), "1".into())]);
+    fleet.world.env.extend([told, ("TRACEPARENT".into(), CALLER.into())]);
+    let mut coordinator = fleet.coordinator();
+    let mut worker = fleet.worker("one", None);
+    let token = fleet.token("ann", "submitter", "blue");
+    fleet.await_workers(&token, 1);
+    fleet.world.packet(&packet());
+    let output = fleet.ask(&token, &["run", "arena.toml", "--json"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    // Each tells the rest when it ends.
+    assert_eq!([worker.stop(), coordinator.stop()], [Some(0); 2]);
+    let spans: Vec<Told> = receiver.spans().into_iter().filter(|span| !is_of_a_blob(&span.name)).collect();
+    let whole: Vec<&str> = WHOLE.trim_end().lines().filter(|line| !is_of_a_blob(line)).collect();
+    let seen = tree(&spans);
+    assert_eq!(seen, whole.join("\n"), "\n{seen}\n");
+    assert!(spans.iter().all(|span| span.trace == CALLER[3..35]), "the trace is the caller's");
+    assert!(receiver.senders().len() >= 2, "told by coordinator and worker: {:?}", receiver.senders());
+    fleet.assert_clean();
+}
+
 #[test]
 fn a_session_is_one_trace_and_all_of_it() {
     if !ready("a_session_is_one_trace") {
@@ -74,11 +115,7 @@ fn a_session_is_one_trace_and_all_of_it() {
     let receiver = Receiver::start();
     let mut world = watched(&receiver);
     world.env.push(("TRACEPARENT".into(), CALLER.into()));
-    let engines = [("low", "echo $TRACEPARENT > seen; echo 3 > value"), ("none", "exit 3")];
-    let mut packet = Packet::lower(&engines);
-    packet.session = packet.session.replace("parallel = 2", "parallel = 1");
-    packet.harness = packet.harness.replace("repeats = 1", "repeats = 1\nscenarios = [\"1\", \"2\"]");
-    let output = world.run(&packet);
+    let output = world.run(&packet());
     assert_eq!(output.code, 0, "{output:?}");
     let spans = receiver.spans();
     let whole = tree(&spans);
