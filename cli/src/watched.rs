@@ -39,7 +39,7 @@ fn moves(command: &Command) -> bool {
             | Command::Decide { dry_run: false, .. }
             | Command::Cancel { dry_run: false, .. }
             | Command::Coordinator { .. }
-            | Command::Worker { .. }
+            | Command::Worker
     )
 }
 
