@@ -120,6 +120,7 @@ impl Build<'_> {
         let upstream = upstream.trim_end_matches('/');
         // Engines say the version themselves; many write it here too, as other programs want it.
         let bare = ["/v1", "/v1beta"].iter().find_map(|version| upstream.strip_suffix(version));
+        let bare = bare.filter(|_| login.is_none());
         bare.unwrap_or(upstream).to_owned()
     }
 

@@ -1,7 +1,7 @@
 //! What a request asks for: its model, how much it may answer, and whether it streams.
 
 use super::keys;
-use super::reach::{Found, Present};
+use super::reach::{Compacts, Found, Present};
 use super::route::{Kind, Route};
 use super::tools::Tools;
 use arena_runtime::config::Api;
@@ -68,6 +68,16 @@ struct Head<'a> {
     mcp_servers: Present,
     #[serde(default)]
     web_search_options: Present,
+    #[serde(default)]
+    enable_search: Present,
+    #[serde(default)]
+    search_options: Present,
+    #[serde(default)]
+    search_parameters: Present,
+    #[serde(default)]
+    context_management: Compacts,
+    #[serde(borrow)]
+    inference_geo: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "service_tier", alias = "serviceTier")]
     service_tier: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -120,6 +130,14 @@ impl Head<'_> {
         };
         said(&self.service_tier, &["", "auto", "default", "standard", "standard_only", "flex"])
             || said(&self.speed, &["", "standard"])
+            || said(&self.inference_geo, &["", "global"])
+    }
+
+    /// Without declaring a tool.
+    fn searches(&self) -> bool {
+        [self.web_search_options, self.enable_search, self.search_options, self.search_parameters]
+            .iter()
+            .any(|said| said.0)
     }
 }
 
@@ -152,25 +170,42 @@ pub(super) fn read(route: &Route, body: Bytes) -> Result<Asked, Cow<'static, str
     if head.background == Some(true) {
         return Err("an answer in the background cannot be metered".into());
     }
+    if route.api == Api::Messages && head.context_management.0 {
+        return Err("an answer before which the provider sums up the conversation costs twice".into());
+    }
     if head.is_dearer() {
         return Err("a tier of service that costs another price is not for engines".into());
     }
     if let Some(what) = head.elsewhere() {
         return Err(format!("the request names {what}; what is not in its body cannot be checked or metered").into());
     }
-    let said = route.model.as_deref().or(head.model.as_deref());
-    let model = said.filter(|model| !model.is_empty()).ok_or("the request names no model")?.to_owned();
+    let model = model(route, head.model.as_deref())?;
     let (most_output, answers) = (head.most_output(route.api), head.answers());
     let most_input = (body.len() as u64).saturating_add(head.heavy());
+    let searches = head.searches();
     let has_options = head.stream_options.is_some();
     let usage_asked = head.stream_options.flatten().is_some_and(|options| options.include_usage == Some(true));
     let adds = route.api == Api::Chat && route.kind == Kind::Generate && head.stream == Some(true) && !usage_asked;
     let mut tools = std::mem::take(&mut head.tools);
-    if head.web_search_options.0 {
+    if searches {
         tools.add("web_search");
     }
     let body = if adds { with_usage(&body, has_options)? } else { body };
     Ok(Asked { model, body, most_input, most_output, answers, tools })
+}
+
+/// Of the path or of the body; where both name one, a gateway may take either.
+fn model(route: &Route, stated: Option<&str>) -> Result<String, &'static str> {
+    let stated = stated.map(|model| if route.model.is_some() { model.trim_start_matches("models/") } else { model });
+    let stated = stated.filter(|model| !model.is_empty());
+    if let (Some(path), Some(stated)) = (route.model.as_deref(), stated)
+        && path != stated
+    {
+        return Err("the request names two models");
+    }
+    let model = route.model.as_deref().or(stated).ok_or("the request names no model")?;
+    // Some gateways ask each model of a list.
+    if model.contains(',') { Err("the request names several models") } else { Ok(model.to_owned()) }
 }
 
 /// A stream of chat completions says what it cost only when it is asked to. A body may be long, and is many times longer
@@ -212,7 +247,7 @@ mod tests {
                 1,
             ),
             (Api::Gemini, Some("m"), r#"{"generationConfig":{"maxOutputTokens":10,"candidateCount":2}}"#, Some(10), 2),
-            (Api::Gemini, Some("m"), r#"{"model":"other","contents":[]}"#, None, 1),
+            (Api::Gemini, Some("m"), r#"{"model":"models/m","contents":[]}"#, None, 1),
         ];
         for (api, model, body, most_output, answers) in rows {
             let asked = asked(api, model, body).unwrap();
@@ -271,6 +306,9 @@ mod tests {
             (r#"{"model":"m","service_tier":"priority"}"#, "another price"),
             (r#"{"model":"m","serviceTier":"PRIORITY"}"#, "another price"),
             (r#"{"model":"m","speed":"fast"}"#, "another price"),
+            (r#"{"model":"m","inference_geo":"us"}"#, "another price"),
+            (r#"{"model":"m","messages":[{"content":[{"video_url":{"url":"https://x"}}]}]}"#, "by its address"),
+            (r#"{"model":"m","messages":[{"content":[{"input_audio":{"data":"HTTPS://x"}}]}]}"#, "by its address"),
         ];
         for (body, reason) in rows {
             let refused = asked(Api::Responses, None, body).unwrap_err();
@@ -291,6 +329,22 @@ mod tests {
     }
 
     #[test]
+    fn a_path_and_a_body_name_one_model_and_nothing_is_searched_or_summed_up_in_passing() {
+        let two = asked(Api::Gemini, Some("m"), r#"{"model":"other","contents":[]}"#).unwrap_err();
+        assert!(two.contains("two models"), "{two}");
+        let compacts = r#"{"model":"m","context_management":{"edits":[{"type":"compact_20260112"}]}}"#;
+        assert!(asked(Api::Messages, None, compacts).unwrap_err().contains("sums up"));
+        let clears = r#"{"model":"m","context_management":{"edits":[{"type":"clear_thinking_20251015"}]}}"#;
+        assert!(asked(Api::Messages, None, clears).is_ok());
+        for field in [r#""enable_search":true"#, r#""search_parameters":{"mode":"on"}"#, r#""web_search_options":{}"#] {
+            let body = format!(r#"{{"model":"m",{field}}}"#);
+            let route = Route { api: Api::Chat, kind: Kind::Generate, model: None };
+            let tools = read(&route, body.into()).unwrap().tools;
+            assert_eq!(tools.refused(Api::Chat, &[]), Some("web_search"), "{field}");
+        }
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         for body in [
             r#"{"model":"m","model":"forbidden"}"#,
@@ -302,6 +356,7 @@ mod tests {
             r#"{"model":"m","tools":[],"tools":[{"type":"mcp"}]}"#,
             r#"{"model":"m","cachedContent":null,"cached_content":"c"}"#,
             r#"{"model":"m","Model":"forbidden"}"#,
+            r#"{"model":"m,forbidden"}"#,
             r#"{"model":"m","MAX_TOKENS":9}"#,
             r#"{"model":"m","tool\u017f":[{"type":"mcp"}]}"#,
             r#"["m",true,null,null,null,null,null,null,null]"#,

@@ -14,8 +14,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lines of a job that its account holds; the session's file has all of them.
 const MOST_AUDIT: usize = 4 << 20;
-/// Lines of what costs nothing: an engine may ask for what is refused as fast as it can.
-const MOST_FREE: u64 = 10_000;
+/// Lines of what was refused: an engine may ask for it as fast as it can.
+const MOST_REFUSED: u64 = 10_000;
+/// Lines of what passed and cost nothing.
+const MOST_FREE: u64 = 100_000;
+/// Requests that cost money, when nobody says otherwise.
+const MOST_REQUESTS: u64 = 100_000;
 /// Of models that are named; more are not told of.
 const MOST_MODELS: usize = 16;
 /// Both ways together, when nobody says otherwise.
@@ -23,15 +27,18 @@ const MOST_BYTES: u64 = 8 << 30;
 
 /// Of lines that were not written.
 #[derive(Serialize)]
-struct More {
+struct More<'a> {
     event: &'static str,
+    job: &'a str,
     lines: u64,
+    bytes: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Books {
     budgets: Budgets,
     log: Log,
+    job: String,
     /// By earlier runs of this job.
     before: Before,
     state: Mutex<State>,
@@ -42,8 +49,11 @@ struct State {
     /// Sent, or about to be.
     requests: u64,
     refused: u64,
-    /// Lines of what costs nothing.
+    /// What passed and cost nothing.
     free: u64,
+    /// Lines that were not written, and the bytes that they would have told of.
+    more: u64,
+    more_bytes: u64,
     up: u64,
     down: u64,
     paid: u64,
@@ -61,8 +71,8 @@ struct State {
 }
 
 impl Books {
-    pub(super) fn new(budgets: Budgets, log: Log, before: Before) -> Self {
-        Self { budgets, log, before, state: Mutex::default() }
+    pub(super) fn new(budgets: Budgets, log: Log, job: String, before: Before) -> Self {
+        Self { budgets, log, job, before, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -73,7 +83,7 @@ impl Books {
     pub(super) fn begin(&self) -> Result<(), Refusal> {
         let mut state = self.state();
         let used_up = [
-            self.budgets.requests.is_some_and(|most| self.before.requests + state.requests >= most),
+            self.before.requests + state.requests >= self.budgets.requests.unwrap_or(MOST_REQUESTS),
             state.up + state.down >= self.most_bytes(),
         ];
         if used_up.contains(&true) {
@@ -138,13 +148,24 @@ impl Books {
         state.trouble = state.trouble.filter(|trouble| *trouble == Trouble::Budget);
     }
 
+    /// Attempts that broke, each of which the provider may have answered.
+    pub(super) fn lost(&self, attempts: u32) {
+        let mut state = self.state();
+        state.unmetered += u64::from(attempts);
+        state.unpriced += u64::from(attempts);
+    }
+
     /// Written at once: a worker that is killed now has it in its file. Of what was not sent only so much.
     pub(super) fn record(&self, line: &Line, sent: bool) {
         {
             let mut state = self.state();
-            state.refused += u64::from(line.refused.is_some());
-            state.free += u64::from(!sent);
-            if !sent && state.free > MOST_FREE {
+            let refused = line.refused.is_some();
+            state.refused += u64::from(refused);
+            state.free += u64::from(!sent && !refused);
+            let over = if refused { state.refused > MOST_REFUSED } else { state.free > MOST_FREE };
+            if !sent && over {
+                state.more += 1;
+                state.more_bytes += line.bytes_up + line.bytes_down;
                 return;
             }
             if let Some(model) = line.model.as_ref().filter(|_| sent && state.models.len() < MOST_MODELS) {
@@ -168,9 +189,12 @@ impl Books {
 
     /// The last line says how many there would have been more.
     fn close(&self) {
-        let more = self.state().free.saturating_sub(MOST_FREE);
-        if more > 0 {
-            self.write(&More { event: "more", lines: more });
+        let (lines, bytes) = {
+            let state = self.state();
+            (state.more, state.more_bytes)
+        };
+        if lines > 0 {
+            self.write(&More { event: "more", job: &self.job, lines, bytes });
         }
     }
 

@@ -68,7 +68,7 @@ impl Desk {
                 purses.push((Unit::Dollars, broker.purses.open(&policy.session, cost)?));
             }
         }
-        let books = Books::new(policy.budgets, log, before);
+        let books = Books::new(policy.budgets, log, policy.job.to_string(), before);
         let bodies = Room::new(broker.settings.limits.bodies / 2);
         Ok(Self { broker, policy, provider, egress, books, bodies, purses, side: Mutex::default() })
     }

@@ -129,7 +129,7 @@ impl Exchange {
                 Err(NoShare::Empty) => return Err(Refusal::exhausted()),
                 Err(NoShare::Busy) => {
                     let message = "arena: the budget is set aside for other requests; try again later";
-                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, Some(Trouble::RateLimit)));
+                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, None));
                 }
             }
         }
@@ -299,7 +299,11 @@ impl Exchange {
             return;
         };
         let word = meter.finish().tokens;
-        let most = word.unwrap_or_else(|| self.expected.most(meter.running()));
+        let most = word.unwrap_or_else(|| match meter.said_input() {
+            // What it read is certain then, and only what it wrote is not.
+            Some(said) => Tokens { output: self.expected.output.max(meter.running().output), ..said },
+            None => self.expected.most(meter.running()),
+        });
         let tokens = if self.is_ended { Some(most) } else { word };
         let cost = tokens.and_then(|tokens| self.cost(tokens));
         self.line.input_tokens = tokens.map(|tokens| tokens.input);
@@ -323,6 +327,7 @@ impl Exchange {
         self.line.ms = self.watch.elapsed().as_millis() as u64;
         self.line.charged_usd = charged;
         self.line.charged_tokens = tokens.total();
+        self.desk.books.lost(self.broken);
         self.desk.books.record(&self.line, self.sent);
         watched::close(&self.desk, &std::mem::replace(&mut self.span, Span::none()), &self.line);
         for (unit, share) in self.shares.drain(..) {

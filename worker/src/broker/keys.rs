@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Read by this broker, in any of their spellings.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 36] = [
     "model",
     "stream",
     "max_tokens",
@@ -32,6 +32,11 @@ const KNOWN: [&str; 31] = [
     "container",
     "mcp_servers",
     "web_search_options",
+    "enable_search",
+    "search_options",
+    "search_parameters",
+    "context_management",
+    "inference_geo",
     "service_tier",
     "serviceTier",
     "speed",
@@ -40,7 +45,7 @@ const KNOWN: [&str; 31] = [
     "include",
 ];
 /// Of gateways: another model, another place, another key, or tools of their own.
-const ROUTING: [&str; 16] = [
+const ROUTING: [&str; 18] = [
     "models",
     "model_list",
     "fallbacks",
@@ -57,6 +62,8 @@ const ROUTING: [&str; 16] = [
     "custom_llm_provider",
     "extra_body",
     "extra_headers",
+    "user_config",
+    "deployment_id",
 ];
 
 /// The reason when a name is one that this request may not have.
@@ -72,7 +79,7 @@ fn is_odd(name: &str) -> bool {
     let alike = |known: &&str| known.eq_ignore_ascii_case(name);
     let is_misspelt = KNOWN.iter().any(alike) && !KNOWN.contains(&name);
     // Some letters beyond ASCII are folded into it.
-    is_misspelt || ROUTING.iter().any(alike) || !name.is_ascii()
+    is_misspelt || ROUTING.iter().any(alike) || name.to_ascii_lowercase().starts_with("litellm_") || !name.is_ascii()
 }
 
 /// The first odd one.

@@ -116,6 +116,11 @@ impl Meter {
         self.failed = failed.or(self.failed);
     }
 
+    /// What the provider said of the input before the end, if it did.
+    pub(super) fn said_input(&self) -> Option<Tokens> {
+        self.tokens.filter(|tokens| tokens.input > 0)
+    }
+
     /// What it has come to so far: the provider's word where there is one, a guess by bytes elsewhere.
     pub(super) fn running(&self) -> Tokens {
         let guess = self.text_bytes.div_ceil(BYTES_PER_TOKEN);

@@ -69,6 +69,11 @@ async fn prepare(
         Kind::List => None,
         Kind::Generate | Kind::Count => Some(allowed(desk, exchange, provider, route, body)?),
     };
+    // It has no field for how long its answer may be.
+    let asked = asked.map(|asked| match parts.uri.path().ends_with("/compact") {
+        true => Asked { most_output: None, ..asked },
+        false => asked,
+    });
     let name = desk.policy.provider.as_deref().unwrap_or_default();
     let credential = desk.broker.secrets.resolve(name, provider, &desk.broker.settings.environment);
     let credential = credential.map_err(|missing| {
@@ -127,7 +132,11 @@ fn outgoing(
     body: Bytes,
 ) -> Result<Request<Bytes>, Refusal> {
     let path = parts.uri.path();
-    let path = if credential.unversioned { path.strip_prefix("/v1").unwrap_or(path) } else { path };
+    let path = if credential.unversioned {
+        path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path)
+    } else {
+        path
+    };
     let query = route::query(parts.uri.query()).map(|query| format!("?{query}")).unwrap_or_default();
     let uri = format!("{}{path}{query}", provider.upstream);
     let mut request = Request::new(body);

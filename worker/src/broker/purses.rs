@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Longest wait for other answers to settle; an answer that runs longer keeps its share, and the one that waits is told.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// By session, as long as a door of it is open.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ macro_rules! numbers {
 mod tests;
 mod values;
 
-pub(super) use values::Present;
+pub(super) use values::{Compacts, Present};
 
 use super::tools::Tools;
 use arena_runtime::config::Api;
@@ -33,7 +33,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
-use values::{Audio, FileData, Link};
+use values::{Audio, FileData, Link, Recorded};
 
 /// No provider takes an image for more tokens, whatever its size in bytes.
 const IMAGE: u64 = 8_000;
@@ -67,6 +67,10 @@ struct Part<'a> {
     #[serde(rename = "functionResponse", alias = "function_response")]
     function_response: Found,
     image_url: Link,
+    #[serde(alias = "video")]
+    video_url: Link,
+    audio_url: Link,
+    input_audio: Recorded,
     file_url: Present,
     file_id: Present,
     file: Found,
@@ -113,6 +117,7 @@ impl Part<'_> {
         let heavy = [
             if self.image_url == Link::Inside { IMAGE } else { 0 },
             if self.file_data == FileData::Inside { DOCUMENT } else { 0 },
+            if self.video_url == Link::Inside || self.audio_url == Link::Inside { DOCUMENT } else { 0 },
             self.inline_data.as_ref().map_or(0, |inline| weight(&inline.mime_type)),
         ];
         let within = [self.content, self.output, self.parts, self.function_response, self.file];
@@ -130,6 +135,8 @@ impl Part<'_> {
         };
         named
             .or((self.image_url == Link::Elsewhere).then_some("an image by its address"))
+            .or((self.video_url == Link::Elsewhere).then_some("a film by its address"))
+            .or((self.audio_url == Link::Elsewhere || self.input_audio.0).then_some("a recording by its address"))
             .or(self.file_url.0.then_some("a file by its address"))
             .or(self.file_id.0.then_some("a file by its id"))
             .or((self.file_data == FileData::Elsewhere).then_some("a file by its address"))

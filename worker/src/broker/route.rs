@@ -72,7 +72,8 @@ const ASKED: [&str; 9] =
     ["alt", "beta", "api-version", "client_version", "limit", "after_id", "before_id", "pageSize", "pageToken"];
 
 pub(super) fn query(query: Option<&str>) -> Option<String> {
-    let passes = |pair: &&str| ASKED.contains(&pair.split('=').next().unwrap_or_default());
+    // Old readers take `;` for the end of a pair too.
+    let passes = |pair: &&str| !pair.contains(';') && ASKED.contains(&pair.split('=').next().unwrap_or_default());
     let kept: Vec<&str> = query?.split('&').filter(passes).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }
@@ -129,6 +130,7 @@ mod tests {
             (Some("KEY=a"), None),
             (Some("%6bey=a&b&model=other"), None),
             (Some("alt=sse&model=other"), Some("alt=sse")),
+            (Some("alt=sse;model=other"), None),
             (None, None),
         ];
         for (given, expected) in rows {

@@ -115,6 +115,11 @@ impl<'de> Deserialize<'de> for Declared {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Declared, A::Error> {
                 let (mut kind, mut keys, mut within) = (None, Vec::new(), Vec::new());
                 while let Some(key) = map.next_key::<Text<'_>>()? {
+                    let other_case =
+                        ["type", "tools"].iter().any(|one| one.eq_ignore_ascii_case(&key.0) && **one != key.0);
+                    if other_case {
+                        return Err(serde::de::Error::custom("a key in another case"));
+                    }
                     match key.0.as_ref() {
                         "type" if kind.is_some() => return Err(serde::de::Error::duplicate_field("type")),
                         "type" => kind = Some(map.next_value::<Option<Text<'_>>>()?.map_or_else(String::new, short)),
@@ -195,7 +200,13 @@ mod tests {
 
     #[test]
     fn what_two_readers_could_take_differently_cannot_be_read() {
-        for text in [r#"[{"type":"function","type":"mcp"}]"#, r#"["web_search"]"#, r#"{"type":"mcp"}"#, "\"auto\""] {
+        for text in [
+            r#"[{"type":"function","Type":"mcp"}]"#,
+            r#"[{"type":"function","type":"mcp"}]"#,
+            r#"["web_search"]"#,
+            r#"{"type":"mcp"}"#,
+            "\"auto\"",
+        ] {
             assert!(serde_json::from_str::<Tools>(text).is_err(), "{text}");
         }
     }

@@ -151,3 +151,94 @@ impl<'de> Deserialize<'de> for Audio {
         FileData::deserialize(deserializer).map(|data| Audio(data == FileData::Elsewhere))
     }
 }
+
+/// Of Chat: `{"data": …}` that is an address after all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Recorded(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Recorded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize, Default)]
+        #[serde(default)]
+        struct Inner {
+            data: Any,
+        }
+        let inner = Option::<Inner>::deserialize(deserializer)?.unwrap_or_default();
+        let begins = |with: &str| inner.data.0.is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()));
+        Ok(Self(begins("http")))
+    }
+}
+
+/// The first four bytes of a text.
+#[derive(Debug, Clone, Copy, Default)]
+struct Any(Option<[u8; 4]>);
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> Visitor<'de> for Look {
+            type Value = Any;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Any, E> {
+                Ok(Any(text.as_bytes().first_chunk().copied()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Any, E> {
+                Ok(Any(None))
+            }
+        }
+        deserializer.deserialize_any(Look)
+    }
+}
+
+/// Whether a word in it asks for the conversation to be summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in super::super) struct Compacts(pub(in super::super) bool);
+
+impl<'de> Deserialize<'de> for Compacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> Visitor<'de> for Look {
+            type Value = Compacts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Compacts, A::Error> {
+                let mut found = Compacts(false);
+                while let Some(next) = list.next_element::<Compacts>()? {
+                    found.0 |= next.0;
+                }
+                Ok(found)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Compacts, A::Error> {
+                let mut found = Compacts(false);
+                while let Some((_, next)) = map.next_entry::<IgnoredAny, Compacts>()? {
+                    found.0 |= next.0;
+                }
+                Ok(found)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Compacts, E> {
+                Ok(Compacts(text.starts_with("compact")))
+            }
+
+            fn visit_unit<E>(self) -> Result<Compacts, E> {
+                Ok(Compacts(false))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Compacts, E> {
+                Ok(Compacts(false))
+            }
+
+            numbers!(Compacts(false));
+        }
+        deserializer.deserialize_any(Look)
+    }
+}

@@ -96,3 +96,20 @@ async fn many_connections_are_served_at_once_and_too_many_are_closed() {
     assert_eq!(nothing, b"");
     door.close().await;
 }
+
+#[tokio::test]
+async fn a_body_is_sent_as_what_it_was_read_as() {
+    let desk = desk(Provided::saying(good(1, 1)).await).await;
+    let door = desk.broker.open(policy()).unwrap();
+    let with = |headers: &str| {
+        let head = "POST /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+        format!("{head}{headers}content-length: {}\r\n\r\n{ASK}", ASK.len())
+    };
+    let odd = raw(&door, with("content-type: application/json; charset=utf-7\r\n").as_bytes()).await;
+    assert_eq!(status(&odd), 200);
+    let seen = desk.provider.seen().pop().unwrap();
+    assert!(seen.contains("content-type: application/json\r\n") && !seen.contains("charset"), "{seen}");
+    let twice = raw(&door, with("content-encoding: identity\r\ncontent-encoding: gzip\r\n").as_bytes()).await;
+    assert_eq!((status(&twice), desk.provider.seen().len()), (415, 1));
+    door.close().await;
+}

@@ -92,7 +92,9 @@ fn untested(plan: &Plan, version: &str) -> Option<Flag> {
 /// Where the packet says which model competes, its result may not be another one's without a word.
 fn other_model(plan: &Plan, asked: &BTreeSet<String>) -> Option<Flag> {
     let model = plan.stated_model.as_ref()?;
-    let others: Vec<&str> = asked.iter().filter(|one| *one != model).map(String::as_str).collect();
+    // `model[1m]` is how some engines say it to themselves.
+    let plain = model.split('[').next().unwrap_or_default();
+    let others: Vec<&str> = asked.iter().filter(|one| *one != model && *one != plain).map(String::as_str).collect();
     let detail = text::sanitise_line(&format!("beside {model} it asked {}", others.join(", ")), 300);
     (!others.is_empty()).then_some(Flag { kind: FlagKind::OtherModel, path: None, detail })
 }
