@@ -1,5 +1,6 @@
 //! Decode, call, encode: the two services over one coordinator.
 
+mod blobs;
 mod sessions;
 mod workers;
 

@@ -1,69 +1,173 @@
-//! Content-addressed files: bundles, logs. A blob is whole and on the disk before its name is given.
+//! The port to content-addressed bytes (bundles, logs, bases), in a folder or in S3-compatible storage. A blob is whole and
+//! durable before its name is given, what comes back is what was stored, and neither way holds more than some pieces of it.
 
-use arena_runtime::{digest, files};
-use std::io;
+mod error;
+mod incoming;
+mod outgoing;
+mod settings;
+
+pub use error::BlobError;
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
+pub use settings::{BlobSettings, Credentials};
+
+use arena_domain::id::Tenant;
+use arena_proto::BLOB_CHUNK;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+/// Clones are the same blobs.
 #[derive(Debug, Clone)]
 pub struct Blobs {
+    place: Place,
+    /// Below the place; a tenant's blobs lie below one of their own.
+    below: Path,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Store(Arc<dyn ObjectStore>),
+}
+
+/// Made with its first blob, so that looking makes nothing.
+#[derive(Debug)]
+struct Folder {
     root: PathBuf,
+    opened: OnceLock<Arc<dyn ObjectStore>>,
 }
 
 impl Blobs {
+    /// In a folder, which need not be there yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { place: Place::Folder(Arc::new(Folder { root, opened: OnceLock::new() })), below: Path::default() }
+    }
+
+    /// In any store that replaces an object at once and whole.
+    pub fn over(store: Arc<dyn ObjectStore>, below: Path) -> Self {
+        Self { place: Place::Store(store), below }
+    }
+
+    /// Where the settings say. Nothing is asked yet: see [`Blobs::check`].
+    pub fn connect(settings: &BlobSettings) -> Result<Self, BlobError> {
+        settings.open()
+    }
+
+    /// Those of one tenant; the name is one that was let through before.
+    pub fn of(&self, tenant: &Tenant) -> Self {
+        if *tenant == Tenant::local() {
+            return self.clone();
+        }
+        Self { place: self.place.clone(), below: self.below.clone().join("tenants").join(tenant.as_str()) }
+    }
+
+    /// Writes a blob and reads it again, so that a wrong key or a missing bucket is told at the start and not after an
+    /// engine was paid.
+    pub async fn check(&self) -> Result<(), BlobError> {
+        let put = self.put(b"arena").await;
+        if matches!(put, Err(BlobError::NotFound)) {
+            return Err(BlobError::Settings {
+                key: "the URL of the blobs",
+                reason: "there is no such bucket".into(),
+                mend: "make the bucket, or name another one",
+            });
+        }
+        let name = put?;
+        self.get(&name).await.map(drop)
+    }
+
+    /// One that comes in pieces.
+    pub fn begin(&self) -> Incoming {
+        Incoming::new(self.clone())
     }
 
     /// The digest; storing the same bytes twice is one blob.
-    pub fn put(&self, bytes: &[u8]) -> io::Result<String> {
-        let name = digest::sha256(bytes);
-        let path = self.path(&name).ok_or(io::ErrorKind::InvalidInput)?;
-        // One that is damaged is mended by whoever has the right bytes.
-        if !std::fs::read(&path).is_ok_and(|held| held == bytes) {
-            files::write_atomic(&path, bytes)?;
+    pub async fn put(&self, bytes: &[u8]) -> Result<String, BlobError> {
+        let mut incoming = self.begin();
+        for piece in bytes.chunks(BLOB_CHUNK) {
+            incoming.write(Bytes::copy_from_slice(piece)).await?;
         }
-        Ok(name)
+        incoming.finish().await
     }
 
-    pub fn get(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let path = self.path(digest).ok_or(io::ErrorKind::InvalidInput)?;
-        let bytes = std::fs::read(path)?;
-        // A damaged blob must not be taken for what was stored.
-        if digest::sha256(&bytes) != digest {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("blob {digest} is damaged")));
+    pub async fn open(&self, digest: &str) -> Result<Outgoing, BlobError> {
+        let at = self.at(digest)?;
+        let found = self.store(false)?.get(&at).await?;
+        Ok(Outgoing::new(digest, found))
+    }
+
+    pub async fn get(&self, digest: &str) -> Result<Vec<u8>, BlobError> {
+        let mut outgoing = self.open(digest).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = outgoing.next(BLOB_CHUNK).await? {
+            bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
     }
 
-    /// `None` for what is no digest, so that a name cannot leave the folder.
-    fn path(&self, digest: &str) -> Option<PathBuf> {
+    /// Whether there is one of this name; only reading it tells whether it is whole.
+    pub async fn has(&self, digest: &str) -> Result<bool, BlobError> {
+        let found = async { Ok(self.store(false)?.head(&self.at(digest)?).await?) };
+        match found.await {
+            Ok(_) => Ok(true),
+            Err(BlobError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads it to its end; one that is damaged, or of another length, is mended by whoever has the right bytes.
+    async fn is_whole(&self, digest: &str, length: u64) -> Result<bool, BlobError> {
+        let read = async {
+            let mut outgoing = self.open(digest).await?;
+            if outgoing.length() != length {
+                return Ok(false);
+            }
+            while outgoing.next(BLOB_CHUNK).await?.is_some() {}
+            Ok(true)
+        };
+        match read.await {
+            Err(BlobError::NotFound | BlobError::Damaged(_)) => Ok(false),
+            other => other,
+        }
+    }
+
+    /// Refuses what is no digest, so that a name cannot leave the place.
+    fn at(&self, digest: &str) -> Result<Path, BlobError> {
         let plain = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-        plain.then(|| self.root.join(&digest[..2]).join(&digest[2..]))
+        if !plain {
+            return Err(BlobError::NoDigest);
+        }
+        Ok(self.below.clone().join(&digest[..2]).join(&digest[2..]))
+    }
+
+    /// What lies below starts with it, so it is a name that no digest has.
+    fn scratch(&self) -> Path {
+        self.below.clone().join("incoming").join(arena_runtime::token::hex(16))
+    }
+
+    fn store(&self, to_write: bool) -> Result<Arc<dyn ObjectStore>, BlobError> {
+        match &self.place {
+            Place::Store(store) => Ok(store.clone()),
+            Place::Folder(folder) => folder.open(to_write),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_put_comes_back_and_a_damaged_blob_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::new(folder.path().into());
-        let name = blobs.put(b"tree").unwrap();
-        assert_eq!(blobs.put(b"tree").unwrap(), name);
-        assert_eq!(blobs.get(&name).unwrap(), b"tree");
-        std::fs::write(blobs.path(&name).unwrap(), b"other").unwrap();
-        assert_eq!(blobs.get(&name).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(blobs.put(b"tree").unwrap(), name);
-        assert_eq!(blobs.get(&name).unwrap(), b"tree", "put again, it is mended");
-    }
-
-    #[test]
-    fn a_name_that_is_no_digest_leads_nowhere() {
-        let blobs = Blobs::new("/nowhere".into());
-        for name in ["", "../../etc/passwd", "zz"] {
-            assert_eq!(blobs.get(name).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+impl Folder {
+    fn open(&self, to_write: bool) -> Result<Arc<dyn ObjectStore>, BlobError> {
+        if let Some(store) = self.opened.get() {
+            return Ok(store.clone());
         }
+        if to_write {
+            std::fs::create_dir_all(&self.root)?;
+        } else if !self.root.try_exists()? {
+            return Err(BlobError::NotFound);
+        }
+        let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(&self.root)?.with_fsync(true));
+        Ok(self.opened.get_or_init(|| store).clone())
     }
 }

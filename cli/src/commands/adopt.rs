@@ -32,7 +32,7 @@ pub(super) async fn adopt(common: &Common, embedded: &Embedded, id: &str, wish: 
         return undo(common, &repository, &session, wish.dry_run);
     }
     let report = known.report()?;
-    let picks = picks(embedded, &repository, &report, wish)?;
+    let picks = picks(embedded, &repository, &report, wish).await?;
     let (subject, body) = message(&known, &report, &picks);
     let merged = adopting::plan_merge(&repository, &session, &known.session.base, &picks, &subject, &body)?;
     let names: Vec<&str> = picks.iter().map(|(name, _)| name.as_str()).collect();
@@ -101,7 +101,7 @@ fn undo(common: &Common, repository: &UserRepo, session: &str, dry_run: bool) ->
 }
 
 /// The named ones, else the winner; their commits are brought into the repository.
-fn picks(
+async fn picks(
     embedded: &Embedded,
     repository: &UserRepo,
     report: &Report,
@@ -133,7 +133,7 @@ fn picks(
             }
             output::note(&format!("warning: {name} is {why}"));
         }
-        let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
+        let bundle = embedded.coordinator.blobs.get(&entry.bundle).await?;
         repository.import_bundle(&bundle, &commit, &format!("refs/heads/{}", entry.branch))?;
         picks.push((name, commit));
     }

@@ -8,6 +8,7 @@ use crate::embedded::Embedded;
 use crate::output;
 use crate::render;
 use crate::session::Known;
+use arena_coordinator::blobs::BlobError;
 use arena_domain::report::Report;
 use arena_domain::session::Contestant;
 use std::path::Path;
@@ -33,12 +34,12 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
             continue;
         };
         let bundle =
-            if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle)? };
+            if entry.bundle.is_empty() { Vec::new() } else { embedded.coordinator.blobs.get(&entry.bundle).await? };
         competitors.push(Entry {
             name: entry.competitor.clone(),
             commit: entry.commit.clone(),
             bundle,
-            logs: logs(embedded, contestant, &report)?,
+            logs: logs(embedded, contestant, &report).await?,
             recorded: Recorded::of(entry),
         });
     }
@@ -75,7 +76,11 @@ pub(super) async fn archive(common: &Common, embedded: &Embedded, id: &str, dir:
 }
 
 /// What was printed in each round, by file name.
-fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+async fn logs(
+    embedded: &Embedded,
+    contestant: &Contestant,
+    report: &Report,
+) -> Result<Vec<(String, Vec<u8>)>, BlobError> {
     let mut logs = Vec::new();
     let mine = report.bundles.iter().find(|one| one.competitor == contestant.competitor.name);
     if let Some(submission) = mine {
@@ -84,7 +89,7 @@ fn logs(embedded: &Embedded, contestant: &Contestant, report: &Report) -> std::i
     for round in &contestant.rounds {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
             let name = format!("round-{}-{}.log", round.number, what.replace(' ', "-"));
-            logs.push((name, embedded.coordinator.blobs.get(&digest)?));
+            logs.push((name, embedded.coordinator.blobs.get(&digest).await?));
         }
     }
     Ok(logs)

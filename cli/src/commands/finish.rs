@@ -48,7 +48,7 @@ async fn branches(embedded: &Embedded, known: &Known, report: &Report) -> Result
     let repository = UserRepo::open(Path::new(&known.head.repository))?;
     for entry in &report.standing.entries {
         let Some(commit) = &entry.commit else { continue };
-        let bundle = embedded.coordinator.blobs.get(&entry.bundle)?;
+        let bundle = embedded.coordinator.blobs.get(&entry.bundle).await?;
         repository.import_bundle(&bundle, commit, &format!("refs/heads/{}", entry.branch))?;
     }
     Ok(())

@@ -164,7 +164,7 @@ pub(super) async fn diff(common: &Common, embedded: &Embedded, id: &str, name: &
         return Ok(ExitCode::SUCCESS);
     }
     let repository = known.repository()?;
-    let bundle = embedded.coordinator.blobs.get(&tree.bundle)?;
+    let bundle = embedded.coordinator.blobs.get(&tree.bundle).await?;
     let branch = format!("refs/heads/{}", contestant.competitor.branch(&known.session.id));
     repository.import_bundle(&bundle, &tree.commit, &branch)?;
     let bytes = repository.diff(&known.session.base, &tree.commit, false, stat)?;
@@ -189,7 +189,7 @@ pub(super) async fn logs(
     let mut documents = Vec::new();
     for round in contestant.rounds.iter().filter(|round| only.is_none_or(|only| round.number == only)) {
         for (what, digest) in logs_of(round.implemented.as_ref(), round.evaluated.as_ref()) {
-            let bytes = embedded.coordinator.blobs.get(&digest)?;
+            let bytes = embedded.coordinator.blobs.get(&digest).await?;
             if raw {
                 output::raw(&bytes);
             } else if common.json {

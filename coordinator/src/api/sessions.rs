@@ -1,21 +1,18 @@
 //! `arena.v1.Sessions`.
 
-use super::{status, store_status};
+use super::{blobs, status, store_status};
 use crate::dispatch::Coordinator;
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::schedule::Why;
 use arena_domain::session::Event;
+use arena_proto::packet;
 use arena_proto::v1::{self, sessions_server::Sessions};
-use arena_proto::{BLOB_CHUNK, packet};
 use arena_runtime::clock;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// Largest blob: a bundle or a log.
-const MAX_BLOB: usize = 1 << 30;
 const FEED_PAGE: u32 = 256;
 
 pub struct SessionsApi(pub Coordinator);
@@ -97,48 +94,13 @@ impl Sessions for SessionsApi {
         &self,
         request: Request<Streaming<v1::BlobChunk>>,
     ) -> Result<Response<v1::PutBlobResponse>, Status> {
-        let mut chunks = request.into_inner();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk?.data);
-            if bytes.len() > MAX_BLOB {
-                return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
-            }
-        }
-        let blobs = self.0.blobs.clone();
-        let stored = tokio::task::spawn_blocking(move || blobs.put(&bytes)).await;
-        let digest = stored.map_err(|error| Status::internal(error.to_string()))?.map_err(|error| io_status(&error))?;
+        let digest = blobs::put(self.0.blobs.clone(), None, request.into_inner()).await?;
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
     async fn get_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<Self::GetBlobStream>, Status> {
-        let digest = request.into_inner().digest;
-        let blobs = self.0.blobs.clone();
-        let read = tokio::task::spawn_blocking(move || blobs.get(&digest)).await;
-        let bytes = read.map_err(|error| Status::internal(error.to_string()))?.map_err(|error| io_status(&error))?;
-        let (chunks, stream) = mpsc::channel(4);
-        drop(arena_runtime::tasks::spawn(async move {
-            let bytes = prost::bytes::Bytes::from(bytes);
-            let mut start = 0;
-            while start < bytes.len() {
-                let end = bytes.len().min(start + BLOB_CHUNK);
-                if chunks.send(Ok(v1::BlobChunk { data: bytes.slice(start..end) })).await.is_err() {
-                    return;
-                }
-                start = end;
-            }
-        }));
+        let stream = blobs::get(self.0.blobs.clone(), request.into_inner().digest).await?;
         Ok(Response::new(ReceiverStream::new(stream)))
-    }
-}
-
-fn io_status(error: &std::io::Error) -> Status {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Status::not_found("no such blob")
-    } else if arena_runtime::files::is_full(error) {
-        Status::resource_exhausted("the disk of the state directory is full")
-    } else {
-        Status::internal(error.to_string())
     }
 }
 

@@ -1,0 +1,75 @@
+//! Blobs on their way in and out, piece by piece: neither side holds a whole one.
+
+use crate::blobs::{BlobError, Blobs};
+use arena_proto::{BLOB_CHUNK, v1};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+
+/// Largest blob: a base with its history.
+const MAX_BLOB: u64 = 4 << 30;
+/// Pieces that wait for the receiver.
+const PIECES: usize = 4;
+
+/// `first` was taken off the stream already.
+pub(super) async fn put(
+    blobs: Blobs,
+    first: Option<v1::BlobChunk>,
+    mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
+) -> Result<String, Status> {
+    let (mut incoming, mut received, mut next) = (blobs.begin(), 0, first);
+    loop {
+        let piece = match next.take() {
+            Some(piece) => piece,
+            None => match chunks.next().await.transpose()? {
+                Some(piece) => piece,
+                None => break,
+            },
+        };
+        received += piece.data.len() as u64;
+        if received > MAX_BLOB {
+            return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
+        }
+        incoming.write(piece.data).await.map_err(blob_status)?;
+    }
+    incoming.finish().await.map_err(blob_status)
+}
+
+/// Ends with the blob, with what is wrong with it, or when the receiver is gone.
+pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
+    let mut outgoing = blobs.open(&digest).await.map_err(blob_status)?;
+    let (chunks, stream) = mpsc::channel(PIECES);
+    drop(arena_runtime::tasks::spawn(async move {
+        loop {
+            let (piece, last) = match outgoing.next(BLOB_CHUNK).await {
+                Ok(None) => return,
+                Ok(Some(data)) => (Ok(v1::BlobChunk { data }), false),
+                Err(error) => (Err(blob_status(error)), true),
+            };
+            if chunks.send(piece).await.is_err() || last {
+                return;
+            }
+        }
+    }));
+    Ok(stream)
+}
+
+pub(super) fn blob_status(error: BlobError) -> Status {
+    let text = error.to_string();
+    match error {
+        BlobError::NotFound => Status::not_found(text),
+        BlobError::NoDigest => Status::invalid_argument(text),
+        BlobError::Full => Status::resource_exhausted(text),
+        BlobError::Damaged(_) => Status::data_loss(text),
+        BlobError::Io(_) => Status::internal(text),
+        // What the storage says may hold names that are no caller's business.
+        BlobError::Denied(_) | BlobError::Settings { .. } => {
+            tracing::error!(error = text, "blobs");
+            Status::internal("the blobs cannot be reached as they are set up; the coordinator's log says why")
+        }
+        BlobError::Storage(_) => {
+            tracing::warn!(error = text, "blobs");
+            Status::unavailable("the storage of the blobs does not answer")
+        }
+    }
+}
