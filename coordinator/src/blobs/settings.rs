@@ -2,6 +2,7 @@
 //! part of a configuration, of a log or of an error.
 
 use super::{BlobError, Blobs};
+use arena_runtime::config::BlobConfig;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Below;
 use object_store::{Certificate, ClientOptions, RetryConfig};
@@ -84,6 +85,20 @@ impl BlobSettings {
     /// In a folder or a bucket, with nothing else said.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), endpoint: None, region: None, ca: None, credentials: Credentials::default() }
+    }
+
+    /// As configured; nothing when blobs lie in the state directory.
+    pub fn configured(
+        config: &BlobConfig,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, BlobError> {
+        let BlobConfig { url, endpoint, region, ca, credentials } = config.clone();
+        let Some(url) = url else { return Ok(None) };
+        let credentials = match credentials {
+            Some(file) => Credentials::from_file(&file)?,
+            None => Credentials::from_environment(environment),
+        };
+        Ok(Some(Self { url, endpoint, region, ca, credentials }))
     }
 
     pub(super) fn open(&self) -> Result<Blobs, BlobError> {

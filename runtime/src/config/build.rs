@@ -36,6 +36,7 @@ impl Build<'_> {
             limits: Limits { fleet: self.count(&["limits", "fleet"]), engine: self.engine_limits() },
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
+            blobs: self.blobs(),
             providers: self.providers(),
         }
     }
