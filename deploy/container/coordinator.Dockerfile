@@ -6,9 +6,9 @@ COPY arena /usr/local/bin/arena
 # Numbers, since a base need not know names; Kubernetes asks for a number too.
 USER 10003:10003
 WORKDIR /tmp
-ENV ARENA_STATE=/var/lib/arena ARENA_CONFIG=/etc/arena/config.toml
+ENV ARENA_STATE=/var/lib/arena
 # Services, and metrics.
 EXPOSE 7443 9464
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/arena"]
-CMD ["coordinator"]
+CMD ["coordinator", "--config", "/etc/arena/config.toml"]
