@@ -36,27 +36,11 @@ impl Leases for Embedded {
     }
 
     async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.write(move |transaction, limits| {
-            let mut queue = load(transaction, limits, Also::default())?;
-            let settled = queue.give_back(&id, &fence, due, now);
-            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
-                save(transaction, &queue, place)?;
-            }
-            Ok(settled)
-        })
-        .await
+        self.end(id, move |queue, id| queue.give_back(id, &fence, due, now)).await
     }
 
     async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.write(move |transaction, limits| {
-            let mut queue = load(transaction, limits, Also::default())?;
-            let settled = queue.let_go(&id, &fence, due, now);
-            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
-                save(transaction, &queue, place)?;
-            }
-            Ok(settled)
-        })
-        .await
+        self.end(id, move |queue, id| queue.let_go(id, &fence, due, now)).await
     }
 
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
@@ -106,6 +90,23 @@ impl Leases for Embedded {
 }
 
 impl Embedded {
+    /// One lease.
+    async fn end(
+        &self,
+        id: JobId,
+        work: impl FnOnce(&mut Queue, &JobId) -> Settled + Send + 'static,
+    ) -> Result<Settled, StoreError> {
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, Also::default())?;
+            let settled = work(&mut queue, &id);
+            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
+                save(transaction, &queue, place)?;
+            }
+            Ok(settled)
+        })
+        .await
+    }
+
     async fn requeue(
         &self,
         work: impl FnOnce(&mut Queue) -> Vec<JobId> + Send + 'static,
