@@ -118,42 +118,15 @@ fn pair((key, value): &(&'static str, &str)) -> KeyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::page::Shared;
     use opentelemetry::metrics::MeterProvider;
-    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::metrics::SdkMeterProvider;
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
     use opentelemetry_sdk::metrics::reader::MetricReader;
-    use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
-    use std::sync::{Arc, Weak};
-    use std::time::Duration;
-
-    #[derive(Debug, Clone)]
-    struct Reader(Arc<ManualReader>);
-
-    impl MetricReader for Reader {
-        fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
-            self.0.register_pipeline(pipeline);
-        }
-
-        fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
-            self.0.collect(metrics)
-        }
-
-        fn force_flush(&self) -> OTelSdkResult {
-            self.0.force_flush()
-        }
-
-        fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-            self.0.shutdown_with_timeout(timeout)
-        }
-
-        fn temporality(&self, kind: InstrumentKind) -> Temporality {
-            self.0.temporality(kind)
-        }
-    }
 
     #[test]
     fn a_figure_holds_a_bounded_number_of_sets_and_loses_no_count() {
-        let reader = Reader(Arc::new(ManualReader::builder().build()));
+        let reader = Shared::new();
         let provider = SdkMeterProvider::builder().with_view(bounded).with_reader(reader.clone()).build();
         static MANY: Counter = Counter::new("many", "{job}", "Of many tenants.");
         let made = MANY.make(&provider.meter("test"));

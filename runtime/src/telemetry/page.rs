@@ -24,15 +24,22 @@ use tokio::sync::Semaphore;
 const MOST_READERS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-static READER: OnceLock<Arc<ManualReader>> = OnceLock::new();
+static READER: OnceLock<Shared> = OnceLock::new();
 
 /// The reader of the page; one in each process.
 pub(super) fn reader() -> Shared {
-    Shared(READER.get_or_init(|| Arc::new(ManualReader::builder().build())).clone())
+    READER.get_or_init(Shared::new).clone()
 }
 
-#[derive(Debug)]
+/// Clones are the same reader.
+#[derive(Debug, Clone)]
 pub(super) struct Shared(Arc<ManualReader>);
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(ManualReader::builder().build()))
+    }
+}
 
 impl MetricReader for Shared {
     fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
