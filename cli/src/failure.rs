@@ -4,6 +4,7 @@ use crate::adopting::AdoptError;
 use crate::archiving::ArchiveError;
 use crate::userrepo::RepoError;
 use arena_coordinator::SessionError;
+use arena_coordinator::blobs::BlobError;
 use arena_coordinator::store::StoreError;
 use arena_domain::text::sanitise;
 use arena_runtime::files;
@@ -67,6 +68,12 @@ impl From<io::Error> for Failure {
             return read_only(&error.to_string());
         }
         Self::new(GENERAL, error.to_string(), "")
+    }
+}
+
+impl From<BlobError> for Failure {
+    fn from(error: BlobError) -> Self {
+        io::Error::from(error).into()
     }
 }
 

@@ -1,177 +1,173 @@
-//! Content-addressed files: bundles, logs, bases. A blob is whole and on the disk before its name is given. Each tenant
-//! has blobs of its own: a name alone opens nothing of another's.
+//! The port to content-addressed bytes (bundles, logs, bases), in a folder or in S3-compatible storage. A blob is whole and
+//! durable before its name is given, what comes back is what was stored, and neither way holds more than some pieces of it.
+
+mod error;
+mod incoming;
+mod outgoing;
+mod settings;
+
+pub use error::BlobError;
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
+pub use settings::{BlobSettings, Credentials};
 
 use arena_domain::id::Tenant;
-use arena_runtime::{digest, files};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use arena_proto::BLOB_CHUNK;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+/// Clones are the same blobs.
 #[derive(Debug, Clone)]
 pub struct Blobs {
-    root: PathBuf,
+    place: Place,
+    /// Below the place; a tenant's blobs lie below one of their own.
+    below: Path,
 }
 
-/// One on its way in; dropped before its end it leaves nothing.
-pub struct Incoming {
-    root: PathBuf,
-    scratch: PathBuf,
-    file: File,
-    running: digest::Running,
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Store(Arc<dyn ObjectStore>),
 }
 
-/// One on its way out.
-pub struct Outgoing {
-    name: String,
-    file: File,
-    running: Option<digest::Running>,
+/// Made with its first blob, so that looking makes nothing.
+#[derive(Debug)]
+struct Folder {
+    root: PathBuf,
+    opened: OnceLock<Arc<dyn ObjectStore>>,
 }
 
 impl Blobs {
+    /// In a folder, which need not be there yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { place: Place::Folder(Arc::new(Folder { root, opened: OnceLock::new() })), below: Path::default() }
     }
 
-    /// Those of one tenant; `name` is one that the gate has let through.
+    /// In any store that replaces an object at once and whole.
+    pub fn over(store: Arc<dyn ObjectStore>, below: Path) -> Self {
+        Self { place: Place::Store(store), below }
+    }
+
+    /// Where the settings say. Nothing is asked yet: see [`Blobs::check`].
+    pub fn connect(settings: &BlobSettings) -> Result<Self, BlobError> {
+        settings.open()
+    }
+
+    /// Those of one tenant; the name is one that was let through before.
     pub fn of(&self, tenant: &Tenant) -> Self {
         if *tenant == Tenant::local() {
             return self.clone();
         }
-        Self { root: self.root.join("tenants").join(tenant.as_str()) }
+        Self { place: self.place.clone(), below: self.below.clone().join("tenants").join(tenant.as_str()) }
     }
 
-    pub fn begin(&self) -> io::Result<Incoming> {
-        fs::create_dir_all(&self.root)?;
-        let scratch = files::scratch_beside(&self.root.join("incoming"));
-        let file = File::options().write(true).create_new(true).open(&scratch)?;
-        Ok(Incoming { root: self.root.clone(), scratch, file, running: digest::Running::default() })
+    /// Writes a blob and reads it again, so that a wrong key or a missing bucket is told at the start and not after an
+    /// engine was paid.
+    pub async fn check(&self) -> Result<(), BlobError> {
+        let put = self.put(b"arena").await;
+        if matches!(put, Err(BlobError::NotFound)) {
+            return Err(BlobError::Settings {
+                key: "the URL of the blobs",
+                reason: "there is no such bucket".into(),
+                mend: "make the bucket, or name another one",
+            });
+        }
+        let name = put?;
+        self.get(&name).await.map(drop)
+    }
+
+    /// One that comes in pieces.
+    pub fn begin(&self) -> Incoming {
+        Incoming::new(self.clone())
     }
 
     /// The digest; storing the same bytes twice is one blob.
-    pub fn put(&self, bytes: &[u8]) -> io::Result<String> {
-        let mut incoming = self.begin()?;
-        incoming.write(bytes)?;
-        incoming.finish()
+    pub async fn put(&self, bytes: &[u8]) -> Result<String, BlobError> {
+        let mut incoming = self.begin();
+        for piece in bytes.chunks(BLOB_CHUNK) {
+            incoming.write(Bytes::copy_from_slice(piece)).await?;
+        }
+        incoming.finish().await
     }
 
-    pub fn open(&self, digest: &str) -> io::Result<Outgoing> {
-        let file = File::open(path(&self.root, digest).ok_or(io::ErrorKind::InvalidInput)?)?;
-        Ok(Outgoing { name: digest.to_owned(), file, running: Some(digest::Running::default()) })
+    pub async fn open(&self, digest: &str) -> Result<Outgoing, BlobError> {
+        let at = self.at(digest)?;
+        let found = self.store(false)?.get(&at).await?;
+        Ok(Outgoing::new(digest, found))
     }
 
-    pub fn get(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let (mut outgoing, mut bytes) = (self.open(digest)?, Vec::new());
-        while let Some(piece) = outgoing.next(1 << 20)? {
+    pub async fn get(&self, digest: &str) -> Result<Vec<u8>, BlobError> {
+        let mut outgoing = self.open(digest).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = outgoing.next(BLOB_CHUNK).await? {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
     }
 
-    pub fn has(&self, digest: &str) -> bool {
-        path(&self.root, digest).is_some_and(|path| path.is_file())
-    }
-}
-
-/// `None` for what is no digest, so that a name cannot leave the folder.
-fn path(root: &Path, digest: &str) -> Option<PathBuf> {
-    let plain = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| root.join(&digest[..2]).join(&digest[2..]))
-}
-
-impl Incoming {
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.running.update(bytes);
-        self.file.write_all(bytes)
-    }
-
-    pub fn finish(mut self) -> io::Result<String> {
-        let name = std::mem::take(&mut self.running).finish();
-        let path = path(&self.root, &name).ok_or(io::ErrorKind::InvalidInput)?;
-        // One that is damaged is mended by whoever has the right bytes.
-        if is_whole(&path, &name) {
-            return Ok(name);
+    /// Whether there is one of this name; only reading it tells whether it is whole.
+    pub async fn has(&self, digest: &str) -> Result<bool, BlobError> {
+        let found = async { Ok(self.store(false)?.head(&self.at(digest)?).await?) };
+        match found.await {
+            Ok(_) => Ok(true),
+            Err(BlobError::NotFound) => Ok(false),
+            Err(error) => Err(error),
         }
-        self.file.sync_all()?;
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
-        fs::rename(&self.scratch, &path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(name)
     }
-}
 
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        // Gone already when it was finished as something new.
-        let _ = fs::remove_file(&self.scratch);
-    }
-}
-
-impl Outgoing {
-    /// The next piece; an error at the end when what was read is not what was stored.
-    pub fn next(&mut self, most: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut piece = Vec::with_capacity(most);
-        Read::by_ref(&mut self.file).take(most as u64).read_to_end(&mut piece)?;
-        if !piece.is_empty() {
-            if let Some(running) = &mut self.running {
-                running.update(&piece);
+    /// Reads it to its end; one that is damaged, or of another length, is mended by whoever has the right bytes.
+    async fn is_whole(&self, digest: &str, length: u64) -> Result<bool, BlobError> {
+        let read = async {
+            let mut outgoing = self.open(digest).await?;
+            if outgoing.length() != length {
+                return Ok(false);
             }
-            return Ok(Some(piece));
+            while outgoing.next(BLOB_CHUNK).await?.is_some() {}
+            Ok(true)
+        };
+        match read.await {
+            Err(BlobError::NotFound | BlobError::Damaged(_)) => Ok(false),
+            other => other,
         }
-        let whole = self.running.take().is_none_or(|running| running.finish() == self.name);
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("blob {} is damaged", self.name));
-        if whole { Ok(None) } else { Err(damaged()) }
+    }
+
+    /// Refuses what is no digest, so that a name cannot leave the place.
+    fn at(&self, digest: &str) -> Result<Path, BlobError> {
+        let plain = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !plain {
+            return Err(BlobError::NoDigest);
+        }
+        Ok(self.below.clone().join(&digest[..2]).join(&digest[2..]))
+    }
+
+    /// What lies below starts with it, so it is a name that no digest has.
+    fn scratch(&self) -> Path {
+        self.below.clone().join("incoming").join(arena_runtime::token::hex(16))
+    }
+
+    fn store(&self, to_write: bool) -> Result<Arc<dyn ObjectStore>, BlobError> {
+        match &self.place {
+            Place::Store(store) => Ok(store.clone()),
+            Place::Folder(folder) => folder.open(to_write),
+        }
     }
 }
 
-fn is_whole(path: &Path, name: &str) -> bool {
-    let Ok(mut file) = File::open(path) else { return false };
-    let (mut running, mut piece) = (digest::Running::default(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return running.finish() == name,
-            Ok(read) => running.update(&piece[..read]),
-            Err(_) => return false,
+impl Folder {
+    fn open(&self, to_write: bool) -> Result<Arc<dyn ObjectStore>, BlobError> {
+        if let Some(store) = self.opened.get() {
+            return Ok(store.clone());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_put_comes_back_and_a_damaged_blob_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::new(folder.path().into());
-        let name = blobs.put(b"tree").unwrap();
-        assert_eq!(blobs.put(b"tree").unwrap(), name);
-        assert_eq!(blobs.get(&name).unwrap(), b"tree");
-        std::fs::write(path(&blobs.root, &name).unwrap(), b"other").unwrap();
-        assert_eq!(blobs.get(&name).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(blobs.put(b"tree").unwrap(), name);
-        assert_eq!(blobs.get(&name).unwrap(), b"tree", "put again, it is mended");
-    }
-
-    #[test]
-    fn a_name_that_is_no_digest_leads_nowhere() {
-        let blobs = Blobs::new("/nowhere".into());
-        for name in ["", "../../etc/passwd", "zz"] {
-            assert_eq!(blobs.get(name).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        if to_write {
+            std::fs::create_dir_all(&self.root)?;
+        } else if !self.root.try_exists()? {
+            return Err(BlobError::NotFound);
         }
-    }
-
-    #[test]
-    fn what_is_broken_off_leaves_nothing_and_tenants_see_only_their_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::new(folder.path().into());
-        let mut incoming = blobs.begin().unwrap();
-        incoming.write(b"half").unwrap();
-        drop(incoming);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let (blue, red) = (blobs.of(&Tenant::new("blue")), blobs.of(&Tenant::new("red")));
-        let name = blue.put(b"secret").unwrap();
-        assert!(blue.has(&name) && !red.has(&name) && !blobs.has(&name));
-        assert_eq!(red.get(&name).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(&self.root)?.with_fsync(true));
+        Ok(self.opened.get_or_init(|| store).clone())
     }
 }

@@ -8,7 +8,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Of bytes that come in pieces.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Running(Sha256);
 
 impl Running {

@@ -80,7 +80,8 @@ fn the_domain_knows_no_wire_no_clock_and_no_file() {
 
 #[test]
 fn what_has_one_home_is_used_nowhere_else() {
-    let rows: [(&str, &[&str]); 6] = [
+    let rows: [(&str, &[&str]); 7] = [
+        ("use object_store", &["coordinator/src/blobs", "coordinator/src/blobs.rs"]),
         ("use bollard", &["worker/src/sandbox"]),
         ("use rusqlite", &["coordinator/src/store", "coordinator/src/store.rs"]),
         ("use redis", &["coordinator/src/store/redis", "coordinator/src/store/redis.rs"]),

@@ -1,15 +1,14 @@
 //! Blobs on their way in and out, piece by piece: neither side holds a whole one.
 
-use crate::blobs::Blobs;
+use crate::blobs::{BlobError, Blobs};
 use arena_proto::{BLOB_CHUNK, v1};
-use std::io;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 /// Largest blob: a base with its history.
 const MAX_BLOB: u64 = 4 << 30;
-/// Pieces that wait for the disk, or for the receiver.
+/// Pieces that wait for the receiver.
 const PIECES: usize = 4;
 
 /// `first` was taken off the stream already.
@@ -18,53 +17,44 @@ pub(super) async fn put(
     first: Option<v1::BlobChunk>,
     mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
 ) -> Result<String, Status> {
-    let (pieces, mut waiting) = mpsc::channel::<prost::bytes::Bytes>(PIECES);
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut incoming = blobs.begin()?;
-        let mut ended = false;
-        while let Some(piece) = waiting.blocking_recv() {
-            // An empty piece says that the stream came to its own end.
-            ended = piece.is_empty();
-            incoming.write(&piece)?;
-        }
-        if ended { incoming.finish() } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-    });
-    let mut received = 0;
-    let mut next: Option<Result<v1::BlobChunk, Status>> = first.map(Ok);
+    let (mut incoming, mut received, mut next) = (blobs.begin(), 0, first);
     loop {
         let piece = match next.take() {
-            Some(piece) => piece?.data,
-            None => match chunks.next().await {
-                Some(piece) => piece?.data,
+            Some(piece) => piece,
+            None => match chunks.next().await.transpose()? {
+                Some(piece) => piece,
                 None => break,
             },
         };
-        received += piece.len() as u64;
+        received += piece.data.len() as u64;
         if received > MAX_BLOB {
             return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
         }
-        // A writer that has ended tells why below.
-        if !piece.is_empty() && pieces.send(piece).await.is_err() {
-            break;
-        }
+        incoming.write(piece.data).await.map_err(blob_status)?;
     }
-    let _ = pieces.send(prost::bytes::Bytes::new()).await;
-    drop(pieces);
-    joined(writing.await)
+    incoming.finish().await.map_err(blob_status)
 }
 
+/// Nothing has a name that is no digest.
+pub(super) async fn has(blobs: &Blobs, digest: &str) -> Result<bool, Status> {
+    match blobs.has(digest).await {
+        Err(BlobError::NoDigest) => Ok(false),
+        found => found.map_err(blob_status),
+    }
+}
+
+/// Ends with the blob, with what is wrong with it, or when the receiver is gone.
 pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
-    let mut outgoing = joined(tokio::task::spawn_blocking(move || blobs.open(&digest)).await)?;
+    let mut outgoing = blobs.open(&digest).await.map_err(blob_status)?;
     let (chunks, stream) = mpsc::channel(PIECES);
-    // It ends with the blob, or when its receiver is gone.
-    drop(tokio::task::spawn_blocking(move || {
+    drop(arena_runtime::tasks::spawn(async move {
         loop {
-            let piece = match outgoing.next(BLOB_CHUNK) {
+            let (piece, last) = match outgoing.next(BLOB_CHUNK).await {
                 Ok(None) => return,
-                Ok(Some(data)) => Ok(v1::BlobChunk { data: data.into(), tenant: String::new() }),
-                Err(error) => Err(io_status(&error)),
+                Ok(Some(data)) => (Ok(v1::BlobChunk { data, tenant: String::new() }), false),
+                Err(error) => (Err(blob_status(error)), true),
             };
-            if chunks.blocking_send(piece).is_err() {
+            if chunks.send(piece).await.is_err() || last {
                 return;
             }
         }
@@ -72,16 +62,23 @@ pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<R
     Ok(stream)
 }
 
-fn joined<T>(done: Result<io::Result<T>, tokio::task::JoinError>) -> Result<T, Status> {
-    done.map_err(|error| Status::internal(error.to_string()))?.map_err(|error| io_status(&error))
-}
-
-fn io_status(error: &io::Error) -> Status {
-    if error.kind() == io::ErrorKind::NotFound {
-        Status::not_found("no such blob")
-    } else if arena_runtime::files::is_full(error) {
-        Status::resource_exhausted("the disk of the state directory is full")
-    } else {
-        Status::internal(error.to_string())
+fn blob_status(error: BlobError) -> Status {
+    let text = error.to_string();
+    match error {
+        BlobError::NotFound => Status::not_found(text),
+        BlobError::NoDigest => Status::invalid_argument(text),
+        BlobError::Full => Status::resource_exhausted(text),
+        BlobError::Damaged(_) => Status::data_loss(text),
+        BlobError::Io(_) => Status::internal(text),
+        // What the storage says may hold names that are no caller's business. Whoever holds a paid result keeps it until this
+        // is mended, or another coordinator does better.
+        BlobError::Denied(_) | BlobError::Settings { .. } => {
+            tracing::error!(error = text, "blobs");
+            Status::unavailable("the blobs cannot be reached as they are set up; the coordinator's log says why")
+        }
+        BlobError::Storage(_) => {
+            tracing::warn!(error = text, "blobs");
+            Status::unavailable("the storage of the blobs does not answer")
+        }
     }
 }

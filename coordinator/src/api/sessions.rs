@@ -42,7 +42,7 @@ impl Sessions for SessionsApi {
         })?;
         if !self.0.gate.is_local() {
             let tenant = self.0.tenant(&caller, Rpc::Submit, &head.tenant).await?;
-            from_afar(&head, &coordinator.blobs.of(&tenant))?;
+            from_afar(&head, &coordinator.blobs.of(&tenant)).await?;
             (head.tenant, head.submitter) = (tenant.to_string(), caller.label());
         }
         head.created = clock::now_millis();
@@ -136,7 +136,7 @@ impl Sessions for SessionsApi {
         let caller = self.0.admit(&request, Rpc::HasBlob).await?;
         let v1::GetBlobRequest { digest, tenant } = request.into_inner();
         let tenant = self.0.tenant(&caller, Rpc::HasBlob, &tenant).await?;
-        let here = self.0.coordinator.blobs.of(&tenant).has(&digest);
+        let here = blobs::has(&self.0.coordinator.blobs.of(&tenant), &digest).await?;
         Ok(Response::new(v1::HasBlobResponse { here }))
     }
 }
@@ -159,7 +159,7 @@ impl SessionsApi {
 
 /// A head that came over the network: its base must have come with it, since a path of the sender's would be one of the
 /// workers' own files.
-fn from_afar(head: &v1::SessionHead, blobs: &crate::blobs::Blobs) -> Result<(), Status> {
+async fn from_afar(head: &v1::SessionHead, kept: &crate::blobs::Blobs) -> Result<(), Status> {
     let refused = |what: &str| Err(Status::invalid_argument(what.to_owned()));
     let plain = |text: &str, digits: &[usize]| {
         digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
@@ -170,10 +170,10 @@ fn from_afar(head: &v1::SessionHead, blobs: &crate::blobs::Blobs) -> Result<(), 
     if !plain(&head.base, &[40, 64]) || !head.shallow.iter().all(|commit| plain(commit, &[40, 64])) {
         return refused("the base is no commit");
     }
-    if head.base_bundle.is_empty() || !blobs.has(&head.base_bundle) {
+    if head.base_bundle.is_empty() || !blobs::has(kept, &head.base_bundle).await? {
         return refused("the base was not sent; use the same version of arena as the coordinator");
     }
-    if !head.files.is_empty() && !blobs.has(&head.files) {
+    if !head.files.is_empty() && !blobs::has(kept, &head.files).await? {
         return refused("the engines' files were not sent; use the same version of arena as the coordinator");
     }
     Ok(())

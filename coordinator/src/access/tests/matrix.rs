@@ -179,7 +179,7 @@ async fn everybody_gets_what_is_theirs_and_nothing_else() {
     world.session().await;
     let store = &world.coordinator.store;
     let token = tokens::create(store, "bob", Role::Viewer, &scope("blue"), 0, 1).await.unwrap().0.id;
-    let blob = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"blue's").unwrap();
+    let blob = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"blue's").await.unwrap();
     let subject = Subject { blob, token };
     let mut callers = Vec::new();
     for name in CALLERS {
