@@ -1,7 +1,7 @@
 # The two commands are `make demo` and `make test`; each sets up what is missing first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo fleet test build lint bench soak setup clean
+.PHONY: demo fleet test build lint bench soak setup images clean
 
 setup:
 	@deploy/setup
@@ -30,6 +30,10 @@ bench: setup
 
 soak: setup
 	@deploy/soak
+
+# The images of coordinator and worker, for Compose and Kubernetes.
+images: setup
+	@deploy/images
 
 clean:
 	cargo clean

@@ -3,7 +3,6 @@
 use crate::args::Common;
 use crate::failure::{Failure, GENERAL, NOT_ALLOWED, NOT_FOUND, UNREACHABLE, USAGE};
 use crate::home;
-use arena_coordinator::blobs::Blobs;
 use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
@@ -59,7 +58,7 @@ impl Embedded {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
         let store = home::store(&config, &state, open).await?;
-        let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
+        let coordinator = Coordinator::new(store, home::blobs(&config, &state)?);
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
     }

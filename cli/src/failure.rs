@@ -73,7 +73,17 @@ impl From<io::Error> for Failure {
 
 impl From<BlobError> for Failure {
     fn from(error: BlobError) -> Self {
-        io::Error::from(error).into()
+        let code = match &error {
+            BlobError::NotFound => NOT_FOUND,
+            BlobError::NoDigest | BlobError::Settings { .. } => USAGE,
+            BlobError::Full | BlobError::Storage(_) => AGAIN,
+            BlobError::Denied(_) => NOT_ALLOWED,
+            BlobError::Damaged(_) | BlobError::Io(_) => GENERAL,
+        };
+        match &error {
+            BlobError::Settings { key, reason, mend } => Self::new(code, format!("{key}: {reason}"), *mend),
+            other => Self::new(code, other.to_string(), other.mend()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::args::Common;
 use crate::embedded::{self, Embedded};
 use crate::failure::{Failure, USAGE};
 use crate::team::Team;
+use arena_coordinator::blobs::{BlobSettings, Blobs};
 use arena_coordinator::store::{Store, StoreError};
 use arena_domain::id::SessionId;
 use arena_proto::v1::fleet_client::FleetClient;
@@ -141,5 +142,13 @@ pub(crate) async fn store(
     match crate::redis::settings(&config.store)? {
         Some(settings) => Ok(Store::connect(settings, limits).await?),
         None => Ok(open(state, limits)?),
+    }
+}
+
+/// Where `[blobs]` says, or in the state directory. Nothing is asked or made by this.
+pub(crate) fn blobs(config: &arena_runtime::config::Config, state: &Path) -> Result<Blobs, Failure> {
+    match BlobSettings::configured(&config.blobs, &|name| std::env::var(name).ok())? {
+        Some(settings) => Ok(Blobs::connect(&settings)?),
+        None => Ok(Blobs::new(state.join("blobs"))),
     }
 }

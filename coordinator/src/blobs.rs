@@ -16,9 +16,12 @@ use arena_proto::BLOB_CHUNK;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+
+/// What a place is tried with; it stays there as a blob.
+const CHECK: &[u8] = b"arena";
 
 /// Clones are the same blobs.
 #[derive(Debug, Clone)]
@@ -65,19 +68,26 @@ impl Blobs {
         Self { place: self.place.clone(), below: self.below.clone().join("tenants").join(tenant.as_str()) }
     }
 
-    /// Writes a blob and reads it again, so that a wrong key or a missing bucket is told at the start and not after an
-    /// engine was paid.
+    /// Does all that a blob needs, so that a wrong key or a missing bucket is told at the start and not after an engine was
+    /// paid: writes one, renames it, reads it.
     pub async fn check(&self) -> Result<(), BlobError> {
-        let put = self.put(b"arena").await;
-        if matches!(put, Err(BlobError::NotFound)) {
-            return Err(BlobError::Settings {
-                key: "the URL of the blobs",
+        let store = self.store(true)?;
+        let (scratch, name) = (self.scratch(), arena_runtime::digest::sha256(CHECK));
+        let written = async {
+            store.put(&scratch, PutPayload::from_static(CHECK)).await?;
+            store.rename(&scratch, &self.at(&name)?).await?;
+            Ok(())
+        };
+        match written.await {
+            // What is not there is the bucket: what was just written is.
+            Err(BlobError::NotFound) => Err(BlobError::Settings {
+                key: "[blobs] url",
                 reason: "there is no such bucket".into(),
                 mend: "make the bucket, or name another one",
-            });
+            }),
+            Err(error) => Err(error),
+            Ok(()) => self.get(&name).await.map(drop),
         }
-        let name = put?;
-        self.get(&name).await.map(drop)
     }
 
     /// One that comes in pieces.

@@ -2,6 +2,7 @@
 //!
 //! The environment is read through a function, so that tests pass a map. No key is ever part of it: only where one is.
 
+mod blobs;
 mod build;
 mod keys;
 mod layers;
@@ -16,6 +17,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use blobs::BlobConfig;
 use build::Build;
 pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
@@ -39,6 +41,7 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,
+    pub blobs: BlobConfig,
     /// By name, such as `openai`.
     pub providers: BTreeMap<String, Provider>,
     pub telemetry: TelemetryConfig,

@@ -117,3 +117,15 @@ fn nothing_is_unfinished_or_silenced() {
         assert!(!ignored, "{} has a test that is ignored", path.display());
     }
 }
+
+#[test]
+fn there_is_one_of_each_crate_that_connects_and_no_tls_in_c() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("the lock");
+    let count = |name: &str| lock.lines().filter(|line| *line == format!("name = \"{name}\"")).count();
+    for name in ["hyper", "rustls", "h2", "http", "reqwest", "tokio", "tonic", "prost", "ring", "object_store"] {
+        assert_eq!(count(name), 1, "{name}");
+    }
+    for name in ["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls"] {
+        assert_eq!(count(name), 0, "{name}");
+    }
+}

@@ -1,7 +1,6 @@
 //! Blobs on a real S3-compatible server.
 
 use crate::contract::{self, Subject};
-use crate::server::{self, KEY, SECRET, Server};
 use arena_coordinator::blobs::{BlobError, BlobSettings, Blobs, Credentials};
 use arena_runtime::clock::Stopwatch;
 use object_store::aws::AmazonS3Builder;
@@ -9,7 +8,7 @@ use object_store::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-use support::skip;
+use support::{KEY, SECRET, Storage, skip};
 
 fn keys(secret: &'static str) -> Credentials {
     Credentials::from_environment(&move |name| match name {
@@ -19,7 +18,7 @@ fn keys(secret: &'static str) -> Credentials {
     })
 }
 
-fn settings(server: &Server, url: &str) -> BlobSettings {
+fn settings(server: &Storage, url: &str) -> BlobSettings {
     BlobSettings {
         endpoint: Some(server.endpoint()),
         region: Some("us-east-1".into()),
@@ -30,7 +29,7 @@ fn settings(server: &Server, url: &str) -> BlobSettings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_keeps_the_contract() {
-    let Some(server) = server::server("a_bucket_keeps_the_contract") else { return };
+    let Some(server) = Storage::on("a_bucket_keeps_the_contract") else { return };
     server.make_bucket("team", "http");
     let blobs = Blobs::connect(&settings(&server, "s3://team/some/where")).expect("settings that hold");
     let raw = AmazonS3Builder::new()
@@ -41,11 +40,17 @@ async fn a_bucket_keeps_the_contract() {
         .with_secret_access_key(SECRET);
     let raw = Arc::new(raw.build().expect("the bucket"));
     contract::holds(&Subject { blobs, raw, below: Path::from("some/where") }).await;
+    let blobs = Blobs::connect(&settings(&server, "s3://team/some/where")).expect("settings that hold");
+    let mut incoming = blobs.begin();
+    incoming.write(vec![1; 24 << 20].into()).await.expect("room");
+    contract::eventually(async || server.uploads("team") == 1).await;
+    drop(incoming);
+    contract::eventually(async || server.uploads("team") == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_a_missing_bucket_and_a_dead_server_are_told_apart_and_tell_no_secret() {
-    let Some(mut server) = server::server("a_wrong_key_a_missing_bucket_and_a_dead_server") else { return };
+    let Some(mut server) = Storage::on("a_wrong_key_a_missing_bucket_and_a_dead_server") else { return };
     server.make_bucket("team", "http");
     let good = settings(&server, "s3://team");
     let wrong = BlobSettings { credentials: keys("wrong-secret-of-somebody"), ..good.clone() };
@@ -80,7 +85,7 @@ async fn an_endpoint_is_believed_when_the_named_authority_vouches_for_it() {
     if !made.is_ok_and(|made| made.status.success()) {
         return skip(name, "no openssl to make a certificate with");
     }
-    let Some(server) = server::secured(name, &certificate, &key) else { return };
+    let Some(server) = Storage::secured(name, &certificate, &key) else { return };
     server.make_bucket("team", "https");
     let unknown =
         BlobSettings { endpoint: Some(format!("https://127.0.0.1:{}", server.port)), ..settings(&server, "s3://team") };

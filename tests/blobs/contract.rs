@@ -31,7 +31,7 @@ impl Subject {
 }
 
 /// More than one part of an upload, and no multiple of one.
-const LARGE: usize = (20 << 20) + 7;
+const LARGE: usize = (24 << 20) + 7;
 
 pub async fn holds(subject: &Subject) {
     nothing_is_there_before(subject).await;
@@ -88,7 +88,7 @@ async fn what_is_damaged_is_refused_and_mended(subject: &Subject) {
         bytes[0] = b'd';
         let name = subject.blobs.put(&bytes).await.expect("a blob");
         let flipped = bytes.iter().enumerate().map(|(at, byte)| if at == length / 2 { !byte } else { *byte }).collect();
-        for damaged in [flipped, bytes[..length - 1].to_vec(), Vec::new()] {
+        for damaged in [flipped, bytes[..length - 1].to_vec()] {
             subject.raw.put(&subject.at(&name), damaged.into()).await.expect("damage");
             let refused = subject.blobs.get(&name).await;
             assert!(matches!(&refused, Err(BlobError::Damaged(found)) if *found == name), "{refused:?}");
@@ -110,7 +110,7 @@ async fn tenants_see_their_own(subject: &Subject) {
 
 async fn many_put_the_same(subject: &Subject) {
     let bytes: Arc<Vec<u8>> = Arc::new(pattern(9 << 20).into_iter().rev().collect());
-    let putting: Vec<_> = (0..8)
+    let putting: Vec<_> = (0..4)
         .map(|_| {
             let (blobs, bytes) = (subject.blobs.clone(), bytes.clone());
             arena_runtime::tasks::spawn(async move { blobs.put(&bytes).await.expect("a blob") })

@@ -3,7 +3,6 @@
 mod bucket;
 mod contract;
 mod folder;
-mod server;
 
 use arena_coordinator::blobs::Blobs;
 use contract::Subject;

@@ -22,7 +22,7 @@ fn engines(folder: &Path, registry: &str) -> Output {
 fn unexpected(folder: &Path, lines: &[&str]) -> Output {
     let skips = folder.join("skips.txt");
     std::fs::write(&skips, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("a list");
-    support::run(script("skips").arg(&skips).arg(folder.join("packs")))
+    support::run(script("skips").arg(&skips).arg(folder.join("packs")).arg(folder.join("tools")))
 }
 
 fn packs(folder: &Path, unreachable: &str) -> PathBuf {
@@ -42,6 +42,7 @@ fn npm(test: &str) -> bool {
 
 const CODEX: &str = "codex_ends_in_its_class: no pack of codex in /x/engines; make one by: deploy/engines /x/engines";
 const QWEN: &str = "qwen_ends_in_its_class: no pack of qwen in /x/engines; make one by: deploy/engines /x/engines";
+const TOOLS: &str = "a_bucket_keeps_the_contract: no S3 server; `deploy/tools target/tools` installs it";
 const ADVISORIES: &str = "advisories: their database cannot be fetched";
 
 #[test]
@@ -103,5 +104,9 @@ fn only_what_was_said_to_be_away_is_an_expected_skip() {
         assert_eq!((said.code, found.as_slice()), (i32::from(!wanted.is_empty()), wanted), "{away:?} {skipped:?}");
     }
     std::fs::remove_file(packs(folder.path(), "").join("unreachable")).expect("a list");
+    assert_eq!(unexpected(folder.path(), &[TOOLS]).code, 1, "nothing of it is away");
+    std::fs::create_dir(folder.path().join("tools")).expect("a folder");
+    std::fs::write(folder.path().join("tools/unreachable"), "venv\n").expect("a list");
+    assert_eq!(unexpected(folder.path(), &[TOOLS]).code, 0);
     assert_eq!(unexpected(folder.path(), &[CODEX]).code, 1, "nobody asked a registry");
 }

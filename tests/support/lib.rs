@@ -12,6 +12,7 @@ mod packet;
 mod receiver;
 mod redis;
 mod skip;
+mod storage;
 mod witness;
 mod world;
 
@@ -23,5 +24,6 @@ pub use packet::{Packet, engine};
 pub use receiver::{Receiver, Told};
 pub use redis::Redis;
 pub use skip::{ready, skip};
+pub use storage::{KEY, SECRET, Storage};
 pub use witness::{Seen, Witness, now};
 pub use world::{Output, Running, World, binary, git, run, sweep};

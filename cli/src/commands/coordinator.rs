@@ -9,7 +9,6 @@ use crate::home;
 use crate::output;
 use crate::team::{identity, tls_failure};
 use arena_coordinator::Coordinator;
-use arena_coordinator::blobs::Blobs;
 use arena_coordinator::serve::{ServeError, Service};
 use arena_coordinator::store::{Durability, Store};
 use arena_runtime::tasks;
@@ -28,7 +27,9 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     let store = home::store(&config, &state, Store::open).await?;
     take_for_a_team(&state, &store).await?;
     let mut signals = Signals::listen()?;
-    let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
+    let blobs = home::blobs(&config, &state)?;
+    blobs.check().await?;
+    let coordinator = Coordinator::new(store, blobs);
     let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
     let address = service.address();
     output::note(&format!("coordinator {} listens on https://{address}", name.name));

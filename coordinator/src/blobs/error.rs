@@ -41,6 +41,22 @@ impl BlobError {
     }
 }
 
+impl BlobError {
+    /// What to do about it; empty where the text says so itself.
+    pub fn mend(&self) -> &'static str {
+        match self {
+            Self::NoDigest | Self::NotFound | Self::Settings { .. } => "",
+            Self::Damaged(_) => "restore it from a copy, or store it again: `arena resume ID`",
+            Self::Full => "free some space there, and try again",
+            Self::Denied(_) => {
+                "let the key read, write, copy and delete below the prefix, or name another one: `[blobs] credentials`"
+            }
+            Self::Io(_) => "name a folder that this user can write: `[blobs] url`",
+            Self::Storage(_) => "try again when it answers, or correct `[blobs] endpoint`",
+        }
+    }
+}
+
 impl From<object_store::Error> for BlobError {
     fn from(error: object_store::Error) -> Self {
         if matches!(error, object_store::Error::NotFound { .. }) {
@@ -62,22 +78,6 @@ impl From<io::Error> for BlobError {
             return Self::Full;
         }
         if error.kind() == io::ErrorKind::NotFound { Self::NotFound } else { Self::Io(error) }
-    }
-}
-
-/// For who knows blobs as files alone.
-impl From<BlobError> for io::Error {
-    fn from(error: BlobError) -> Self {
-        let kind = match &error {
-            BlobError::NoDigest | BlobError::Settings { .. } => io::ErrorKind::InvalidInput,
-            BlobError::NotFound => io::ErrorKind::NotFound,
-            BlobError::Damaged(_) => io::ErrorKind::InvalidData,
-            BlobError::Full => io::ErrorKind::StorageFull,
-            BlobError::Denied(_) => io::ErrorKind::PermissionDenied,
-            BlobError::Io(error) => error.kind(),
-            BlobError::Storage(_) => io::ErrorKind::Other,
-        };
-        Self::new(kind, error.to_string())
     }
 }
 

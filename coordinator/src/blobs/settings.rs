@@ -2,6 +2,7 @@
 //! part of a configuration, of a log or of an error.
 
 use super::{BlobError, Blobs};
+use arena_runtime::config::BlobConfig;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Below;
 use object_store::{Certificate, ClientOptions, RetryConfig};
@@ -53,7 +54,7 @@ impl Credentials {
     /// A file as the tools of S3 write it: `aws_access_key_id = …` and `aws_secret_access_key = …` below `[default]`.
     pub fn from_file(path: &Path) -> Result<Self, BlobError> {
         let refused = |reason: String| BlobError::Settings {
-            key: "the file of credentials",
+            key: "[blobs] credentials",
             reason: format!("{}: {reason}", path.display()),
             mend: "write aws_access_key_id = … and aws_secret_access_key = … below [default]",
         };
@@ -86,9 +87,23 @@ impl BlobSettings {
         Self { url: url.into(), endpoint: None, region: None, ca: None, credentials: Credentials::default() }
     }
 
+    /// As configured; nothing when blobs lie in the state directory.
+    pub fn configured(
+        config: &BlobConfig,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, BlobError> {
+        let BlobConfig { url, endpoint, region, ca, credentials } = config.clone();
+        let Some(url) = url else { return Ok(None) };
+        let credentials = match credentials {
+            Some(file) => Credentials::from_file(&file)?,
+            None => Credentials::from_environment(environment),
+        };
+        Ok(Some(Self { url, endpoint, region, ca, credentials }))
+    }
+
     pub(super) fn open(&self) -> Result<Blobs, BlobError> {
         let refused = |reason: &str| BlobError::Settings {
-            key: "the URL of the blobs",
+            key: "[blobs] url",
             reason: reason.to_owned(),
             mend: "write file:///FOLDER or s3://BUCKET/PREFIX",
         };
@@ -136,7 +151,7 @@ impl BlobSettings {
             let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
             if !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
                 return Err(BlobError::Settings {
-                    key: "the endpoint of the blobs",
+                    key: "[blobs] endpoint",
                     reason: "http:// would send what engines wrote in the clear".into(),
                     mend: "write https://HOST, and name its authority if the machine does not know it",
                 });
@@ -145,7 +160,7 @@ impl BlobSettings {
         }
         let Some(path) = &self.ca else { return Ok(options) };
         let refused = |reason: String| BlobError::Settings {
-            key: "the authority of the blobs",
+            key: "[blobs] ca",
             reason: format!("{}: {reason}", path.display()),
             mend: "name a PEM file that can be read",
         };

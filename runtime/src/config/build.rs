@@ -47,6 +47,7 @@ impl Build<'_> {
             },
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
+            blobs: self.blobs(),
             providers: self.providers(),
             telemetry: self.telemetry(),
         }

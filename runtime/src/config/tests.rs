@@ -234,3 +234,22 @@ fn a_file_that_was_named_must_be_there() {
     let problems = load(Some(Path::new("/nowhere/config.toml")), &|_| None, &[]).unwrap_err();
     assert!(problems[0].to_string().starts_with("/nowhere/config.toml: cannot be opened"), "{problems:?}");
 }
+
+#[test]
+fn blobs_are_in_a_folder_or_a_bucket_and_files_start_where_the_configuration_lies() {
+    let text =
+        "[blobs]\nurl = \"s3://team/arena\"\nendpoint = \"https://storage.example:9000\"\ncredentials = \"keys\"\n";
+    let blobs = loaded(text, &[("ARENA_BLOBS_REGION", "eu-north-1")], &[]).unwrap().blobs;
+    assert_eq!(
+        blobs,
+        BlobConfig {
+            url: Some("s3://team/arena".into()),
+            endpoint: Some("https://storage.example:9000".into()),
+            region: Some("eu-north-1".into()),
+            ca: None,
+            credentials: Some(std::env::temp_dir().join("keys")),
+        }
+    );
+    refused("[blobs]\nurl = \"/var/lib/arena\"\n", &[], &[], "neither a folder nor a bucket");
+    refused("[blobs]\nsecret_key = \"x\"\n", &[], &[], "secret_key");
+}

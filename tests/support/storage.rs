@@ -1,38 +1,21 @@
 //! A real S3-compatible server (SeaweedFS) on free ports of this machine, which checks signatures; gone with its handle.
 
+use crate::skip::skip;
 use arena_runtime::clock::Stopwatch;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::skip;
 use tempfile::TempDir;
 
+/// What opens it.
 pub const KEY: &str = "arena";
 pub const SECRET: &str = "a-secret-that-no-log-may-hold";
 
-pub struct Server {
+pub struct Storage {
     process: Child,
     folder: TempDir,
     pub port: u16,
-}
-
-/// `None`: the test is skipped, by its name.
-pub fn server(test: &str) -> Option<Server> {
-    let Some(program) = program() else {
-        skip(test, "no S3 server; `deploy/tools target/tools` installs it");
-        return None;
-    };
-    Some(Server::start(&program, None))
-}
-
-/// The same, behind a certificate and its key.
-pub fn secured(test: &str, certificate: &Path, key: &Path) -> Option<Server> {
-    let Some(program) = program() else {
-        skip(test, "no S3 server; `deploy/tools target/tools` installs it");
-        return None;
-    };
-    Some(Server::start(&program, Some((certificate, key))))
 }
 
 fn program() -> Option<PathBuf> {
@@ -40,12 +23,30 @@ fn program() -> Option<PathBuf> {
     Some(folder.join("bin/weed")).filter(|program| program.is_file())
 }
 
-impl Server {
+impl Storage {
+    /// `None`: the test is skipped, by its name.
+    pub fn on(test: &str) -> Option<Self> {
+        Self::behind(test, None)
+    }
+
+    /// The same, behind a certificate and its key.
+    pub fn secured(test: &str, certificate: &Path, key: &Path) -> Option<Self> {
+        Self::behind(test, Some((certificate, key)))
+    }
+
+    fn behind(test: &str, tls: Option<(&Path, &Path)>) -> Option<Self> {
+        let Some(program) = program() else {
+            skip(test, "no S3 server; `deploy/tools target/tools` installs it");
+            return None;
+        };
+        Some(Self::start(&program, tls))
+    }
+
     fn start(program: &Path, tls: Option<(&Path, &Path)>) -> Self {
         // Another process may take a port between the look and the use.
         for _ in 0..5 {
-            if let Some(server) = Self::try_start(program, tls) {
-                return server;
+            if let Some(storage) = Self::try_start(program, tls) {
+                return storage;
             }
         }
         panic!("the S3 server does not start");
@@ -85,8 +86,8 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("the S3 server");
-        let mut server = Self { process, folder, port: ports[6] };
-        server.answers(tls.is_some()).then_some(server)
+        let mut storage = Self { process, folder, port: ports[6] };
+        storage.answers(tls.is_some()).then_some(storage)
     }
 
     fn answers(&mut self, tls: bool) -> bool {
@@ -112,22 +113,33 @@ impl Server {
     }
 
     pub fn make_bucket(&self, name: &str, scheme: &str) {
-        let url = format!("{scheme}://127.0.0.1:{}/{name}", self.port);
-        let user = format!("{KEY}:{SECRET}");
-        let made = Command::new("curl")
-            .args(["-skf", "-X", "PUT", "--user", &user, "--aws-sigv4", "aws:amz:us-east-1:s3", &url])
-            .status();
-        assert!(made.expect("curl").success(), "the bucket {name}");
+        self.ask("PUT", scheme, name);
     }
 
-    /// Everything that the server keeps, so that a test can say that nothing of it is left.
+    /// Uploads in parts that have neither ended nor been given up.
+    pub fn uploads(&self, bucket: &str) -> usize {
+        self.ask("GET", "http", &format!("{bucket}?uploads=")).matches("<UploadId>").count()
+    }
+
+    /// What it answers; a refusal fails the test.
+    fn ask(&self, method: &str, scheme: &str, path: &str) -> String {
+        let url = format!("{scheme}://127.0.0.1:{}/{path}", self.port);
+        let user = format!("{KEY}:{SECRET}");
+        let asked = Command::new("curl")
+            .args(["-skf", "-X", method, "--user", &user, "--aws-sigv4", "aws:amz:us-east-1:s3", &url])
+            .output()
+            .expect("curl");
+        assert!(asked.status.success(), "{method} {path}");
+        String::from_utf8_lossy(&asked.stdout).into_owned()
+    }
+
     pub fn stop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-impl Drop for Server {
+impl Drop for Storage {
     fn drop(&mut self) {
         self.stop();
     }
