@@ -173,7 +173,11 @@ impl Folder {
             return Ok(store.clone());
         }
         if to_write {
-            std::fs::create_dir_all(&self.root)?;
+            // What cannot be made is no blob that was not found.
+            std::fs::create_dir_all(&self.root).map_err(|error| match BlobError::from(error) {
+                BlobError::NotFound => BlobError::Io(std::io::ErrorKind::NotFound.into()),
+                other => other,
+            })?;
         } else if !self.root.try_exists()? {
             return Err(BlobError::NotFound);
         }

@@ -1,5 +1,6 @@
 //! A team's fleet on the real binary: coordinators and workers in processes of their own, TLS, tokens, real containers.
 
+mod bucket;
 mod commands;
 mod faults;
 mod sessions;

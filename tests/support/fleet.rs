@@ -135,8 +135,13 @@ impl Fleet {
 
     /// One more on the store that they share.
     pub fn coordinator(&mut self) -> Service {
+        self.coordinator_in(&self.team())
+    }
+
+    /// With a state directory of its own.
+    pub fn coordinator_in(&mut self, state: &Path) -> Service {
         let log = format!("coordinator-{}", self.urls.len());
-        let command = self.as_holder("coordinator", &self.team(), &["coordinator", "--listen", "127.0.0.1:0"]);
+        let command = self.as_holder("coordinator", state, &["coordinator", "--listen", "127.0.0.1:0"]);
         let mut service = self.serve(&log, command);
         service.await_word("listens on");
         let said = service.said();
