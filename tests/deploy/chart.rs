@@ -44,6 +44,8 @@ fn values_that_cannot_hold_are_refused() {
     let rows = [
         (json!({"coordinator": {"replica": 3}}), "replica"),
         (json!({"store": {"url": "redis://in-the-clear:6379"}}), "rediss"),
+        (json!({"store": {"url": "sentinel://main@in-the-clear:26379"}}), "store.ca"),
+        (json!({"store": {"password": true}}), "store.secret"),
         (json!({"blobs": {"url": "file:///each/pod/its/own"}}), "s3"),
         (json!({"worker": {"kind": "StatefulSet"}}), "kind"),
         (json!({"worker": {"nodeSelector": null}}), "nodeSelector"),

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod chart;
+mod composed;
 mod images;
 mod outside;
 mod program;

@@ -109,6 +109,16 @@ fn the_dashboard_shows_every_figure_and_no_other() {
     }
 }
 
+#[test]
+fn workers_are_scaled_by_what_is_exported() {
+    let values = yaml("deploy/helm/arena/values.yaml");
+    let query = values["keda"]["query"].as_str().expect("a query");
+    // Which process said it is Prometheus' own label.
+    assert_known(&query.replace("by (instance)", ""));
+    let depth = page::prometheus_name(&arena_coordinator::figures::DEPTH.figure);
+    assert!(query.contains(&depth), "the depth of the queue: {query}");
+}
+
 fn yaml(path: &str) -> Yaml {
     YamlLoader::load_from_str(&read(path)).expect("YAML").swap_remove(0)
 }

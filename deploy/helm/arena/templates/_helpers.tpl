@@ -44,6 +44,22 @@ drain_s = {{ int .Values.coordinator.drainSeconds }}
 
 [store]
 url = {{ .Values.store.url | quote }}
+{{- with .Values.store.user }}
+user = {{ . | quote }}
+{{- end }}
+{{- if .Values.store.password }}
+password_file = "/etc/arena/store/password"
+{{- end }}
+{{- if .Values.store.ca }}
+ca = "/etc/arena/store/ca.pem"
+{{- end }}
+{{- if .Values.store.certificate }}
+certificate = "/etc/arena/store/cert.pem"
+key = "/etc/arena/store/key.pem"
+{{- end }}
+{{- with .Values.store.replicas }}
+replicas = {{ int . }}
+{{- end }}
 
 [blobs]
 url = {{ .Values.blobs.url | quote }}
