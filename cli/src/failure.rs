@@ -80,10 +80,7 @@ impl From<BlobError> for Failure {
             BlobError::Denied(_) => NOT_ALLOWED,
             BlobError::Damaged(_) | BlobError::Io(_) => GENERAL,
         };
-        match &error {
-            BlobError::Settings { key, reason, mend } => Self::new(code, format!("{key}: {reason}"), *mend),
-            other => Self::new(code, other.to_string(), other.mend()),
-        }
+        Self::new(code, error.to_string(), error.mend())
     }
 }
 

@@ -173,11 +173,7 @@ impl Folder {
             return Ok(store.clone());
         }
         if to_write {
-            // What cannot be made is no blob that was not found.
-            std::fs::create_dir_all(&self.root).map_err(|error| match BlobError::from(error) {
-                BlobError::NotFound => BlobError::Io(std::io::ErrorKind::NotFound.into()),
-                other => other,
-            })?;
+            std::fs::create_dir_all(&self.root).map_err(BlobError::of_folder)?;
         } else if !self.root.try_exists()? {
             return Err(BlobError::NotFound);
         }

@@ -18,7 +18,7 @@ pub enum BlobError {
     /// The storage does not know the key, or the key may not do this.
     #[error("the storage of the blobs refuses the credentials: {0}")]
     Denied(String),
-    #[error("{key}: {reason}; {mend}")]
+    #[error("{key}: {reason}")]
     Settings { key: &'static str, reason: String, mend: &'static str },
     #[error("the place of the blobs: {0}")]
     Io(io::Error),
@@ -42,10 +42,16 @@ impl BlobError {
 }
 
 impl BlobError {
-    /// What to do about it; empty where the text says so itself.
+    /// Of the folder itself: one that cannot be made is no blob that was not found.
+    pub(super) fn of_folder(error: io::Error) -> Self {
+        if files::is_full(&error) { Self::Full } else { Self::Io(error) }
+    }
+
+    /// What to do about it; empty where nothing is to be done.
     pub fn mend(&self) -> &'static str {
         match self {
-            Self::NoDigest | Self::NotFound | Self::Settings { .. } => "",
+            Self::NoDigest | Self::NotFound => "",
+            Self::Settings { mend, .. } => mend,
             Self::Damaged(_) => "restore it from a copy, or store it again: `arena resume ID`",
             Self::Full => "free some space there, and try again",
             Self::Denied(_) => {
@@ -74,10 +80,7 @@ impl From<object_store::Error> for BlobError {
 
 impl From<io::Error> for BlobError {
     fn from(error: io::Error) -> Self {
-        if files::is_full(&error) {
-            return Self::Full;
-        }
-        if error.kind() == io::ErrorKind::NotFound { Self::NotFound } else { Self::Io(error) }
+        if error.kind() == io::ErrorKind::NotFound { Self::NotFound } else { Self::of_folder(error) }
     }
 }
 

@@ -217,7 +217,7 @@ mod tests {
         for (settings, what) in rows {
             let refused = Blobs::connect(&settings).unwrap_err();
             assert!(matches!(refused, BlobError::Settings { .. }), "{refused:?}");
-            assert!(refused.to_string().contains(what) && refused.to_string().contains("; "), "{refused}");
+            assert!(refused.to_string().contains(what) && !refused.mend().is_empty(), "{refused}");
         }
         for holds in [plain("http://localhost:9000"), plain("http://[::1]:9000"), plain("https://minio:9000")] {
             assert!(Blobs::connect(&holds).is_ok(), "{holds:?}");
