@@ -263,8 +263,11 @@ impl Coordinator {
         };
         for id in passed {
             self.walls.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            if let Err(error) = self.happen(&id, Event::WallPassed { at: now }).await {
-                tracing::warn!(session = %id, %error, "the wall time passed and could not be recorded");
+            match self.happen(&id, Event::WallPassed { at: now }).await {
+                Ok(()) => {}
+                // It has ended with another coordinator.
+                Err(SessionError::Illegal(_)) => {}
+                Err(error) => tracing::warn!(session = %id, %error, "the wall time passed and could not be recorded"),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod jobs;
 mod line;
 mod serve;
+mod size;
 
 use crate::boot::{self, Boot};
 use crate::broker::{self, Broker, OpenError};

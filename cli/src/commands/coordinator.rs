@@ -12,6 +12,7 @@ use arena_coordinator::Coordinator;
 use arena_coordinator::blobs::Blobs;
 use arena_coordinator::serve::{ServeError, Service};
 use arena_coordinator::store::{Durability, Store};
+use arena_runtime::config::Config;
 use arena_runtime::tasks;
 use arena_runtime::tls::Kind;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     let (who, name) = identity(&config.tls, Kind::Coordinator)?;
     let state = state_folder(common)?;
     let store = home::store(&config, &state, Store::open).await?;
-    take_for_a_team(&state, &store).await?;
+    take_for_a_team(&config, &state, &store).await?;
     let mut signals = Signals::listen()?;
     let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
     let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
@@ -68,7 +69,7 @@ fn failed(error: ServeError) -> Failure {
 }
 
 /// A team's workers know nothing of sessions that were begun on one machine, so the two do not share a directory.
-async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
+async fn take_for_a_team(config: &Config, state: &Path, store: &Store) -> Result<(), Failure> {
     if home::is_a_teams(state) {
         return Ok(());
     }
@@ -76,5 +77,5 @@ async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
         let what = format!("{} holds sessions of this machine alone", state.display());
         return Err(Failure::new(USAGE, what, "give the team a directory of its own: `--state DIR`"));
     }
-    Ok(home::make_a_teams(state)?)
+    Ok(home::make_a_teams(state, config)?)
 }

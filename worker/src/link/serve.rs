@@ -20,6 +20,9 @@ use tonic::Status;
 /// For the last results to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// For a coordinator to welcome this worker; some take a connection and say nothing.
+const GREETING: Duration = Duration::from_secs(30);
+
 type Dialing = Pin<Box<dyn Future<Output = Result<Line, Status>> + Send>>;
 
 /// What the worker was told by whoever started it.
@@ -92,6 +95,10 @@ pub(super) async fn serve(
 
 /// The tasks of jobs end first: what they still say goes up, and what they did not do is given back.
 async fn end(mut jobs: Jobs, mut heard: mpsc::Receiver<super::jobs::Said>, mut line: Option<Line>, lasting: bool) {
+    if lasting && !jobs.is_draining() {
+        // What it gives back must not come straight back to it.
+        jobs.drain();
+    }
     let mut tasks = jobs.end();
     {
         let joined = tasks.join();
@@ -146,6 +153,8 @@ fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
     let (context, leases) = (context.clone(), jobs.leases());
     Box::pin(async move {
         tokio::time::sleep(pause).await;
-        line::open(&context.blobs.0, &context.settings, &context.boot.id, leases).await
+        let opened = line::open(&context.blobs.0, &context.settings, &context.boot.id, leases);
+        let silent = |_| Status::unavailable("it does not answer");
+        tokio::time::timeout(GREETING, opened).await.map_err(silent)?
     })
 }
