@@ -10,6 +10,7 @@ use arena_proto::v1::fleet_client::FleetClient;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::{BlobChunk, GetBlobRequest};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE};
+use arena_runtime::config::Config;
 use std::path::{Path, PathBuf};
 use tokio_stream::StreamExt;
 use tonic::metadata::{Ascii, MetadataValue};

@@ -58,6 +58,11 @@ impl Reach {
         self.streams.get(self.at.load(Ordering::Relaxed) % self.streams.len().max(1)).cloned()
     }
 
+    /// Coordinators that it may speak to.
+    pub(crate) fn many(&self) -> usize {
+        self.streams.len()
+    }
+
     /// From now on another one is asked.
     pub(crate) fn next(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);

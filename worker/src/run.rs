@@ -203,7 +203,10 @@ impl Task {
 /// Carries one job out. Every error becomes an outcome here, and nowhere else.
 pub(crate) async fn run(context: &Arc<Context>, task: &Task) -> Outcome {
     if let Some(outcome) = context.outbox.held(&task.job.id) {
-        return outcome;
+        return match context.deliver(&task.job.id).await {
+            Ok(()) => outcome,
+            Err(error) => Outcome::Failed(context.failure(task, error).await),
+        };
     }
     let done = match &task.job.work {
         Work::Implement { brief, parent } => {

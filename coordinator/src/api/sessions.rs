@@ -21,6 +21,8 @@ use tracing::Instrument;
 const FEED_PAGE: u32 = 256;
 /// Bytes of events in one message, beside the head and the jobs; one event is smaller than that.
 const EVENTS_PAGE: usize = MAX_MESSAGE / 2;
+/// Bytes of what is submitted: a worker is given all of it with each job.
+const MAX_HEAD: usize = 4 << 20;
 /// Of what an engine prints, in the feed.
 pub(crate) const LOG: &str = "log:";
 
@@ -198,6 +200,9 @@ fn page(events: Vec<v1::SessionEvent>, after: u64) -> (Vec<v1::SessionEvent>, bo
 /// workers' own files.
 fn from_afar(head: &v1::SessionHead, blobs: &crate::blobs::Blobs) -> Result<(), Status> {
     let refused = |what: &str| Err(Status::invalid_argument(what.to_owned()));
+    if head.encoded_len() > MAX_HEAD {
+        return refused("the packet and what the repository is said to hold are too large");
+    }
     let plain = |text: &str, digits: &[usize]| {
         digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };

@@ -4,6 +4,7 @@
 use super::jobs::Jobs;
 use super::line::{self, Line};
 use super::{LinkError, is_full};
+use crate::reach::Reach;
 use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
 use arena_domain::schedule::Terms;
@@ -28,6 +29,28 @@ type Dialing = Pin<Box<dyn Future<Output = Result<Line, Status>> + Send>>;
 /// What the worker was told by whoever started it.
 pub(super) type Ends = (CancellationToken, CancellationToken);
 
+/// Since a coordinator welcomed this worker last.
+#[derive(Default)]
+struct Tries {
+    failed: u32,
+    /// In a row, by those that would refuse it again.
+    refused: usize,
+}
+
+impl Tries {
+    /// How long to wait for the next try; nothing: there is no sense in one.
+    fn failed(&mut self, status: &Status, reach: &Reach, is_idle: bool) -> Option<Duration> {
+        self.failed += 1;
+        self.refused = if line::is_final(status) { self.refused + 1 } else { 0 };
+        // Of several coordinators one may be older than the others for a while, as when they are updated.
+        if !reach.is_lasting() || (is_idle && self.refused >= reach.many()) {
+            return None;
+        }
+        tracing::warn!(%status, tries = self.failed, "no coordinator");
+        Some(backoff(self.failed.min(4), token::chance()))
+    }
+}
+
 pub(super) async fn serve(
     context: &Arc<Context>,
     mut lost: watch::Receiver<Option<Lost>>,
@@ -38,7 +61,7 @@ pub(super) async fn serve(
     let mut jobs = Jobs::new(context.clone(), words, dead);
     let lasting = context.blobs.0.is_lasting();
     let mut line: Option<Line> = None;
-    let mut turns = 0;
+    let mut tries = Tries::default();
     let mut dialing = dial(context, &jobs, Duration::ZERO);
     let mut beat = beats(Terms::default().lease);
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -46,18 +69,18 @@ pub(super) async fn serve(
         tokio::select! {
             dialed = &mut dialing, if line.is_none() => match dialed {
                 Ok(opened) => {
-                    turns = 0;
+                    tries = Tries::default();
                     jobs.attach(&opened);
                     beat = beats(opened.lease);
                     line = Some(opened);
                 }
-                Err(status) if !lasting || line::is_final(&status) => break Err(status.into()),
-                Err(status) => {
-                    turns += 1;
-                    tracing::warn!(%status, turns, "no coordinator");
-                    context.blobs.0.next();
-                    dialing = dial(context, &jobs, backoff(turns.min(4), token::chance()));
-                }
+                Err(status) => match tries.failed(&status, &context.blobs.0, jobs.is_told()) {
+                    None => break Err(status.into()),
+                    Some(pause) => {
+                        context.blobs.0.next();
+                        dialing = dial(context, &jobs, pause);
+                    }
+                },
             },
             message = next(&mut line), if line.is_some() => match message {
                 Some(Ok(message)) => jobs.told(message),

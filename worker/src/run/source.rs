@@ -73,7 +73,10 @@ impl Context {
                     mend: "submit again from a whole clone (`git fsck` looks)".into(),
                 }
             }
-            other => other.into(),
+            other @ (RepositoryError::Git(_)
+            | RepositoryError::Io(_)
+            | RepositoryError::Import(_)
+            | RepositoryError::Room { .. }) => other.into(),
         }
     }
 }
