@@ -4,6 +4,7 @@ mod team;
 
 pub(crate) use team::{CertsAction, TokensAction};
 
+use crate::commands::Head;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -205,7 +206,11 @@ pub(crate) enum Command {
     },
     /// Print who did what and who was refused, and check that nothing was changed or taken out.
     #[command(display_order = 100)]
-    Audit,
+    Audit {
+        /// Fail unless the log holds this end, as it was noted before: entries may be missing at its end.
+        #[arg(long, value_name = "NUMBER:DIGEST")]
+        expect: Option<Head>,
+    },
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.

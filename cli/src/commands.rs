@@ -22,6 +22,8 @@ mod tokens;
 mod watch;
 mod worker;
 
+pub(crate) use fleet::Head;
+
 use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -77,7 +79,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
         Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
         Command::Dead => fleet::dead(&common, &Home::existing(&common).await?).await,
-        Command::Audit => fleet::audit(&common, &Home::existing(&common).await?).await,
+        Command::Audit { expect } => fleet::audit(&common, &Home::existing(&common).await?, expect).await,
         Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.

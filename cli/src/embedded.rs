@@ -142,6 +142,7 @@ pub(crate) fn settings(engines: &Engines, state: &Path, slots: u32) -> Result<Se
     }
     let root = state.join("worker");
     fs::create_dir_all(&root)?;
+    let reserve = Some(reserve(state, &root)?);
     Ok(Settings {
         relay: arena_worker::relay::lay_down(&root)?,
         root,
@@ -151,11 +152,22 @@ pub(crate) fn settings(engines: &Engines, state: &Path, slots: u32) -> Result<Se
         runtime: Some(config.runtime.clone()).filter(|runtime| runtime != "runc"),
         only_session: String::new(),
         docker_host: None,
-        reserve: Some(Reserve::hold(state)?),
+        reserve,
         backend,
         engines: engines.clone(),
         labels: Vec::new(),
     })
+}
+
+/// A disk that is full of what is kept and not used has room.
+fn reserve(state: &Path, root: &Path) -> std::io::Result<Reserve> {
+    match Reserve::hold(state) {
+        Err(error) if arena_runtime::files::is_full(&error) => {
+            arena_worker::cache::evict(root, arena_worker::cache::Bounds::NOTHING)?;
+            Reserve::hold(state)
+        }
+        held => held,
+    }
 }
 
 fn unreachable(error: arena_worker::sandbox::Error) -> Failure {

@@ -133,28 +133,31 @@ impl From<SessionError> for Failure {
     }
 }
 
-/// Which status of the services is which exit code; every other one is a general failure.
-const CODES: [(tonic::Code, u8); 7] = [
-    (tonic::Code::NotFound, NOT_FOUND),
-    (tonic::Code::InvalidArgument, USAGE),
-    (tonic::Code::FailedPrecondition, USAGE),
-    (tonic::Code::Unavailable, UNREACHABLE),
-    (tonic::Code::ResourceExhausted, AGAIN),
-    (tonic::Code::PermissionDenied, NOT_ALLOWED),
-    (tonic::Code::Unauthenticated, NOT_ALLOWED),
+/// Which status of the services is which exit code, and what to do about it where the command knows nothing better.
+const CODES: [(tonic::Code, u8, &str); 7] = [
+    (tonic::Code::NotFound, NOT_FOUND, ""),
+    (tonic::Code::InvalidArgument, USAGE, "correct it and say it again; `--help` tells what may be said"),
+    (tonic::Code::FailedPrecondition, USAGE, "`arena show ID` says where it stands"),
+    (tonic::Code::Unavailable, UNREACHABLE, "try again when a coordinator answers; its own log says why"),
+    (tonic::Code::ResourceExhausted, AGAIN, "try again later"),
+    (
+        tonic::Code::PermissionDenied,
+        NOT_ALLOWED,
+        "ask whoever runs the fleet: `arena tokens create NAME --role ROLE --tenant TENANT`",
+    ),
+    (tonic::Code::Unauthenticated, NOT_ALLOWED, ""),
 ];
+const STRANGE: &str = "the coordinator's log says more; both sides should be the same version of arena";
 
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
-        let code = match CODES.iter().find(|(code, _)| *code == status.code()) {
-            Some((_, exit)) => *exit,
-            None => GENERAL,
-        };
+        let known = CODES.iter().find(|(code, ..)| *code == status.code());
+        let (code, mend) = known.map_or((GENERAL, STRANGE), |(_, exit, mend)| (*exit, *mend));
         // A stranger is told how to become known.
         if status.code() == tonic::Code::Unauthenticated {
             return Self::with_mend(code, status.message());
         }
-        Self::new(code, status.message(), "")
+        Self::new(code, status.message(), mend)
     }
 }
 

@@ -11,6 +11,7 @@ use arena_proto::v1::fleet_client::FleetClient;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::{BlobChunk, GetBlobRequest};
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE};
+use arena_runtime::config::Config;
 use std::path::{Path, PathBuf};
 use tokio_stream::StreamExt;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -128,17 +129,41 @@ pub(crate) fn is_a_teams(state: &Path) -> bool {
     state.join(TEAM).exists()
 }
 
-pub(crate) fn make_a_teams(state: &Path) -> std::io::Result<()> {
-    arena_runtime::files::write_atomic(&state.join(TEAM), b"")
+/// And whose store is the one that this configuration names.
+pub(crate) fn make_a_teams(state: &Path, config: &Config) -> std::io::Result<()> {
+    arena_runtime::files::write_atomic(&state.join(TEAM), kind(config).as_bytes())
+}
+
+/// What must be the same for all who use a team's directory; where a Redis is may change.
+fn kind(config: &Config) -> String {
+    match &config.store.url {
+        Some(_) => format!("Redis, cell {}", config.store.cell),
+        None => "embedded".to_owned(),
+    }
+}
+
+/// Whoever wrote into another store than the coordinators' would be told that it was done, and nobody would know of it.
+fn same_store(config: &Config, state: &Path) -> Result<(), Failure> {
+    let (said, wanted) = (std::fs::read_to_string(state.join(TEAM)).unwrap_or_default(), kind(config));
+    if said.is_empty() || said == wanted {
+        return Ok(());
+    }
+    let what = format!("the store of this team is {said}, and here it would be {wanted}: {}", state.display());
+    Err(Failure::new(
+        USAGE,
+        what,
+        "set `url` and `cell` under [store] (ARENA_STORE_URL, ARENA_STORE_CELL) as its coordinators have them",
+    ))
 }
 
 /// The store that `[store]` names: a team's own, or embedded in the state directory.
 pub(crate) async fn store(
-    config: &arena_runtime::config::Config,
+    config: &Config,
     state: &Path,
     open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
 ) -> Result<Store, Failure> {
     let limits = embedded::limits(config);
+    same_store(config, state)?;
     match crate::redis::settings(&config.store)? {
         Some(settings) => Ok(Store::connect(settings, limits).await?),
         None => Ok(open(state, limits)?),

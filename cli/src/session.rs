@@ -8,7 +8,7 @@ use arena_domain::id::SessionId;
 use arena_domain::report::{Report, compose};
 use arena_domain::session::Session;
 use arena_domain::text::{sanitise_line, shell_quote};
-use arena_proto::v1::{GetRequest, JobState, SessionHead};
+use arena_proto::v1::{GetRequest, GetResponse, JobState, SessionHead};
 use arena_runtime::clock;
 use std::path::Path;
 
@@ -21,16 +21,14 @@ pub(crate) struct Known {
 impl Known {
     /// By its id, or the beginning of it.
     pub(crate) async fn load(home: &Home, id: &str) -> Result<Self, Failure> {
-        let answer = home.sessions().get(GetRequest { id: id.to_owned() }).await.map_err(|status| {
-            let mut failure = Failure::from(status);
-            if [NOT_FOUND, USAGE].contains(&failure.code) {
-                failure.mend = "`arena sessions` lists what there is".into();
-            }
-            failure
-        })?;
-        let answer = answer.into_inner();
+        let mut answer = page(home, id, 0).await?;
+        let mut events = std::mem::take(&mut answer.events);
+        while answer.more {
+            answer = page(home, id, events.len() as u64).await?;
+            events.append(&mut answer.events);
+        }
         let head = answer.head.unwrap_or_default();
-        let record = Record { head: head.clone(), version: answer.events.len() as u64, events: answer.events };
+        let record = Record { head: head.clone(), version: events.len() as u64, events };
         let session = arena_coordinator::replay(&record)?;
         Ok(Self { head, session, jobs: answer.jobs })
     }
@@ -71,6 +69,18 @@ impl Known {
             Failure::new(WAITING, format!("session {id} {what}"), mend)
         })
     }
+}
+
+/// What is on record after so many events, as far as one message holds it.
+async fn page(home: &Home, id: &str, after: u64) -> Result<GetResponse, Failure> {
+    let answer = home.sessions().get(GetRequest { id: id.to_owned(), after }).await.map_err(|status| {
+        let mut failure = Failure::from(status);
+        if [NOT_FOUND, USAGE].contains(&failure.code) {
+            failure.mend = "`arena sessions` lists what there is".into();
+        }
+        failure
+    })?;
+    Ok(answer.into_inner())
 }
 
 /// The word of the record, unless nobody moves what is said to run.

@@ -10,8 +10,14 @@ use arena_runtime::config::{Config, TlsConfig};
 use arena_runtime::tls::{self, Identity, TlsError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
+
+/// Of an address or an identity that no connection can be made with.
+pub(crate) const PAIR: &str = "`certificate` and `key` under [tls] must be a pair; `arena certs issue` makes one";
+/// For a coordinator to shake hands in.
+const ANSWER: Duration = Duration::from_secs(15);
 
 pub(crate) struct Team {
     /// Where reports are written; sessions are not here.
@@ -44,12 +50,17 @@ impl Team {
         let mut channels = Vec::new();
         let mut refused = Vec::new();
         for url in urls {
-            let wrong = |error: tonic::transport::Error| Failure::new(USAGE, format!("{url}: {}", causes(&error)), "");
+            let wrong =
+                |error: tonic::transport::Error| Failure::new(USAGE, format!("{url}: {}", causes(&error)), PAIR);
             let endpoint = endpoint(url, &Dialer { ca: &ca, identity: shown }).map_err(wrong)?;
-            match endpoint.connect().await {
-                Ok(channel) => channels.insert(0, channel),
-                Err(error) => {
-                    refused.push(format!("{url}: {}", causes(&error)));
+            // A coordinator may take a connection and say nothing.
+            match tokio::time::timeout(ANSWER, endpoint.connect()).await {
+                Ok(Ok(channel)) => channels.insert(0, channel),
+                other => {
+                    let why = other.map_or("no answer".to_owned(), |error| {
+                        error.err().map_or_else(String::new, |error| causes(&error))
+                    });
+                    refused.push(format!("{url}: {why}"));
                     channels.push(endpoint.connect_lazy());
                 }
             }

@@ -4,6 +4,7 @@ pub mod audit;
 mod gate;
 pub mod tokens;
 
+pub(crate) use gate::HANDSHAKE;
 pub use gate::{Gate, Peer};
 
 use arena_domain::id::Tenant;

@@ -237,8 +237,12 @@ impl Coordinator {
         if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now, lease) {
             return Ok(());
         }
-        for mended in self.store.sweep().await? {
-            tracing::error!(mended, "the store's indexes did not agree with its jobs");
+        match self.store.sweep().await {
+            Ok(all) => all.iter().for_each(|mended| {
+                tracing::error!(mended, "the store's indexes did not agree with its jobs");
+            }),
+            // Leases end all the same.
+            Err(error) => tracing::warn!(%error, "the store's indexes could not be looked through"),
         }
         let back = self.store.expire(now).await?;
         if !back.is_empty() {
@@ -263,8 +267,11 @@ impl Coordinator {
         };
         for id in passed {
             self.walls.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            if let Err(error) = self.happen(&id, Event::WallPassed { at: now }).await {
-                tracing::warn!(session = %id, %error, "the wall time passed and could not be recorded");
+            match self.happen(&id, Event::WallPassed { at: now }).await {
+                Ok(()) => {}
+                // It has ended with another coordinator.
+                Err(SessionError::Illegal(_)) => {}
+                Err(error) => tracing::warn!(session = %id, %error, "the wall time passed and could not be recorded"),
             }
         }
     }

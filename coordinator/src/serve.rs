@@ -1,6 +1,8 @@
 //! The services of a team on a real address: TLS, limits, health, and an end that hands over.
 
 mod accept;
+mod seats;
+mod turns;
 
 use crate::access::Gate;
 use crate::api::{self, Desk};

@@ -13,6 +13,10 @@ pub mod v1 {
 
 /// Largest message on any stream, in bytes: a brief, an outcome with its tails, a record.
 pub const MAX_MESSAGE: usize = 16 << 20;
+/// Largest outcome of one job, in bytes: far from [`MAX_MESSAGE`], since a record holds many and a message more than one thing.
+pub const MAX_OUTCOME: usize = 4 << 20;
+/// Largest archive of the files that engines of a packet name: each job of theirs holds it in memory.
+pub const MAX_FILES: usize = 64 << 20;
 /// A chunk of a blob.
 pub const BLOB_CHUNK: usize = 256 << 10;
 

@@ -219,3 +219,26 @@ fn coordinators_without_a_store_of_their_own_share_a_redis_that_is_killed_and_co
     }
     story.end(&mut run);
 }
+
+#[test]
+fn what_an_engine_was_paid_for_outlives_its_worker_though_no_coordinator_was_there_to_take_it() {
+    if !ready("what_an_engine_was_paid_for") {
+        return;
+    }
+    let mut story = Story::new(1);
+    let mut run = story.fleet.submit(&story.token, &packet(4));
+    let runner = story.runner("low");
+    assert!(soon(|| run.said().contains("\"round\"")), "mid is judged: {}", run.said());
+    story.coordinators[0].kill();
+    let outbox = story.fleet.worker_state(NAMES[runner]).join("worker/outbox");
+    let earned =
+        || std::fs::read_dir(&outbox).is_ok_and(|entries| entries.flatten().any(|entry| entry.path().is_file()));
+    assert!(soon(earned), "the engine has ended, and what it left is on the worker's disk");
+    story.workers[runner].kill();
+    story.coordinators[0] = story.fleet.coordinator_again(0);
+    story.workers[runner] = story.fleet.worker_again(NAMES[runner]);
+    run.await_word("\"winner\":\"low\"");
+    assert_eq!(story.engines("low").iter().sum::<usize>(), 1, "it ran once: {}", run.said());
+    story.workers.iter_mut().for_each(|one| assert_eq!(one.stop(), Some(0)));
+    story.fleet.assert_clean();
+}

@@ -269,11 +269,16 @@ pub(crate) async fn disk(context: &Arc<Context>, task: &Task) -> Result<Arc<Disk
     Ok(Arc::new(disk))
 }
 
+/// Bytes of the bundle of one submission: what it wrote fits its disk, and the bundle is little more at the worst.
+fn most(task: &Task) -> usize {
+    usize::try_from(task.packet.sandbox.disk_bytes).unwrap_or(usize::MAX).saturating_add(16 << 20)
+}
+
 /// What a stored tree changes of the base; brought here first when another worker made it.
 pub(crate) async fn changes(context: &Arc<Context>, task: &Task, tree: &Tree) -> Result<Vec<RawChange>, RunError> {
     let repository = context.repository(task).await?;
     if !repository.has(&tree.commit) {
-        let bundle = context.blobs.get(&task.job.tenant, &tree.bundle).await?;
+        let bundle = context.blobs.get(&task.job.tenant, &tree.bundle, most(task)).await?;
         repository.unbundle(&bundle)?;
     }
     let (base, commit): (Commit, Commit) = (task.base.clone(), tree.commit.clone());
@@ -290,7 +295,7 @@ async fn lay_out(context: &Arc<Context>, task: &Task, changes: Vec<RawChange>, s
     let laid = tokio::task::spawn_blocking(move || repository.lay_out(&changes, &root)).await?;
     laid.map_err(|error| match error {
         RepositoryError::Io(error) => on_quota(context, error),
-        other @ (RepositoryError::Git(_) | RepositoryError::Import(_)) => other.into(),
+        other @ (RepositoryError::Git(_) | RepositoryError::Import(_) | RepositoryError::Room { .. }) => other.into(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What an engine run has earned, on the disk before it is reported, and until the report is acknowledged.
 
-use arena_domain::id::JobId;
+use crate::run::{Context, RunError, Task};
+use arena_domain::id::{JobId, Tenant};
 use arena_domain::outcome::{Implemented, Outcome};
 use arena_proto::convert::Wire;
 use arena_proto::v1;
@@ -8,6 +9,9 @@ use arena_runtime::{digest, files};
 use prost::Message;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Letters of a digest: a file of another name is half a file.
+const DIGEST: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
@@ -21,6 +25,34 @@ impl Outbox {
 
     fn path(&self, job: &JobId) -> PathBuf {
         self.folder.join(digest::sha256(job.as_str().as_bytes()))
+    }
+
+    fn folder(&self, job: &JobId) -> PathBuf {
+        self.path(job).with_extension("blobs")
+    }
+
+    /// Bytes that a result will name, until a coordinator has them; their digest.
+    pub(crate) fn hold(&self, job: &JobId, tenant: &Tenant, bytes: &[u8]) -> io::Result<String> {
+        let digest = digest::sha256(bytes);
+        files::write_atomic(&self.folder(job).join(tenant.as_str()).join(&digest), bytes)?;
+        Ok(digest)
+    }
+
+    /// What is held for a job, of this boot and of those before it, and whose it is.
+    pub(crate) fn undelivered(&self, job: &JobId) -> Vec<(Tenant, PathBuf)> {
+        let within = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut all = Vec::new();
+        for of in within(&self.folder(job)) {
+            let tenant = Tenant::new(of.file_name().to_string_lossy());
+            let whole = within(&of.path()).filter(|file| file.file_name().len() == DIGEST);
+            all.extend(whole.map(|file| (tenant.clone(), file.path())));
+        }
+        all
+    }
+
+    /// A coordinator has all of it.
+    pub(crate) fn delivered(&self, job: &JobId) {
+        let _ = std::fs::remove_dir_all(self.folder(job));
     }
 
     pub(crate) fn put(&self, job: &JobId, implemented: &Implemented) -> io::Result<()> {
@@ -42,5 +74,69 @@ impl Outbox {
 
     pub(crate) fn forget(&self, job: &JobId) {
         let _ = std::fs::remove_file(self.path(job));
+        self.delivered(job);
+    }
+}
+
+impl Context {
+    /// On this disk, where a coordinator may be away for long, or with the one of this process at once; the digest.
+    pub(crate) async fn hold(&self, task: &Task, bytes: &[u8]) -> Result<String, RunError> {
+        match self.blobs.0.is_lasting() {
+            true => Ok(self.outbox.hold(&task.job.id, &task.job.tenant, bytes)?),
+            false => Ok(self.blobs.put(&task.job.tenant, bytes).await?),
+        }
+    }
+
+    /// The report of this attempt, for the next boot in case that this one dies before a coordinator has all of it.
+    pub(crate) fn earned(&self, task: &Task, implemented: &Implemented) -> io::Result<()> {
+        if !self.blobs.0.is_lasting() {
+            return Ok(());
+        }
+        let lease = v1::Lease { job: task.job.id.to_string(), fence: task.fence.to_string() };
+        let outcome = Outcome::Implemented(implemented.clone()).to_wire();
+        self.spool.put(&v1::Result { lease: Some(lease), outcome: Some(outcome), trace: task.trace.context() })
+    }
+
+    /// Sends what is held for this job; what was sent stays so when it breaks off.
+    pub(crate) async fn deliver(&self, job: &JobId) -> Result<(), RunError> {
+        for (tenant, path) in self.outbox.undelivered(job) {
+            let bytes = std::fs::read(&path)?;
+            self.blobs.put(&tenant, &bytes).await?;
+            std::fs::remove_file(&path)?;
+        }
+        self.outbox.delivered(job);
+        Ok(())
+    }
+
+    /// What a boot before this one had earned and could not send, before anybody hears that it is dead: from then on its
+    /// results come too late.
+    pub(crate) async fn deliver_kept(&self) {
+        for result in self.spool.all() {
+            let job = JobId::new(result.lease.map(|lease| lease.job).unwrap_or_default());
+            if let Err(error) = self.deliver(&job).await {
+                tracing::warn!(%job, %error, "what it earned could not be sent");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_result_names_is_held_until_it_is_delivered_and_half_a_file_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(folder.path());
+        let (job, other, blue) = (JobId::new("s/a/1/implement"), JobId::new("s/b/1/implement"), Tenant::new("blue"));
+        let digest = outbox.hold(&job, &blue, b"bundle").unwrap();
+        outbox.hold(&other, &blue, b"bundle").unwrap();
+        std::fs::write(outbox.folder(&job).join("blue/.torn.0123"), b"bun").unwrap();
+        let again = Outbox::new(folder.path());
+        let held = again.undelivered(&job);
+        assert_eq!(held, [(blue, outbox.folder(&job).join("blue").join(&digest))]);
+        assert_eq!(std::fs::read(&held[0].1).unwrap(), b"bundle");
+        again.delivered(&job);
+        assert_eq!((again.undelivered(&job), again.undelivered(&other).len()), (Vec::new(), 1));
     }
 }

@@ -58,6 +58,11 @@ impl Reach {
         self.streams.get(self.at.load(Ordering::Relaxed) % self.streams.len().max(1)).cloned()
     }
 
+    /// Coordinators that it may speak to.
+    pub(crate) fn many(&self) -> usize {
+        self.streams.len()
+    }
+
     /// From now on another one is asked.
     pub(crate) fn next(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);
@@ -75,8 +80,29 @@ impl Reach {
 #[derive(Clone)]
 pub(crate) struct Blobs(pub(crate) Reach);
 
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BlobError {
+    #[error(transparent)]
+    Rpc(#[from] Status),
+    /// Of this machine, where a blob is written to.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl BlobError {
+    /// Nobody is there, or nobody any more, or there is no room there now: not an answer.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Rpc(status) => {
+                [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::ResourceExhausted].contains(&status.code())
+            }
+            Self::Io(_) => false,
+        }
+    }
+}
+
 impl Blobs {
-    pub(crate) async fn put(&self, tenant: &Tenant, bytes: &[u8]) -> Result<String, Status> {
+    pub(crate) async fn put(&self, tenant: &Tenant, bytes: &[u8]) -> Result<String, BlobError> {
         self.patiently(|mut sessions| {
             Box::pin(async move {
                 let mut chunks: Vec<v1::BlobChunk> = bytes
@@ -97,25 +123,25 @@ impl Blobs {
         .await
     }
 
-    pub(crate) async fn get(&self, tenant: &Tenant, digest: &str) -> Result<Vec<u8>, Status> {
+    /// Into memory, which a larger one would fill: at most so many bytes.
+    pub(crate) async fn get(&self, tenant: &Tenant, digest: &str, most: usize) -> Result<Vec<u8>, BlobError> {
         self.patiently(|sessions| {
             Box::pin(async move {
-                let mut bytes = Vec::new();
-                fetch(sessions, tenant, digest, &mut bytes).await?;
-                Ok(bytes)
+                let mut held = Held { bytes: Vec::new(), most };
+                fetch(sessions, tenant, digest, &mut held).await?;
+                Ok(held.bytes)
             })
         })
         .await
     }
 
     /// Into a file: it may be larger than memory. What the blob is not is an error.
-    pub(crate) async fn save(&self, tenant: &Tenant, digest: &str, path: &Path) -> Result<(), Status> {
+    pub(crate) async fn save(&self, tenant: &Tenant, digest: &str, path: &Path) -> Result<(), BlobError> {
         self.patiently(|sessions| {
             Box::pin(async move {
-                let failed = |error: std::io::Error| Status::resource_exhausted(format!("{}: {error}", path.display()));
-                let mut file = std::fs::File::create(path).map_err(failed)?;
+                let mut file = std::fs::File::create(path)?;
                 fetch(sessions, tenant, digest, &mut file).await?;
-                file.sync_all().map_err(failed)
+                Ok(file.sync_all()?)
             })
         })
         .await
@@ -124,19 +150,39 @@ impl Blobs {
     /// Asks one coordinator after the other while none answers.
     async fn patiently<'a, T>(
         &self,
-        ask: impl Fn(SessionsClient<Channel>) -> BoxFuture<'a, Result<T, Status>>,
-    ) -> Result<T, Status> {
+        ask: impl Fn(SessionsClient<Channel>) -> BoxFuture<'a, Result<T, BlobError>>,
+    ) -> Result<T, BlobError> {
         let begun = Stopwatch::start();
         for turn in 0.. {
             match ask(self.0.sessions(turn)?).await {
-                Err(status) if self.0.lasting && away(&status) && begun.elapsed() < PATIENCE => {
-                    tracing::debug!(%status, "a blob waits for a coordinator");
+                Err(error) if self.0.lasting && error.is_transient() && begun.elapsed() < PATIENCE => {
+                    tracing::debug!(%error, "a blob waits for a coordinator");
                     tokio::time::sleep(PAUSE).await;
                 }
                 answer => return answer,
             }
         }
-        Err(Status::unavailable("no coordinator answered"))
+        Err(Status::unavailable("no coordinator answered").into())
+    }
+}
+
+/// Bytes in memory, up to a number.
+struct Held {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            let what = format!("the blob has more than {} bytes", self.most);
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
+        }
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -147,17 +193,12 @@ fn told<T>(message: T) -> Request<T> {
     request
 }
 
-/// Nobody is there, or nobody any more: not an answer.
-pub(crate) fn away(status: &Status) -> bool {
-    [Code::Unavailable, Code::Unknown, Code::Cancelled].contains(&status.code())
-}
-
 async fn fetch(
     mut sessions: SessionsClient<Channel>,
     tenant: &Tenant,
     digest: &str,
     target: &mut (impl Write + Send),
-) -> Result<(), Status> {
+) -> Result<(), BlobError> {
     let request = v1::GetBlobRequest { digest: digest.to_owned(), tenant: tenant.to_string() };
     let get = async { sessions.get_blob(told(request)).await };
     let mut chunks = get.instrument(trace::call("arena.v1.Sessions/GetBlob")).await?.into_inner();
@@ -165,11 +206,11 @@ async fn fetch(
     while let Some(chunk) = chunks.next().await {
         let data = chunk?.data;
         running.update(&data);
-        target.write_all(&data).map_err(|error| Status::resource_exhausted(error.to_string()))?;
+        target.write_all(&data)?;
     }
     // A stream that broke off may look as one that ended.
     if running.finish() != digest {
-        return Err(Status::unavailable(format!("blob {digest} did not come whole")));
+        return Err(Status::unavailable(format!("blob {digest} did not come whole")).into());
     }
     Ok(())
 }

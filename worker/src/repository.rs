@@ -10,6 +10,7 @@ pub use import::{ImportError, Imported};
 use crate::git::{Git, GitError};
 use crate::sandbox::{AGENT, JUDGE};
 use crate::snapshot::Snapshot;
+use crate::{cache, space};
 use arena_domain::id::{Commit, JobId};
 use arena_domain::packet::History;
 use arena_runtime::{digest, token};
@@ -45,6 +46,8 @@ pub enum RepositoryError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error("the base takes {needed} MiB when it is checked out, and {free} MiB are free on this worker")]
+    Room { needed: u64, free: u64 },
 }
 
 impl Repository {
@@ -157,6 +160,7 @@ impl Repository {
 
     /// Working tree and private repository at the base, in a new folder; [`ATTRIBUTES`] still have to go.
     fn check_out(&self, base: &Commit, history: History, tree: &Path) -> Result<(), RepositoryError> {
+        self.make_room(base)?;
         fs::create_dir_all(tree)?;
         let shown = match history {
             History::None => self.alone(base)?,
@@ -173,6 +177,32 @@ impl Repository {
         // `-u` keeps in the index what the files looked like, so that nothing is read again to know it.
         self.git.run(tree, &["checkout-index", "-a", "-f", "-u"])?;
         Ok(())
+    }
+
+    /// A base that would fill the disk is not begun: whoever else works on this disk would stop with it.
+    fn make_room(&self, base: &Commit) -> Result<(), RepositoryError> {
+        let needed = self.size(base)?.saturating_add(space::LOW);
+        if space::free(&self.bases)? < needed
+            && let Some(root) = self.bases.parent()
+        {
+            cache::evict(root, cache::Bounds::NOTHING)?;
+        }
+        let free = space::free(&self.bases)?;
+        if free < needed {
+            return Err(RepositoryError::Room { needed: needed >> 20, free: free >> 20 });
+        }
+        Ok(())
+    }
+
+    /// Bytes of all files of a commit.
+    fn size(&self, commit: &Commit) -> Result<u64, RepositoryError> {
+        let listed = self.git.run(&self.mirror, &["ls-tree", "-r", "-l", "--full-tree", commit.as_str()])?;
+        // Mode, kind, id, size: of a submodule it is `-`.
+        let size = |line: &[u8]| {
+            let before = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
+            String::from_utf8_lossy(before).split_ascii_whitespace().nth(3).and_then(|text| text.parse::<u64>().ok())
+        };
+        Ok(listed.split(|byte| *byte == b'\n').filter_map(size).sum())
     }
 
     /// The base's tree as a commit without parents.

@@ -28,7 +28,7 @@ use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
 use crate::outbox::Outbox;
-use crate::reach::Blobs;
+use crate::reach::{BlobError, Blobs};
 use crate::repository::{ImportError, RepositoryError};
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
@@ -171,7 +171,7 @@ pub(crate) enum RunError {
     #[error("the state directory: {0}")]
     Io(#[from] io::Error),
     #[error("blobs: {0}")]
-    Blobs(#[from] tonic::Status),
+    Blobs(tonic::Status),
     #[error("{reason}")]
     Setup { reason: String, mend: String },
     #[error("cancelled")]
@@ -180,6 +180,15 @@ pub(crate) enum RunError {
     Alone,
     #[error("a task of the worker ended: {0}")]
     Join(#[from] tokio::task::JoinError),
+}
+
+impl From<BlobError> for RunError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Rpc(status) => Self::Blobs(status),
+            BlobError::Io(error) => Self::Io(error),
+        }
+    }
 }
 
 impl Task {
@@ -194,7 +203,10 @@ impl Task {
 /// Carries one job out. Every error becomes an outcome here, and nowhere else.
 pub(crate) async fn run(context: &Arc<Context>, task: &Task) -> Outcome {
     if let Some(outcome) = context.outbox.held(&task.job.id) {
-        return outcome;
+        return match context.deliver(&task.job.id).await {
+            Ok(()) => outcome,
+            Err(error) => Outcome::Failed(context.failure(task, error).await),
+        };
     }
     let done = match &task.job.work {
         Work::Implement { brief, parent } => {
@@ -232,7 +244,14 @@ impl Context {
                 Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
             }
             RunError::Io(error) if arena_runtime::files::is_full(&error) => self.no_space(error.to_string()),
-            RunError::Blobs(status) if status.code() == tonic::Code::ResourceExhausted => {
+            // Another worker may have more.
+            RunError::Repository(error @ RepositoryError::Room { .. }) if !self.blobs.0.is_lasting() => {
+                self.no_space(error.to_string())
+            }
+            // In this process its disk is this worker's own.
+            RunError::Blobs(status)
+                if status.code() == tonic::Code::ResourceExhausted && !self.blobs.0.is_lasting() =>
+            {
                 self.no_space(status.message().to_owned())
             }
             other @ (RunError::Repository(_)
@@ -262,6 +281,12 @@ impl Context {
         } else {
             format!("`docker pull {name}`, or name another in [sandbox] image")
         }
+    }
+
+    /// A job that filled this disk fills the next one too: unlike what else ends with a worker, that counts.
+    pub(crate) fn ran_out(&self, outcome: &Outcome) -> bool {
+        let failed = matches!(outcome, Outcome::Failed(Failure::Infrastructure(_)));
+        failed && self.blobs.0.is_lasting() && matches!(*self.lost.borrow(), Some(Lost::Space))
     }
 
     pub(crate) fn is_lost(&self) -> bool {

@@ -74,11 +74,30 @@ pub(super) async fn submit(common: &Common, home: &Home, loaded: Loaded, reposit
     head.base_bundle = home.put(&bundle).await?;
     head.shallow = shallow;
     drop(bundle);
-    let mut request = tonic::Request::new(SubmitRequest { head: Some(head), yes: common.yes });
-    crate::watched::tell(request.metadata_mut());
-    home.sessions().submit(request).await?;
+    submitted(home, SubmitRequest { head: Some(head), yes: common.yes }).await?;
     output::note(&format!("session {id}: {}", sanitise_line(&loaded.packet.title, 100)));
     follow(common, home, &id, &mut signals).await
+}
+
+/// Asks one coordinator after the other; the same submission twice is one session.
+async fn submitted(home: &Home, wish: SubmitRequest) -> Result<(), Failure> {
+    let begun = Stopwatch::start();
+    let mut told = false;
+    loop {
+        let mut request = tonic::Request::new(wish.clone());
+        crate::watched::tell(request.metadata_mut());
+        let status = match home.sessions().submit(request).await {
+            Ok(_) => return Ok(()),
+            Err(status) => status,
+        };
+        if !goes_on(home, &status) || begun.elapsed() >= PATIENCE {
+            return Err(status.into());
+        }
+        if !std::mem::replace(&mut told, true) {
+            output::note(&format!("not taken yet, and tried again: {}", sanitise_line(status.message(), 200)));
+        }
+        elsewhere(home).await;
+    }
 }
 
 /// To its end, or to where it waits for an answer.

@@ -11,6 +11,7 @@ use crate::team::{identity, tls_failure};
 use arena_coordinator::Coordinator;
 use arena_coordinator::serve::{ServeError, Service};
 use arena_coordinator::store::{Durability, Store};
+use arena_runtime::config::Config;
 use arena_runtime::tasks;
 use arena_runtime::tls::Kind;
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     let (who, name) = identity(&config.tls, Kind::Coordinator)?;
     let state = state_folder(common)?;
     let store = home::store(&config, &state, Store::open).await?;
-    take_for_a_team(&state, &store).await?;
+    take_for_a_team(&config, &state, &store).await?;
     let mut signals = Signals::listen()?;
     let blobs = home::blobs(&config, &state)?;
     blobs.check().await?;
@@ -69,7 +70,7 @@ fn failed(error: ServeError) -> Failure {
 }
 
 /// A team's workers know nothing of sessions that were begun on one machine, so the two do not share a directory.
-async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
+async fn take_for_a_team(config: &Config, state: &Path, store: &Store) -> Result<(), Failure> {
     if home::is_a_teams(state) {
         return Ok(());
     }
@@ -77,5 +78,5 @@ async fn take_for_a_team(state: &Path, store: &Store) -> Result<(), Failure> {
         let what = format!("{} holds sessions of this machine alone", state.display());
         return Err(Failure::new(USAGE, what, "give the team a directory of its own: `--state DIR`"));
     }
-    Ok(home::make_a_teams(state)?)
+    Ok(home::make_a_teams(state, config)?)
 }

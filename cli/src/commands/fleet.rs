@@ -13,6 +13,7 @@ use arena_proto::v1::{
 use arena_runtime::clock;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::str::FromStr;
 use tokio_stream::StreamExt;
 
 pub(super) async fn workers(common: &Common, home: &Home) -> Done {
@@ -119,23 +120,57 @@ pub(super) async fn dead(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn audit(common: &Common, home: &Home) -> Done {
+pub(super) async fn audit(common: &Common, home: &Home, expect: Option<Head>) -> Done {
     let mut entries = home.fleet().audit(AuditRequest { after: 0 }).await?.into_inner();
     let mut chain = Chain::default();
     while let Some(entry) = entries.next().await {
         let entry = entry?;
-        if let Err(broken) = chain.follow(&entry) {
-            let mend = "compare it with the backups of the store; whoever can write the store can have changed it";
-            return Err(Failure::new(GENERAL, format!("the audit log is broken: {broken}"), mend));
+        if let Err(error) = chain.follow(&entry) {
+            return Err(broken(&error.to_string()));
+        }
+        if let Some(Head { seq, digest }) = &expect
+            && entry.seq == *seq
+            && entry.digest != *digest
+        {
+            return Err(broken(&format!("entry {seq} is not the one that was noted")));
         }
         told(common, &entry);
     }
-    output::note(&format!("{} entries, unbroken; head {}", chain.entries, chain.head));
+    if let Some(Head { seq, .. }) = &expect
+        && chain.entries < *seq
+    {
+        return Err(broken(&format!("it ends at entry {}, and {seq} was noted", chain.entries)));
+    }
+    output::note(&format!("{} entries, unbroken; head {}:{}", chain.entries, chain.entries, chain.head));
     Ok(ExitCode::SUCCESS)
 }
 
+fn broken(what: &str) -> Failure {
+    let mend = "compare it with the backups of the store; whoever can write the store can have changed it";
+    Failure::new(GENERAL, format!("the audit log is broken: {what}"), mend)
+}
+
+/// The end of the log as somebody noted it: an end that is taken away later is missed by nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    seq: u64,
+    digest: String,
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let head = text.split_once(':').and_then(|(seq, digest)| {
+            let seq = seq.parse().ok().filter(|seq| *seq > 0)?;
+            (digest.len() == 64).then(|| Self { seq, digest: digest.to_owned() })
+        });
+        head.ok_or_else(|| "write NUMBER:DIGEST, as `arena audit` says at its end".to_owned())
+    }
+}
+
 fn told(common: &Common, entry: &AuditEntry) {
-    let AuditEntry { seq, at, who, action, subject, tenant, allowed, detail, before: _, digest } = entry;
+    let AuditEntry { seq, at, who, action, subject, tenant, allowed, detail, before: _, digest, nonce: _ } = entry;
     let at = clock::rfc3339(*at);
     if common.json {
         return output::json_line(&json!({

@@ -11,6 +11,7 @@ use arena_domain::brief;
 use arena_domain::id::{Commit, SessionId, Tenant};
 use arena_domain::packet::{MAX_PACKET_BYTES, Packet};
 use arena_domain::session::{Contestant, Session};
+use arena_proto::MAX_FILES;
 use arena_proto::packet::{self, Places, Problem};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -247,6 +248,19 @@ impl Loaded {
         if !any {
             return Ok(Vec::new());
         }
-        Ok(archive.into_inner()?)
+        let archive = archive.into_inner()?;
+        if archive.len() > MAX_FILES {
+            let what = format!(
+                "the engines' files take {} MiB, and at most {} are taken",
+                archive.len() >> 20,
+                MAX_FILES >> 20
+            );
+            return Err(Failure::new(
+                USAGE,
+                what,
+                "name fewer or smaller ones under `files`; put tools into the sandbox image",
+            ));
+        }
+        Ok(archive)
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn worker(common: &Common) -> Done {
     let _alone = alone(&state)?;
     let mut settings = settings(&engines, &state, config.engine_slots)?;
     settings.labels = config.labels;
-    let reach = Reach::team(&urls, &who).map_err(|error| Failure::new(USAGE, team::causes(&error), ""))?;
+    let reach = Reach::team(&urls, &who).map_err(|error| Failure::new(USAGE, team::causes(&error), team::PAIR))?;
     let mut signals = Signals::listen()?;
     let worker = Worker::start(settings, reach).await.map_err(worker_failure)?;
     output::note(&format!("worker {} serves {}", name.name, urls.join(", ")));

@@ -3,7 +3,7 @@
 
 use crate::store::{Shelf, Store, StoreError};
 use arena_proto::v1::AuditEntry;
-use arena_runtime::{clock, digest};
+use arena_runtime::{clock, digest, token};
 use prost::Message;
 
 /// Characters of any text in it.
@@ -83,6 +83,7 @@ pub async fn write(store: &Store, act: Act) -> Result<AuditEntry, StoreError> {
             detail: short(&act.detail),
             before: last.digest,
             digest: String::new(),
+            nonce: token::nonce(),
         };
         entry.digest = sealed(&entry);
         if store.keep_new(Shelf::Audit, key(entry.seq), entry.encode_to_vec()).await? {

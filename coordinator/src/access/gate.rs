@@ -13,6 +13,8 @@ use tonic::{Extensions, Status, metadata::MetadataMap};
 /// Refusals that are written down in a minute; a flood of more is told in a number.
 const REFUSALS: u32 = 120;
 const MINUTE: u64 = 60_000;
+/// What was refused before there was a caller.
+pub(crate) const HANDSHAKE: &str = "handshake";
 
 /// Who is at the other end of a connection, as the handshake found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,14 @@ pub struct Gate(Mode);
 enum Mode {
     /// Callers are in this very process. What they change in a team's fleet is written down too.
     Local(Store),
-    Team(Store, Arc<Mutex<Flood>>),
+    Team(Store, Arc<Mutex<Floods>>),
+}
+
+/// Whoever cannot even shake hands must not keep from the log what a caller tried, so each has a number of its own.
+#[derive(Debug, Default)]
+struct Floods {
+    handshakes: Flood,
+    calls: Flood,
 }
 
 /// Refusals of this minute.
@@ -117,7 +126,11 @@ impl Gate {
     /// Writes down what was refused.
     pub(crate) async fn refused(&self, who: &str, action: &str, subject: &str, tenant: &str, why: &str) {
         let Mode::Team(_, flood) = &self.0 else { return };
-        let silent = flood.lock().unwrap_or_else(PoisonError::into_inner).next(clock::now_millis());
+        let silent = {
+            let mut floods = flood.lock().unwrap_or_else(PoisonError::into_inner);
+            let flood = if action == HANDSHAKE { &mut floods.handshakes } else { &mut floods.calls };
+            flood.next(clock::now_millis())
+        };
         let Some(silent) = silent else { return };
         let more =
             if silent > 0 { format!("; {silent} refusals before it are not written down") } else { String::new() };

@@ -3,12 +3,14 @@
 use super::{Desk, blobs, status, store_status};
 use crate::access::Rpc;
 use crate::dispatch::{Coordinator, why};
+use crate::store::StoreError;
 use crate::trace;
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::session::Event;
-use arena_proto::packet;
 use arena_proto::v1::{self, sessions_server::Sessions};
+use arena_proto::{MAX_MESSAGE, packet};
 use arena_runtime::{clock, telemetry};
+use prost::Message;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -17,6 +19,10 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 const FEED_PAGE: u32 = 256;
+/// Bytes of events in one message, beside the head and the jobs; one event is smaller than that.
+const EVENTS_PAGE: usize = MAX_MESSAGE / 2;
+/// Bytes of what is submitted: a worker is given all of it with each job.
+const MAX_HEAD: usize = 4 << 20;
 /// Of what an engine prints, in the feed.
 pub(crate) const LOG: &str = "log:";
 
@@ -50,7 +56,11 @@ impl Sessions for SessionsApi {
         trace::begin(&mut head, outer);
         let span = trace::submit(&head);
         let submitted = async {
-            coordinator.store.create(head, parsed.packet.title).await.map_err(store_status)?;
+            if let Err(error) = coordinator.store.create(head.clone(), parsed.packet.title).await
+                && !self.is_begun(&head, error).await?
+            {
+                return Ok(Response::new(v1::SubmitResponse { id: id.to_string() }));
+            }
             let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
             coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
             self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
@@ -61,11 +71,13 @@ impl Sessions for SessionsApi {
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Get).await?;
-        let id = self.0.session(&caller, Rpc::Get, &request.into_inner().id).await?;
+        let v1::GetRequest { id, after } = request.into_inner();
+        let id = self.0.session(&caller, Rpc::Get, &id).await?;
         let store = &self.0.coordinator.store;
         let record = store.record(&id).await.map_err(store_status)?;
+        let (events, more) = page(record.events, after);
         let jobs = store.jobs(&id).await.map_err(store_status)?;
-        Ok(Response::new(v1::GetResponse { head: Some(record.head), events: record.events, jobs }))
+        Ok(Response::new(v1::GetResponse { head: Some(record.head), events, jobs, more }))
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
@@ -142,6 +154,22 @@ impl Sessions for SessionsApi {
 }
 
 impl SessionsApi {
+    /// Whether a session that could not be made is the same one, made by a call whose answer was lost, and still to be
+    /// submitted; `false`: it was.
+    async fn is_begun(&self, head: &v1::SessionHead, error: StoreError) -> Result<bool, Status> {
+        if error.is_transient() {
+            return Err(store_status(error));
+        }
+        let Ok(record) = self.0.coordinator.store.record(&SessionId::new(&head.id)).await else {
+            return Err(store_status(error));
+        };
+        let as_sent = |head: &v1::SessionHead| v1::SessionHead { created: 0, trace: None, ..head.clone() };
+        if as_sent(&record.head) != as_sent(head) {
+            return Err(Status::invalid_argument("the session's id is taken; run it again"));
+        }
+        Ok(record.events.is_empty())
+    }
+
     async fn happens(
         &self,
         caller: crate::access::Caller,
@@ -157,10 +185,24 @@ impl SessionsApi {
     }
 }
 
+/// As many events as one message holds, and whether there are more.
+fn page(events: Vec<v1::SessionEvent>, after: u64) -> (Vec<v1::SessionEvent>, bool) {
+    let mut rest = events.into_iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).peekable();
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while let Some(event) = rest.next_if(|event| page.is_empty() || bytes + event.encoded_len() <= EVENTS_PAGE) {
+        bytes += event.encoded_len();
+        page.push(event);
+    }
+    (page, rest.peek().is_some())
+}
+
 /// A head that came over the network: its base must have come with it, since a path of the sender's would be one of the
 /// workers' own files.
 async fn from_afar(head: &v1::SessionHead, kept: &crate::blobs::Blobs) -> Result<(), Status> {
     let refused = |what: &str| Err(Status::invalid_argument(what.to_owned()));
+    if head.encoded_len() > MAX_HEAD {
+        return refused("the packet and what the repository is said to hold are too large");
+    }
     let plain = |text: &str, digits: &[usize]| {
         digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
@@ -217,5 +259,63 @@ async fn follow(coordinator: Coordinator, wish: v1::WatchRequest, items: mpsc::S
                 return drop(items.send(Err(moved)).await);
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Gate;
+    use crate::blobs::Blobs;
+    use crate::store::Store;
+    use arena_domain::schedule::Limits;
+
+    #[test]
+    fn a_record_that_no_message_holds_comes_in_pages() {
+        let event = |number: usize| v1::SessionEvent {
+            at: number as u64,
+            event: Some(v1::session_event::Event::Decided(v1::Decided { answer: "x".repeat(EVENTS_PAGE / 3) })),
+        };
+        let all: Vec<v1::SessionEvent> = (0..8).map(event).collect();
+        let (mut got, mut pages) = (Vec::new(), 0);
+        loop {
+            let (mut events, more) = page(all.clone(), got.len() as u64);
+            assert!(!events.is_empty() && events.len() < 4, "{}", events.len());
+            got.append(&mut events);
+            pages += 1;
+            if !more {
+                break;
+            }
+        }
+        assert_eq!((pages, got), (4, all));
+    }
+
+    #[tokio::test]
+    async fn a_submission_whose_answer_was_lost_is_made_once_and_its_id_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        let gate = Gate::local(store.clone());
+        let api =
+            SessionsApi(Desk { coordinator: Coordinator::new(store.clone(), Blobs::new(folder.path().into())), gate });
+        let id = SessionId::new("0123456789ab");
+        let head = v1::SessionHead {
+            id: id.to_string(),
+            packet: crate::dispatch::tests::PACKET.into(),
+            base: "base".into(),
+            ..v1::SessionHead::default()
+        };
+        let submit = async |head: &v1::SessionHead| {
+            api.submit(Request::new(v1::SubmitRequest { head: Some(head.clone()), yes: true })).await.map(drop)
+        };
+        // The coordinator died between the two steps of the first call.
+        store.create(v1::SessionHead { created: 7, ..head.clone() }, "Sums".into()).await.unwrap();
+        for _ in 0..3 {
+            submit(&head).await.unwrap();
+        }
+        let submitted = async || store.record(&id).await.unwrap().events.len();
+        let before = submitted().await;
+        assert!(before > 0);
+        let refused = submit(&v1::SessionHead { base: "other".into(), ..head }).await.unwrap_err();
+        assert_eq!((refused.code(), submitted().await), (tonic::Code::InvalidArgument, before));
     }
 }

@@ -43,18 +43,59 @@ impl Coordinator {
         let running = self.store.sessions().await?.into_iter().filter(|one| one.status == "running");
         let mut moved = Vec::new();
         for id in running.map(|one| SessionId::new(one.id)) {
-            if !self.knows_wall(&id) {
-                let (_, session) = crate::sessions::load(&self.store, &id).await?;
-                let since = self.store.touched(&id).await?.max(session.latest);
-                if session.phase == Phase::Running && now.saturating_sub(since) >= ALONE {
-                    // The wall time of a session stands still while nobody moves it.
-                    self.happen(&id, Event::Resumed { at: now, since }).await?;
-                } else {
-                    self.moved(&session, Vec::new());
-                }
+            // One session whose record cannot be read holds up no other.
+            if !self.knows_wall(&id)
+                && let Err(error) = self.take_over(&id, now).await
+            {
+                tracing::warn!(session = %id, %error, "the session could not be looked at");
             }
             moved.push(id);
         }
         if moved.is_empty() { Ok(()) } else { Ok(self.store.touch(moved, now).await?) }
+    }
+
+    async fn take_over(&self, id: &SessionId, now: Millis) -> Result<(), crate::sessions::SessionError> {
+        let (_, session) = crate::sessions::load(&self.store, id).await?;
+        let since = self.store.touched(id).await?.max(session.latest);
+        if session.phase == Phase::Running && now.saturating_sub(since) >= ALONE {
+            // The wall time of a session stands still while nobody moves it.
+            return self.happen(id, Event::Resumed { at: now, since }).await;
+        }
+        self.moved(&session, Vec::new());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::tests::submitted;
+    use crate::store::Transition;
+    use arena_proto::v1;
+
+    #[tokio::test]
+    async fn a_session_that_cannot_be_read_keeps_no_other_from_its_wall() {
+        let (_folder, coordinator, id) = submitted().await;
+        let strange = SessionId::new("000000000000");
+        let head =
+            v1::SessionHead { id: strange.to_string(), packet: "no packet".into(), ..v1::SessionHead::default() };
+        coordinator.store.create(head, "strange".into()).await.unwrap();
+        let running = Transition {
+            session: strange,
+            version: 0,
+            settle: None,
+            event: v1::SessionEvent::default(),
+            enqueue: Vec::new(),
+            cancel: None,
+            feed: Vec::new(),
+            status: "running".into(),
+            winner: String::new(),
+            now: clock::now_millis(),
+        };
+        coordinator.store.commit(running).await.unwrap();
+        coordinator.walls.lock().unwrap().clear();
+        assert!(!coordinator.knows_wall(&id));
+        coordinator.adopt().await.unwrap();
+        assert!(coordinator.knows_wall(&id));
     }
 }

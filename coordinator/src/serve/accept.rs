@@ -1,6 +1,8 @@
 //! From a socket to a caller: handshakes under a limit of their own, so that a slow or hostile peer holds up nobody.
 
-use crate::access::{Gate, Peer};
+use super::seats::{Seat, Seats};
+use super::turns::Turns;
+use crate::access::{Gate, HANDSHAKE, Peer};
 use arena_runtime::config::CoordinatorConfig;
 use arena_runtime::tasks::Tasks;
 use arena_runtime::tls::Name;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
@@ -50,7 +53,10 @@ pub(super) struct Accept {
 pub(super) struct Secured {
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    /// Until it has said something: a peer that shook hands and is silent is let go.
+    silence: Option<Pin<Box<Sleep>>>,
     _slot: OwnedSemaphorePermit,
+    _seat: Option<Seat>,
 }
 
 impl Accept {
@@ -68,15 +74,13 @@ impl Accept {
 
     async fn listen(self, ready: mpsc::Sender<io::Result<Secured>>) {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
-        let handshakes = Arc::new(Semaphore::new(self.limits.handshakes));
+        let turns = Turns::of(self.limits.handshakes);
+        let (arriving, strangers) = (Seats::of(self.limits.connections), Seats::of(self.limits.connections));
         let acceptor = TlsAcceptor::from(self.tls);
         let mut tasks = Tasks::default();
         loop {
-            // Both before the next socket is taken: what is too much waits in the kernel's queue.
-            let (Ok(slot), Ok(turn)) = (slots.clone().acquire_owned().await, handshakes.clone().acquire_owned().await)
-            else {
-                return;
-            };
+            // Before the next socket is taken: what is too much waits in the kernel's queue.
+            let Ok(slot) = slots.clone().acquire_owned().await else { return };
             let (socket, address) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -85,23 +89,44 @@ impl Accept {
                     continue;
                 }
             };
-            let (acceptor, gate, ready, longest) =
-                (acceptor.clone(), self.gate.clone(), ready.clone(), self.limits.handshake);
+            // Whoever opens more than its part is let go without a word.
+            let Some(arrived) = arriving.seat(address.ip()) else { continue };
+            let (acceptor, gate, ready, strangers, turns, longest) = (
+                acceptor.clone(),
+                self.gate.clone(),
+                ready.clone(),
+                strangers.clone(),
+                turns.clone(),
+                self.limits.handshake,
+            );
             tasks.spawn(async move {
-                let shaken = tokio::time::timeout(longest, shake(&acceptor, socket, address)).await;
-                drop(turn);
-                match shaken {
-                    Ok(Ok((stream, peer))) => drop(ready.send(Ok(Secured { stream, peer, _slot: slot })).await),
-                    Ok(Err(error)) => refuse(&gate, address, &error.to_string()).await,
-                    Err(_) => refuse(&gate, address, "it did not come to its end in time").await,
-                }
+                let handshake = async {
+                    let _turn = turns.turn(address.ip()).await;
+                    shake(&acceptor, socket, address).await
+                };
+                let shaken = tokio::time::timeout(longest, handshake).await;
+                drop(arrived);
+                let (stream, peer) = match shaken {
+                    Ok(Ok(secured)) => secured,
+                    Ok(Err(error)) => return refuse(&gate, address, &error.to_string()).await,
+                    Err(_) => return refuse(&gate, address, "it did not come to its end in time").await,
+                };
+                let seat = match &peer.name {
+                    Some(_) => None,
+                    None => match strangers.seat(address.ip()) {
+                        Some(seat) => Some(seat),
+                        None => return refuse(&gate, address, "too many connections without a certificate").await,
+                    },
+                };
+                let silence = Some(Box::pin(tokio::time::sleep(longest)));
+                drop(ready.send(Ok(Secured { stream, peer, silence, _slot: slot, _seat: seat })).await);
             });
         }
     }
 }
 
 async fn refuse(gate: &Gate, address: SocketAddr, why: &str) {
-    gate.refused(&address.ip().to_string(), "handshake", "", "", why).await;
+    gate.refused(&address.ip().to_string(), HANDSHAKE, "", "", why).await;
 }
 
 async fn shake(
@@ -137,7 +162,18 @@ impl AsyncRead for Secured {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.silence = None;
+        }
+        if read.is_pending()
+            && let Some(silence) = &mut self.silence
+            && silence.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

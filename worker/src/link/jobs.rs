@@ -1,6 +1,7 @@
 //! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
 
 use super::line::Line;
+use super::size;
 use crate::figures;
 use crate::run::{self, Context, Task, Word};
 use crate::trace::Attempt;
@@ -69,7 +70,7 @@ impl Jobs {
         let kept = if context.blobs.0.is_lasting() { context.spool.all() } else { Vec::new() };
         let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
         Self {
-            results: kept.into_iter().filter_map(|result| Some((job(&result)?, result))).collect(),
+            results: kept.into_iter().map(size::kept).filter_map(|result| Some((job(&result)?, result))).collect(),
             context,
             words,
             up: None,
@@ -198,7 +199,8 @@ impl Jobs {
                     trace = task.trace.context();
                     // The end of this worker, or of its lease, says nothing about the job: whoever gets it runs it again.
                     let given_up = ending.is_cancelled() || overdue.is_cancelled() || context.is_lost();
-                    (!(unfinished(&outcome) && given_up)).then(|| outcome.to_wire())
+                    (!(unfinished(&outcome) && given_up) || context.ran_out(&outcome))
+                        .then(|| size::bounded(outcome.to_wire()))
                 }
                 Err(reason) => Some(v1::Outcome {
                     outcome: Some(v1::outcome::Outcome::Failed(v1::Failure {

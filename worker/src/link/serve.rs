@@ -4,6 +4,7 @@
 use super::jobs::Jobs;
 use super::line::{self, Line};
 use super::{LinkError, is_full};
+use crate::reach::Reach;
 use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
 use arena_domain::schedule::Terms;
@@ -20,10 +21,35 @@ use tonic::Status;
 /// For the last results to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// For a coordinator to welcome this worker; some take a connection and say nothing.
+const GREETING: Duration = Duration::from_secs(30);
+
 type Dialing = Pin<Box<dyn Future<Output = Result<Line, Status>> + Send>>;
 
 /// What the worker was told by whoever started it.
 pub(super) type Ends = (CancellationToken, CancellationToken);
+
+/// Since a coordinator welcomed this worker last.
+#[derive(Default)]
+struct Tries {
+    failed: u32,
+    /// In a row, by those that would refuse it again.
+    refused: usize,
+}
+
+impl Tries {
+    /// How long to wait for the next try; nothing: there is no sense in one.
+    fn failed(&mut self, status: &Status, reach: &Reach, is_idle: bool) -> Option<Duration> {
+        self.failed += 1;
+        self.refused = if line::is_final(status) { self.refused + 1 } else { 0 };
+        // Of several coordinators one may be older than the others for a while, as when they are updated.
+        if !reach.is_lasting() || (is_idle && self.refused >= reach.many()) {
+            return None;
+        }
+        tracing::warn!(%status, tries = self.failed, "no coordinator");
+        Some(backoff(self.failed.min(4), token::chance()))
+    }
+}
 
 pub(super) async fn serve(
     context: &Arc<Context>,
@@ -35,7 +61,7 @@ pub(super) async fn serve(
     let mut jobs = Jobs::new(context.clone(), words, dead);
     let lasting = context.blobs.0.is_lasting();
     let mut line: Option<Line> = None;
-    let mut turns = 0;
+    let mut tries = Tries::default();
     let mut dialing = dial(context, &jobs, Duration::ZERO);
     let mut beat = beats(Terms::default().lease);
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -43,18 +69,18 @@ pub(super) async fn serve(
         tokio::select! {
             dialed = &mut dialing, if line.is_none() => match dialed {
                 Ok(opened) => {
-                    turns = 0;
+                    tries = Tries::default();
                     jobs.attach(&opened);
                     beat = beats(opened.lease);
                     line = Some(opened);
                 }
-                Err(status) if !lasting || line::is_final(&status) => break Err(status.into()),
-                Err(status) => {
-                    turns += 1;
-                    tracing::warn!(%status, turns, "no coordinator");
-                    context.blobs.0.next();
-                    dialing = dial(context, &jobs, backoff(turns.min(4), token::chance()));
-                }
+                Err(status) => match tries.failed(&status, &context.blobs.0, jobs.is_told()) {
+                    None => break Err(status.into()),
+                    Some(pause) => {
+                        context.blobs.0.next();
+                        dialing = dial(context, &jobs, pause);
+                    }
+                },
             },
             message = next(&mut line), if line.is_some() => match message {
                 Some(Ok(message)) => jobs.told(message),
@@ -92,6 +118,10 @@ pub(super) async fn serve(
 
 /// The tasks of jobs end first: what they still say goes up, and what they did not do is given back.
 async fn end(mut jobs: Jobs, mut heard: mpsc::Receiver<super::jobs::Said>, mut line: Option<Line>, lasting: bool) {
+    if lasting && !jobs.is_draining() {
+        // What it gives back must not come straight back to it.
+        jobs.drain();
+    }
     let mut tasks = jobs.end();
     {
         let joined = tasks.join();
@@ -146,6 +176,8 @@ fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
     let (context, leases) = (context.clone(), jobs.leases());
     Box::pin(async move {
         tokio::time::sleep(pause).await;
-        line::open(&context.blobs.0, &context.settings, &context.boot.id, leases).await
+        let opened = line::open(&context.blobs.0, &context.settings, &context.boot.id, leases);
+        let silent = |_| Status::unavailable("it does not answer");
+        tokio::time::timeout(GREETING, opened).await.map_err(silent)?
     })
 }

@@ -57,16 +57,18 @@ pub(super) async fn implement(
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) = tokio::join!(
         collect(context, task, &workspace, &plan.invocation.hidden),
-        context.blobs.put(&task.job.tenant, &stdout),
-        context.blobs.put(&task.job.tenant, &stderr)
+        context.hold(task, &stdout),
+        context.hold(task, &stderr)
     );
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
     if let Some(account) = &ran.account {
-        logs.push(context.blobs.put(&task.job.tenant, &account.audit).await?);
+        logs.push(context.hold(task, &account.audit).await?);
     }
     let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
     context.outbox.put(&task.job.id, &implemented)?;
+    context.earned(task, &implemented)?;
+    context.deliver(&task.job.id).await?;
     task.phase(Phase::Stored, "").await;
     Ok(implemented)
 }
@@ -186,7 +188,7 @@ async fn store(
     let finished = &ran.finished;
     flags.extend(more);
     let empty = changes.is_empty();
-    let bundle = if empty { String::new() } else { context.blobs.put(&task.job.tenant, &bundle).await? };
+    let bundle = if empty { String::new() } else { context.hold(task, &bundle).await? };
     if finished.oom {
         flags.push(Flag {
             kind: FlagKind::Oom,

@@ -55,9 +55,29 @@ impl Context {
                 let _ = std::fs::remove_file(&file);
                 unpacked
             });
-            unpacked.await??;
+            unpacked.await?.map_err(|error| self.unusable(error))?;
         }
         Ok(repository)
+    }
+}
+
+impl Context {
+    /// Every worker would find the same: what is wrong is in what was sent. Paths of this worker are nobody's business.
+    fn unusable(&self, error: RepositoryError) -> RunError {
+        match error {
+            RepositoryError::Git(error) if !crate::space::is_low(&self.settings.root) => {
+                tracing::warn!(%error, "a base that was sent cannot be unpacked");
+                let reason = "the base that came with the session is not whole, or is not the commit it was said to be";
+                RunError::Setup {
+                    reason: reason.into(),
+                    mend: "submit again from a whole clone (`git fsck` looks)".into(),
+                }
+            }
+            other @ (RepositoryError::Git(_)
+            | RepositoryError::Io(_)
+            | RepositoryError::Import(_)
+            | RepositoryError::Room { .. }) => other.into(),
+        }
     }
 }
 

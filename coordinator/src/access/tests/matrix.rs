@@ -115,7 +115,7 @@ async fn ask(caller: &Caller, rpc: Rpc, subject: &Subject) -> Result<(), Status>
             let head = v1::SessionHead { tenant: "blue".into(), packet: packet(), ..v1::SessionHead::default() };
             sessions.submit(caller.asks(v1::SubmitRequest { head: Some(head), yes: true })).await.map(drop)
         }
-        Rpc::Get => sessions.get(caller.asks(v1::GetRequest { id })).await.map(drop),
+        Rpc::Get => sessions.get(caller.asks(v1::GetRequest { id, after: 0 })).await.map(drop),
         Rpc::List => sessions.list(caller.asks(v1::ListRequest {})).await.map(drop),
         Rpc::Watch => {
             let wish = v1::WatchRequest { id, recorded: true, ..v1::WatchRequest::default() };

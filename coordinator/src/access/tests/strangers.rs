@@ -160,3 +160,40 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
     let states = world.coordinator.store.jobs(&arena_domain::id::SessionId::new(SESSION)).await.unwrap();
     assert!(states.iter().any(|one| one.id == job.as_str() && one.state == "leased"), "its owner keeps it: {states:?}");
 }
+
+/// The bytes of a peer that shook hands, and shows no certificate.
+async fn shaken(world: &World) -> std::io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(world.certs().join("ca.pem")).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let versions =
+        tokio_rustls::rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let socket = tokio::net::TcpStream::connect(world.address()).await?;
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, socket).await
+}
+
+#[tokio::test]
+async fn whoever_shakes_hands_and_says_nothing_is_let_go_and_keeps_nobody_out() {
+    use tokio::io::AsyncReadExt;
+    let world = World::new().await;
+    // One address may have eight of the 64 connections as long as it shows no certificate.
+    let mut silent = Vec::new();
+    for _ in 0..12 {
+        silent.push(shaken(&world).await.unwrap());
+    }
+    let right = issue(&world.certs(), Kind::Worker, "right", "*", 1);
+    assert!(reaches(&world, &right).await, "a worker gets in");
+    for mut one in silent {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(60), one.read_to_end(&mut bytes)).await;
+        assert!(read.is_ok(), "a silent peer is kept");
+    }
+    assert!(shaken(&world).await.is_ok(), "its part is free again");
+    let refused = world.refusals().await;
+    let too_many = refused.iter().filter(|(_, action, why)| action == "handshake" && why.contains("too many")).count();
+    assert_eq!(too_many, 4, "{refused:?}");
+}

@@ -65,6 +65,10 @@ impl World {
         Self { folder, coordinator, url, _serving: serving }
     }
 
+    pub(super) fn address(&self) -> &str {
+        self.url.trim_start_matches("https://")
+    }
+
     pub(super) fn certs(&self) -> PathBuf {
         self.folder.path().join("certs")
     }

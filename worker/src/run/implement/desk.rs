@@ -2,9 +2,12 @@
 
 use super::plan::Plan;
 use crate::engine::{BRIEF, FILES, Invocation, PACK};
+use crate::reach::BlobError;
 use crate::run::{Context, RunError, Task};
 use crate::sandbox::{Mount, Source};
+use arena_proto::MAX_FILES;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +19,17 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody
 /// The brief and the engine's files, outside of the workspace and read-only.
 pub(super) struct Desk {
     folder: PathBuf,
+}
+
+/// The files that came with the session.
+async fn archive(context: &Arc<Context>, task: &Task) -> Result<Vec<u8>, RunError> {
+    match context.blobs.get(&task.job.tenant, &task.head.files, MAX_FILES).await {
+        Err(BlobError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => Err(RunError::Setup {
+            reason: format!("the engines' files: {error}"),
+            mend: "name fewer or smaller ones under `files` in [engine.NAME]".into(),
+        }),
+        fetched => Ok(fetched?),
+    }
 }
 
 impl Desk {
@@ -35,7 +49,7 @@ impl Desk {
         }
         fs::write(desk.folder.join("brief.md"), brief)?;
         if !invocation.files.is_empty() && !task.head.files.is_empty() {
-            let archive = context.blobs.get(&task.job.tenant, &task.head.files).await?;
+            let archive = archive(context, task).await?;
             unpack(&archive, &files, &invocation.files)?;
         }
         readable(&desk.folder)?;
