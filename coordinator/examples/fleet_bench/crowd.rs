@@ -175,7 +175,7 @@ impl Attached {
                 tokio::select! {
                     _ = beats.tick() => break,
                     message = self.down.next() => match message.ok_or("the stream ended")??.down {
-                        Some(down::Down::Run(run)) => self.run(run, book, &mut leases),
+                        Some(down::Down::Run(run)) => self.run(*run, book, &mut leases),
                         Some(down::Down::Acknowledged(answer)) => {
                             leases.retain(|lease: &v1::Lease| lease.job != answer.job);
                             if !answer.accepted {
@@ -183,8 +183,11 @@ impl Attached {
                             }
                             note(book, &answer.job, |turn| turn.enqueued = Some(Stopwatch::start()));
                         }
-                        Some(down::Down::Stop(stop)) => return Err(format!("told to stop {}", stop.job).into()),
-                        Some(down::Down::Renewed(_) | down::Down::Welcome(_) | down::Down::Drain(_)) | None => {}
+                        // A heartbeat that crossed its own result names a lease that has ended.
+                        Some(
+                            down::Down::Stop(_) | down::Down::Renewed(_) | down::Down::Welcome(_) | down::Down::Drain(_),
+                        )
+                        | None => {}
                     },
                 }
             }

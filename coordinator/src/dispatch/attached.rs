@@ -58,7 +58,7 @@ pub(crate) async fn attach(
     };
     let coordinator = desk.coordinator.clone();
     let pulse = coordinator.begin_watch().await;
-    let ended = match Attached::begin(desk, caller, hello, down.clone(), pulse).await {
+    let ended = match Box::pin(Attached::begin(desk, caller, hello, down.clone(), pulse)).await {
         Ok(mut attached) => {
             let ended = attached.serve(&mut up).await;
             attached.end().await;
@@ -104,10 +104,11 @@ impl Attached {
             self.seat.stands(self.kind());
             let done = tokio::select! {
                 message = up.next() => match message {
-                    Some(Ok(message)) => self.heard(message).await,
+                    // Apart from the rest: a worker that says nothing does not keep room for all that it may say.
+                    Some(Ok(message)) => Box::pin(self.heard(message)).await,
                     Some(Err(_)) | None => return Ok(()),
                 },
-                () = bell.rung.notified() => self.told(bell.heard()).await,
+                () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
                 () = coordinator.closing() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
@@ -199,7 +200,7 @@ impl Attached {
             attempt: place.attempt,
             head: Some(record.head),
         };
-        self.send(down::Down::Run(run)).await;
+        self.send(down::Down::Run(Box::new(run))).await;
         Ok(true)
     }
 
