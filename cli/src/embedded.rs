@@ -7,7 +7,7 @@ use arena_coordinator::blobs::Blobs;
 use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
-use arena_domain::schedule::Limits;
+use arena_domain::schedule::{Limits, Terms};
 use arena_runtime::config::{self, Config};
 use arena_runtime::tasks;
 use arena_worker::link::{LinkError, Worker};
@@ -175,7 +175,8 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
 /// Of the queue, as the configuration says.
 pub(crate) fn limits(config: &Config) -> Limits {
     let tenant = config.limits.tenant.unwrap_or(u32::MAX);
-    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), ..Limits::default() }
+    let terms = Terms { lease: config.queue.lease, margin: config.queue.margin };
+    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), terms, ..Limits::default() }
 }
 
 /// Made, and canonical.

@@ -36,6 +36,8 @@ struct Attached {
     /// What it runs, under which fence.
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
+    /// The number of the heartbeat that was heard last.
+    beat: u64,
     seat: Seat,
     pulse: Pulse,
     /// For whoever looks at the fleet.
@@ -85,11 +87,11 @@ impl Attached {
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let seat = desk.coordinator.roster.seat(worker.clone(), only.clone());
-        let mut attached = Self { desk, caller, worker, only, slots: hello.slots, running, down, seat, pulse, state };
+        let slots = hello.slots;
+        let mut attached = Self { desk, caller, worker, only, slots, running, down, beat: 0, seat, pulse, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        attached
-            .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
-            .await;
+        let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
+        attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
         attached.register().await.map_err(|error| crate::api::status(&error))?;
@@ -186,7 +188,7 @@ impl Attached {
     /// Gives the worker one job, when there is one for it.
     async fn claim(&mut self) -> Result<bool, SessionError> {
         let ask = self.ask(self.worker.clone(), Request::new(token::nonce()));
-        let now = clock::now_millis();
+        let (now, after) = (clock::now_millis(), Some(self.beat));
         let Some(place) = self.store().claim(ask, now).await? else { return Ok(false) };
         self.desk.coordinator.claimed(&place, now);
         let Some(fence) = place.fence().cloned() else { return Ok(false) };
@@ -199,6 +201,7 @@ impl Attached {
             fence: fence.to_wire(),
             attempt: place.attempt,
             head: Some(record.head),
+            after,
         };
         self.send(down::Down::Run(Box::new(run))).await;
         Ok(true)
@@ -231,6 +234,7 @@ impl Attached {
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.state.draining |= heartbeat.draining;
+        self.beat = heartbeat.number;
         let leases = self.own(heartbeat.leases).await?;
         let beat = Beat { sessions, leases: leases.clone(), state: self.listed() };
         let lost = self.pulse.beat(beat).await?;

@@ -45,6 +45,7 @@ impl Build<'_> {
                 tenant: self.entry(&["limits", "tenant"]).map(|entry| whole(&entry.value)),
                 engine: self.engine_limits(),
             },
+            queue: self.queue(),
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
             providers: self.providers(),

@@ -57,6 +57,8 @@ pub(super) static KEYS: &[Key] = &[
     key("limits.fleet", Kind::Count),
     key("limits.tenant", Kind::Count),
     key("limits.engine.*", Kind::Count),
+    key("queue.lease_s", Kind::Count),
+    key("queue.margin_s", Kind::Count),
     key("broker.idle_s", Kind::Count),
     key("broker.retries", Kind::Count),
     key("broker.retry_wait_s", Kind::Count),
