@@ -6,6 +6,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={file}");
     }
     let descriptors = protox::compile(&files, ["."])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    // The one large message of its stream: what waits on its way to a worker has room for the others alone.
+    let boxed = ".arena.v1.Down.down.run";
+    tonic_prost_build::configure().bytes(".").boxed(boxed).codec_path("crate::codec::Lean").compile_fds(descriptors)?;
     Ok(())
 }

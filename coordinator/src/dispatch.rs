@@ -1,10 +1,14 @@
-//! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker.
+//! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker, and one that watches
+//! the store for all of them.
 
 mod attached;
 mod keeper;
+mod pulse;
+mod roster;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vigil;
+mod watch;
 pub(crate) mod why;
 
 use crate::blobs::Blobs;
@@ -26,7 +30,9 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attached::attach;
+use roster::Roster;
 use vigil::Vigil;
+use watch::Watch;
 
 /// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
 const WORTH_RECORDING: Millis = 1_000;
@@ -41,7 +47,7 @@ pub struct Coordinator {
     pub blobs: Blobs,
     /// Jobs whose workers must stop.
     stops: broadcast::Sender<JobId>,
-    /// Something changed: look for jobs, look at feeds.
+    /// Something changed: look at feeds.
     changes: broadcast::Sender<()>,
     /// When the wall time of each session that was moved here is used up.
     walls: Arc<Mutex<BTreeMap<SessionId, Millis>>>,
@@ -53,6 +59,8 @@ pub struct Coordinator {
     /// This coordinator takes no work any more.
     closing: CancellationToken,
     watched: Arc<Mutex<Watched>>,
+    roster: Arc<Roster>,
+    watch: Arc<Watch>,
 }
 
 impl Coordinator {
@@ -60,7 +68,8 @@ impl Coordinator {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
         let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
         let (hold, closing) = (Duration::ZERO, CancellationToken::new());
-        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched: Arc::default() }
+        let (watched, roster, watch) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched, roster, watch }
     }
 
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
@@ -120,6 +129,7 @@ impl Coordinator {
         let now = clock::now_millis();
         let mut back: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
         let buried = self.store.bury(workers, now).await?;
+        self.roster.hint();
         for job in &buried {
             if let Some(session) = session_of(job) {
                 back.entry(session).or_default().push(job.clone());
@@ -136,6 +146,7 @@ impl Coordinator {
     pub async fn put_down(&self, id: &SessionId) -> Result<(), SessionError> {
         let now = clock::now_millis();
         self.store.abandon(id.clone(), Left::Politely, now).await?;
+        self.roster.hint();
         Ok(self.store.touch(vec![id.clone()], now).await?)
     }
 
@@ -157,7 +168,9 @@ impl Coordinator {
             let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
             self.returned(&job, due, cause);
             figures::lease("returned", 1);
-            return Ok(self.store.give_back(job, fence, due, now).await? == Settled::Accepted);
+            let given_back = self.store.give_back(job, fence, due, now).await?;
+            self.roster.hint();
+            return Ok(given_back == Settled::Accepted);
         }
         self.record(job, fence, outcome, cause).await
     }
@@ -217,6 +230,12 @@ impl Coordinator {
             let _ = self.stops.send(job);
         }
         self.changed();
+        self.roster.hint();
+    }
+
+    /// This worker was told to begin nothing more; with another coordinator it hears of it by the store.
+    pub(crate) fn drained(&self, worker: &str) {
+        self.roster.drain(worker);
     }
 
     pub(crate) fn watched(&self) -> MutexGuard<'_, Watched> {
@@ -253,7 +272,7 @@ impl Coordinator {
                 // Nobody attached: nobody runs it.
                 let _ = self.stops.send(job);
             }
-            self.changed();
+            self.roster.hint();
         }
         Ok(())
     }

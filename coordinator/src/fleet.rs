@@ -9,9 +9,10 @@ use prost::Message;
 /// Most workers of one fleet, and most dead jobs that are listed.
 const MOST: u32 = 100_000;
 
-/// Writes down that this worker is attached.
-pub(crate) async fn register(store: &Store, state: &WorkerState) -> Result<(), StoreError> {
-    store.keep(Shelf::Workers, state.id.clone(), state.encode_to_vec()).await
+/// Writes down that these workers are attached.
+pub(crate) async fn register(store: &Store, states: Vec<WorkerState>) -> Result<(), StoreError> {
+    let record = |state: WorkerState| (state.id.clone(), state.encode_to_vec());
+    store.keep_all(Shelf::Workers, states.into_iter().map(record).collect()).await
 }
 
 /// It is not attached any more, and the next boot of the same name is not drained by what was said of this one.
@@ -64,6 +65,11 @@ pub(crate) async fn drain(store: &Store, id: &str) -> Result<(), StoreError> {
 
 pub(crate) async fn is_drained(store: &Store, id: &str) -> Result<bool, StoreError> {
     Ok(store.kept(Shelf::Drains, id).await?.is_some())
+}
+
+/// The ids of all that shall be drained.
+pub(crate) async fn drains(store: &Store) -> Result<Vec<String>, StoreError> {
+    Ok(store.shelf(Shelf::Drains, "", MOST).await?.into_iter().map(|(id, _)| id).collect())
 }
 
 /// Writes down that a job was given up.

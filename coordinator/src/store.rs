@@ -15,7 +15,7 @@ mod transition;
 
 pub use self::redis::settings::{Nodes, Password, RedisSettings, Replicas, Tls};
 pub use error::StoreError;
-pub use port::{DeadLetter, Durability};
+pub use port::{DeadLetter, Durability, News};
 pub use shelf::Shelf;
 pub use transition::{Cancel, Committed, Transition};
 
@@ -208,9 +208,9 @@ impl Store {
         self.sights.data_version().await
     }
 
-    /// Waits until the version is another one than `seen`, at most for `patience`; the version then. A hint over a poll:
-    /// it may come late, and for nothing.
-    pub async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+    /// Waits until something happened after the version `seen`, at most for `patience`. A hint over a poll: it may come
+    /// late, and for nothing.
+    pub async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError> {
         self.sights.news(seen, patience).await
     }
 

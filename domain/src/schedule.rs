@@ -64,7 +64,7 @@ pub struct Counters {
 }
 
 /// Who asks for work: a worker, for any session or for one only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ask {
     pub worker: WorkerId,
     /// The same request is answered the same as long as what it got is leased.

@@ -1,5 +1,6 @@
 //! The wire: generated messages, their conversions to the domain, and the packet's text form.
 
+pub mod codec;
 pub mod convert;
 pub mod dial;
 pub mod packet;

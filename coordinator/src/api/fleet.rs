@@ -44,9 +44,9 @@ impl Fleet for FleetApi {
         }
         for one in &workers {
             fleet::drain(store, &one.id).await.map_err(store_status)?;
+            self.0.coordinator.drained(&one.id);
             self.0.gate.done(&caller, Rpc::DrainWorker, &one.id, "").await;
         }
-        self.0.coordinator.changed();
         Ok(Response::new(v1::WorkersResponse { workers }))
     }
 

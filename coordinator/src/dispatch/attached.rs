@@ -5,6 +5,8 @@ mod leases;
 #[cfg(test)]
 mod tests;
 
+use super::pulse::{Beat, Pulse};
+use super::roster::{Said, Seat};
 use super::session_of;
 use crate::access::{Caller, Rpc};
 use crate::api::{Desk, LOG};
@@ -18,13 +20,10 @@ use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-/// How often a foreign change of the store is looked for.
-const POLL: Duration = Duration::from_millis(300);
 /// Bytes of one piece of what an engine prints.
 const MOST_LOG: usize = 64 << 10;
 
@@ -37,9 +36,10 @@ struct Attached {
     /// What it runs, under which fence.
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
-    data_version: i64,
     /// The number of the heartbeat that was heard last.
     beat: u64,
+    seat: Seat,
+    pulse: Pulse,
     /// For whoever looks at the fleet.
     state: v1::WorkerState,
 }
@@ -58,12 +58,17 @@ pub(crate) async fn attach(
             return;
         }
     };
-    let mut attached = match Attached::begin(desk, caller, hello, down.clone()).await {
-        Ok(attached) => attached,
-        Err(status) => return drop(down.send(Err(status)).await),
+    let coordinator = desk.coordinator.clone();
+    let pulse = coordinator.begin_watch().await;
+    let ended = match Box::pin(Attached::begin(desk, caller, hello, down.clone(), pulse)).await {
+        Ok(mut attached) => {
+            let ended = attached.serve(&mut up).await;
+            attached.end().await;
+            ended
+        }
+        Err(status) => Err(status),
     };
-    let ended = attached.serve(&mut up).await;
-    attached.end().await;
+    coordinator.end_watch().await;
     if let Err(status) = ended {
         let _ = down.send(Err(status)).await;
     }
@@ -75,60 +80,58 @@ impl Attached {
         caller: Caller,
         hello: v1::Hello,
         down: mpsc::Sender<Result<v1::Down, Status>>,
+        pulse: Pulse,
     ) -> Result<Self, Status> {
         let (protocol, state) = introduced(&caller, &hello)?;
         desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
-        let mut attached =
-            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, beat: 0, state };
+        let seat = desk.coordinator.roster.seat(worker.clone(), only.clone());
+        let slots = hello.slots;
+        let mut attached = Self { desk, caller, worker, only, slots, running, down, beat: 0, seat, pulse, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
         attached.register().await.map_err(|error| crate::api::status(&error))?;
+        attached.check_drain().await.map_err(|error| crate::api::status(&error))?;
         Ok(attached)
     }
 
     async fn serve(&mut self, up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin)) -> Result<(), Status> {
         let coordinator = self.desk.coordinator.clone();
-        let mut stops = coordinator.stops.subscribe();
-        let mut changes = coordinator.changes();
-        let mut tick = tokio::time::interval(POLL);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let bell = self.seat.bell.clone();
         loop {
+            self.seat.stands(self.kind());
             let done = tokio::select! {
                 message = up.next() => match message {
-                    Some(Ok(message)) => self.heard(message).await,
+                    // Apart from the rest: a worker that says nothing does not keep room for all that it may say.
+                    Some(Ok(message)) => Box::pin(self.heard(message)).await,
                     Some(Err(_)) | None => return Ok(()),
                 },
-                stop = stops.recv() => match stop {
-                    Ok(job) => self.stop(job).await,
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.check_leases().await,
-                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
-                },
-                _ = changes.recv() => Ok(()),
-                _ = tick.tick() => self.look().await,
+                () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
                 () = coordinator.closing() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
-            };
-            let done = match done {
-                Ok(()) => self.fill().await,
-                Err(error) => Err(error),
             };
             done.map_err(|error| crate::api::status(&error))?;
         }
     }
 
-    async fn register(&mut self) -> Result<(), SessionError> {
+    /// How it is listed now; on one machine nobody lists it.
+    fn listed(&mut self) -> Option<v1::WorkerState> {
         if self.desk.gate.is_local() {
-            return Ok(());
+            return None;
         }
         self.state.heard = clock::now_millis();
         self.state.running = self.running.keys().map(ToString::to_string).collect();
-        Ok(fleet::register(&self.desk.coordinator.store, &self.state).await?)
+        Some(self.state.clone())
+    }
+
+    async fn register(&mut self) -> Result<(), SessionError> {
+        let listed = self.listed().into_iter().collect();
+        Ok(fleet::register(&self.desk.coordinator.store, listed).await?)
     }
 
     async fn end(&self) {
@@ -148,31 +151,70 @@ impl Attached {
         &self.desk.coordinator.store
     }
 
-    /// Gives the worker jobs while it has free slots.
-    async fn fill(&mut self) -> Result<(), SessionError> {
-        if self.state.draining || self.desk.coordinator.is_closing() {
-            return Ok(());
+    fn has_room(&self) -> bool {
+        let takes = !self.state.draining && !self.desk.coordinator.is_closing();
+        takes && self.running.len() < self.slots as usize
+    }
+
+    /// What it asks for; workers that ask for the same are of one kind.
+    fn ask(&self, worker: WorkerId, request: Request) -> Ask {
+        let tenant = self.caller.scope().tenant().cloned();
+        Ask { only: self.only.clone(), tenant, ..Ask::any(worker, request) }
+    }
+
+    /// As what it asks when its turn comes, as long as it has a free slot.
+    fn kind(&self) -> Option<Ask> {
+        self.has_room().then(|| self.ask(WorkerId::new(""), Request::new("")))
+    }
+
+    async fn told(&mut self, said: Said) -> Result<(), SessionError> {
+        let Said { ask, drain, lost } = said;
+        if drain {
+            self.drain().await?;
         }
-        while self.running.len() < self.slots as usize {
-            let tenant = self.caller.scope().tenant().cloned();
-            let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
-            let ask = Ask { only: self.only.clone(), tenant, ..any };
-            let (now, after) = (clock::now_millis(), Some(self.beat));
-            let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
-            self.desk.coordinator.claimed(&place, now);
-            let Some(fence) = place.fence().cloned() else { return Ok(()) };
-            let record = self.store().record(&place.job.session).await?;
-            self.running.insert(place.job.id.clone(), fence.clone());
-            let run = v1::Run {
-                job: Some(place.job.to_wire()),
-                fence: fence.to_wire(),
-                attempt: place.attempt,
-                head: Some(record.head),
-                after,
-            };
-            self.send(down::Down::Run(run)).await;
+        for (job, fence) in lost {
+            // It may have ended since.
+            if self.running.get(&job) == Some(&fence) {
+                self.tell_to_stop(&job).await;
+            }
+        }
+        if ask {
+            let given = if self.has_room() { Some(self.claim().await?) } else { None };
+            self.seat.answered(given, self.kind());
         }
         Ok(())
+    }
+
+    /// Gives the worker one job, when there is one for it.
+    async fn claim(&mut self) -> Result<bool, SessionError> {
+        let ask = self.ask(self.worker.clone(), Request::new(token::nonce()));
+        let (now, after) = (clock::now_millis(), Some(self.beat));
+        let Some(place) = self.store().claim(ask, now).await? else { return Ok(false) };
+        self.desk.coordinator.claimed(&place, now);
+        let Some(fence) = place.fence().cloned() else { return Ok(false) };
+        // Before it is sent: the next one asks meanwhile.
+        self.hold(place.job.id.clone(), fence.clone());
+        self.seat.answered(Some(true), self.kind());
+        let record = self.store().record(&place.job.session).await?;
+        let run = v1::Run {
+            job: Some(place.job.to_wire()),
+            fence: fence.to_wire(),
+            attempt: place.attempt,
+            head: Some(record.head),
+            after,
+        };
+        self.send(down::Down::Run(Box::new(run))).await;
+        Ok(true)
+    }
+
+    fn hold(&mut self, job: JobId, fence: Fence) {
+        self.seat.holds(&job, &fence);
+        self.running.insert(job, fence);
+    }
+
+    fn let_go(&mut self, job: &JobId) {
+        self.seat.lets_go(job);
+        self.running.remove(job);
     }
 
     async fn heard(&mut self, message: v1::Up) -> Result<(), SessionError> {
@@ -190,12 +232,14 @@ impl Attached {
     async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), SessionError> {
         // Also a session that only waits for slots is being moved: what passes is its wall time.
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
-        let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
-        self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
+        let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.state.draining |= heartbeat.draining;
         self.beat = heartbeat.number;
-        self.renew(heartbeat.leases, heartbeat.number).await?;
-        self.register().await
+        let leases = self.own(heartbeat.leases).await?;
+        let beat = Beat { sessions, leases: leases.clone(), state: self.listed() };
+        let lost = self.pulse.beat(beat).await?;
+        self.renewed(leases, &lost, heartbeat.number).await;
+        Ok(())
     }
 
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
@@ -246,7 +290,7 @@ impl Attached {
             tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
         }
         if self.holds(&job, &lease.fence) {
-            self.running.remove(&job);
+            self.let_go(&job);
         }
         self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
         Ok(())
@@ -256,50 +300,24 @@ impl Attached {
         self.running.get(job).is_some_and(|held| held.as_str() == fence)
     }
 
-    /// Somebody else may have lost a job that was given to this worker since: what it holds, it goes on with.
-    async fn stop(&mut self, job: JobId) -> Result<(), SessionError> {
-        let Some(fence) = self.running.get(&job).cloned() else { return Ok(()) };
-        for lost in self.store().not_held(vec![(job, fence)]).await? {
-            self.tell_to_stop(&lost).await;
-        }
-        Ok(())
-    }
-
     async fn tell_to_stop(&self, job: &JobId) {
         let reason = "cancelled, or its lease is lost".to_owned();
         self.send(down::Down::Stop(v1::Stop { job: job.to_string(), reason })).await;
     }
 
-    /// Looks for what other processes did to the store, and for passed times.
-    async fn look(&mut self) -> Result<(), SessionError> {
-        self.desk.coordinator.check_walls().await;
-        self.desk.coordinator.take_expired(clock::now_millis()).await?;
-        self.desk.coordinator.give_up_dead(self.only.as_ref()).await?;
-        self.desk.coordinator.tell_depths(clock::now_millis()).await;
-        let version = self.desk.coordinator.store.data_version().await?;
-        if version != self.data_version {
-            self.data_version = version;
-            self.desk.coordinator.changed();
-            self.check_leases().await?;
-            self.check_drain().await?;
+    /// Whether it was told to drain before it came here.
+    async fn check_drain(&mut self) -> Result<(), SessionError> {
+        if !self.desk.gate.is_local() && fleet::is_drained(self.store(), &self.state.id).await? {
+            self.drain().await?;
         }
         Ok(())
     }
 
-    async fn check_drain(&mut self) -> Result<(), SessionError> {
-        if !self.desk.gate.is_local() && !self.state.draining && fleet::is_drained(self.store(), &self.state.id).await?
-        {
+    async fn drain(&mut self) -> Result<(), SessionError> {
+        if !self.desk.gate.is_local() && !self.state.draining {
             self.state.draining = true;
             self.register().await?;
             self.send(down::Down::Drain(v1::Drain {})).await;
-        }
-        Ok(())
-    }
-
-    async fn check_leases(&mut self) -> Result<(), SessionError> {
-        let held = self.running.iter().map(|(job, fence)| (job.clone(), fence.clone())).collect();
-        for job in self.store().not_held(held).await? {
-            self.tell_to_stop(&job).await;
         }
         Ok(())
     }

@@ -30,6 +30,21 @@ pub enum Durability {
     Replicated { replicas: u32 },
 }
 
+/// What happened since a version of the store, as far as it is known: what is told may not have happened, and what is not
+/// told may be late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News {
+    pub version: i64,
+    /// A job waits that did not wait before, or a limit holds no more.
+    pub work: bool,
+    /// Leases ended that their workers did not end.
+    pub leases: bool,
+    /// A worker shall be drained.
+    pub drains: bool,
+    /// There is more to see in a feed.
+    pub feed: bool,
+}
+
 /// Sessions: records, transitions, feeds. A transition that is refused changes nothing; one that is answered is there
 /// whatever happens next, as far as [`Durability`] says; feeds are in the order of transitions.
 #[async_trait]
@@ -63,6 +78,7 @@ pub(super) trait Leases: Send + Sync {
 #[async_trait]
 pub(super) trait Shelves: Send + Sync {
     async fn keep(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<(), StoreError>;
+    async fn keep_all(&self, shelf: Shelf, records: Vec<(String, Vec<u8>)>) -> Result<(), StoreError>;
     async fn keep_new(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<bool, StoreError>;
     async fn kept(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     async fn shelf(&self, shelf: Shelf, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
@@ -80,7 +96,7 @@ pub(super) trait Sights: Send + Sync {
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError>;
     async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError>;
     async fn data_version(&self) -> Result<i64, StoreError>;
-    async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError>;
+    async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError>;
     async fn sweep(&self) -> Result<Vec<String>, StoreError>;
     fn durability(&self) -> Durability;
 }

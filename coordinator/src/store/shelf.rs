@@ -34,6 +34,14 @@ impl Store {
         self.shelves.keep(shelf, key, body).await
     }
 
+    /// Puts all of them there, as `keep` does. They are said again soon: nothing waits for replicas.
+    pub async fn keep_all(&self, shelf: Shelf, records: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.shelves.keep_all(shelf, records).await
+    }
+
     /// Puts it there unless something is there; `false`: something was.
     pub async fn keep_new(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<bool, StoreError> {
         self.shelves.keep_new(shelf, key, body).await

@@ -122,7 +122,7 @@ impl Jobs {
 
     pub(super) fn told(&mut self, message: v1::Down) {
         match message.down {
-            Some(down::Down::Run(run)) => self.begin(run),
+            Some(down::Down::Run(run)) => self.begin(*run),
             Some(down::Down::Stop(stop)) => {
                 if let Some(one) = self.running.get(&JobId::new(stop.job)) {
                     one.cancel.cancel();

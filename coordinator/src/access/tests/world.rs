@@ -96,7 +96,7 @@ impl World {
             running: vec![format!("{SESSION}/a/1/implement")],
             ..v1::WorkerState::default()
         };
-        crate::fleet::register(&self.coordinator.store, &state).await.unwrap();
+        crate::fleet::register(&self.coordinator.store, vec![state]).await.unwrap();
     }
 
     /// What was refused: who, what, and why.

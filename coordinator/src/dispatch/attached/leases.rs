@@ -13,9 +13,16 @@ use arena_proto::v1::{self, down};
 use arena_runtime::clock;
 
 impl Attached {
-    /// Renews what the worker says it runs. What it holds and was not known here was given before its stream broke, and is
-    /// taken up again; what it does not hold any more it must stop.
+    /// Renews what the worker says it runs.
     pub(super) async fn renew(&mut self, leases: Vec<v1::Lease>, number: u64) -> Result<(), SessionError> {
+        let own = self.own(leases).await?;
+        let lost = self.store().renew(own.clone(), clock::now_millis()).await?;
+        self.renewed(own, &lost, number).await;
+        Ok(())
+    }
+
+    /// Those that are its own; the others it must stop.
+    pub(super) async fn own(&self, leases: Vec<v1::Lease>) -> Result<Vec<(JobId, Fence)>, SessionError> {
         let mut own = Vec::new();
         for one in leases {
             let (job, fence) = (JobId::new(one.job), Fence::new(one.fence));
@@ -25,14 +32,19 @@ impl Attached {
                 self.tell_to_stop(&job).await;
             }
         }
-        let lost = self.store().renew(own.clone(), clock::now_millis()).await?;
+        Ok(own)
+    }
+
+    /// What it holds and was not known here was given before its stream broke, and is taken up again; what it does not
+    /// hold any more it must stop.
+    pub(super) async fn renewed(&mut self, own: Vec<(JobId, Fence)>, lost: &[JobId], number: u64) {
         figures::lease("renewed", own.len().saturating_sub(lost.len()));
         figures::lease("lost", lost.len());
         let mut renewed = Vec::new();
         for (job, fence) in own {
             if !lost.contains(&job) {
                 renewed.push(v1::Lease { job: job.to_string(), fence: fence.to_string() });
-                self.running.insert(job, fence);
+                self.hold(job, fence);
             } else if self.running.get(&job).is_none_or(|held| *held == fence) {
                 // Of a job that was given to it anew, only the older lease is lost.
                 self.tell_to_stop(&job).await;
@@ -41,7 +53,6 @@ impl Attached {
         if !renewed.is_empty() {
             self.send(down::Down::Renewed(v1::Renewed { leases: renewed, number })).await;
         }
-        Ok(())
     }
 
     /// Whether this worker may speak of a job under this fence: one that it was given here, or that the store says is
@@ -99,7 +110,6 @@ impl Attached {
         let back = self.desk.coordinator.bury(dead).await?;
         if !back.is_empty() {
             tracing::warn!(worker = %self.worker, jobs = ?back, "a dead boot of this worker held jobs; they wait again");
-            self.desk.coordinator.changed();
         }
         Ok(())
     }
@@ -111,12 +121,12 @@ impl Attached {
             if self.is_own(&job, &fence, "release").await? {
                 let now = clock::now_millis();
                 let settled = self.store().let_go(job.clone(), fence, now, now).await?;
-                self.running.remove(&job);
+                self.let_go(&job);
                 let accepted = settled == Settled::Accepted;
                 self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
             }
         }
-        self.desk.coordinator.changed();
+        self.desk.coordinator.roster.hint();
         Ok(())
     }
 }

@@ -4,8 +4,10 @@ use super::*;
 use crate::dispatch::Coordinator;
 use crate::dispatch::tests::{passing, submit, submitted};
 use arena_domain::job::MAX_DEATHS;
-use arena_domain::schedule::Left;
+use arena_domain::schedule::{Left, Limits};
+use arena_domain::session::Event;
 use std::future::Future;
+use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// The worker's side of one stream.
@@ -16,12 +18,16 @@ struct Link {
 
 impl Link {
     async fn open(coordinator: &Coordinator, slots: u32, leases: Vec<v1::Lease>) -> Self {
+        Self::open_as(Caller::Local, coordinator, slots, leases).await
+    }
+
+    async fn open_as(caller: Caller, coordinator: &Coordinator, slots: u32, leases: Vec<v1::Lease>) -> Self {
         let (up, incoming) = mpsc::channel(16);
         let (outgoing, down) = mpsc::channel(16);
         let desk =
             Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local(coordinator.store.clone()) };
         let stream = ReceiverStream::new(incoming);
-        drop(arena_runtime::tasks::spawn(attach(desk, Caller::Local, stream, outgoing)));
+        drop(arena_runtime::tasks::spawn(attach(desk, caller, stream, outgoing)));
         let link = Self { up, down };
         let (protocol, oldest) = (arena_proto::PROTOCOL, arena_proto::OLDEST_PROTOCOL);
         let hello = v1::Hello { worker: "w".into(), slots, leases, protocol, oldest, ..v1::Hello::default() };
@@ -201,4 +207,111 @@ async fn a_job_that_ended_all_its_workers_ends_as_a_failure_and_is_not_handed_ou
     };
     let reason = format!("the base: infrastructure: {MAX_DEATHS} workers were killed, or died, while they ran it");
     assert_eq!(soon(ended).await, reason);
+}
+
+/// Without telling this coordinator: only the store knows of it.
+async fn submit_unheard(coordinator: &Coordinator, id: &str) {
+    let id = SessionId::new(id);
+    let head = v1::SessionHead {
+        id: id.to_string(),
+        tenant: "local".into(),
+        packet: crate::dispatch::tests::PACKET.into(),
+        base: "base".into(),
+        ..v1::SessionHead::default()
+    };
+    coordinator.store.create(head, "Sums".into()).await.unwrap();
+    let event = Event::Submitted { at: clock::now_millis(), yes: true, base_first: true };
+    crate::sessions::step(&coordinator.store, &id, None, event, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_whose_hint_was_lost_is_found_by_the_poll() {
+    let (_folder, coordinator, _) = submitted().await;
+    let mut link = Link::open(&coordinator, 2, Vec::new()).await;
+    link.begins().await;
+    // The free slot has asked, and knows that there is nothing.
+    while !coordinator.roster.rests() {
+        tokio::task::yield_now().await;
+    }
+    submit_unheard(&coordinator, "fedcba987654").await;
+    assert!(link.begins().await.job.starts_with("fedcba987654/"));
+}
+
+#[tokio::test]
+async fn a_burst_gives_each_job_to_one_of_many_idle_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { fleet: 99, ..Limits::default() };
+    let store = crate::store::Store::open(folder.path(), limits).unwrap();
+    let coordinator = Coordinator::new(store, crate::blobs::Blobs::new(folder.path().join("blobs")));
+    let mut links = Vec::new();
+    for _ in 0..40 {
+        links.push(Link::open(&coordinator, 1, Vec::new()).await);
+    }
+    let sessions: BTreeSet<String> = (0..9).map(|number| format!("{number:012}")).collect();
+    for id in &sessions {
+        submit(&coordinator, id).await;
+    }
+    let mut given = Vec::new();
+    while given.len() < sessions.len() {
+        for link in &mut links {
+            while let Ok(message) = link.down.try_recv() {
+                if let Some(down::Down::Run(run)) = message.unwrap().down {
+                    given.push(run.job.unwrap().session);
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    given.sort();
+    assert_eq!(given, sessions.into_iter().collect::<Vec<_>>(), "each once");
+}
+
+#[tokio::test]
+async fn a_job_of_a_tenant_reaches_its_only_worker_among_a_thousand_of_another() {
+    let (_folder, coordinator, _) = submitted().await;
+    let of = |tenant: &str| {
+        let scope = crate::access::Scope::Only(arena_domain::id::Tenant::new(tenant));
+        Caller::Worker { name: format!("worker-of-{tenant}"), scope }
+    };
+    let mut others = Vec::new();
+    for _ in 0..1_000 {
+        others.push(Link::open_as(of("b"), &coordinator, 1, Vec::new()).await);
+    }
+    let mut own = Link::open_as(of("a"), &coordinator, 1, Vec::new()).await;
+    crate::dispatch::tests::submit_for(&coordinator, "fedcba987654", "a").await;
+    assert!(own.begins().await.job.starts_with("fedcba987654/"));
+    for other in &mut others {
+        while let Ok(message) = other.down.try_recv() {
+            assert!(matches!(message.unwrap().down, Some(down::Down::Welcome(_))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_are_answered_each_by_its_own_fence() {
+    let (_folder, coordinator, id) = submitted().await;
+    submit(&coordinator, "fedcba987654").await;
+    let (mut one, mut two) =
+        (Link::open(&coordinator, 1, Vec::new()).await, Link::open(&coordinator, 1, Vec::new()).await);
+    let (first, second) = (one.begins().await, two.begins().await);
+    let (lost, mut loser, kept, mut keeper) =
+        if first.job.starts_with(id.as_str()) { (first, one, second, two) } else { (second, two, first, one) };
+    coordinator.store.abandon(id, Left::Politely, clock::now_millis()).await.unwrap();
+    for (link, lease) in [(&loser, &lost), (&keeper, &kept)] {
+        let leases = vec![lease.clone()];
+        let beat = v1::Heartbeat { leases, free_slots: 0, draining: false, number: 7 };
+        link.say(up::Up::Heartbeat(beat)).await;
+    }
+    let stop = down::Down::Stop(v1::Stop { job: lost.job, reason: "cancelled, or its lease is lost".into() });
+    assert_eq!(loser.hears().await, stop);
+    let renewed = loop {
+        match soon(keeper.down.recv()).await.unwrap().unwrap().down.unwrap() {
+            down::Down::Renewed(renewed) => break renewed,
+            down::Down::Welcome(_) => {}
+            other @ (down::Down::Run(_) | down::Down::Stop(_) | down::Down::Acknowledged(_) | down::Down::Drain(_)) => {
+                panic!("{other:?}")
+            }
+        }
+    };
+    assert_eq!(renewed, v1::Renewed { leases: vec![kept], number: 7 });
 }

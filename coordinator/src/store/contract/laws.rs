@@ -276,9 +276,9 @@ pub(super) async fn names_that_look_like_patterns_or_keys_harm_nobody(home: Home
 pub(super) async fn news_is_heard_of_while_one_waits_for_it(home: Home) {
     let (one, two) = (home.open().await, home.open().await);
     let seen = two.data_version().await.unwrap();
-    assert_eq!(two.news(seen, Duration::from_millis(50)).await.unwrap(), seen, "nothing happened");
+    assert_eq!(two.news(seen, Duration::from_millis(50)).await.unwrap().version, seen, "nothing happened");
     // Several wait on one handle, and all hear of it.
-    let waits = || async { two.news(seen, Duration::from_secs(20)).await.unwrap() };
+    let waits = || async { two.news(seen, Duration::from_secs(20)).await.unwrap().version };
     let (first, second, made) = tokio::join!(waits(), waits(), create(&one, "abc"));
     made.unwrap();
     assert!(first != seen && second != seen, "{first} and {second} after {seen}");

@@ -6,15 +6,21 @@ use crate::store::port::Shelves;
 use async_trait::async_trait;
 use rusqlite::OptionalExtension;
 
+const PUT: &str = "INSERT INTO shelf (name, key, body) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (name, key) DO UPDATE SET body = ?3";
+
 #[async_trait]
 impl Shelves for Embedded {
     async fn keep(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<(), StoreError> {
+        self.keep_all(shelf, vec![(key, body)]).await
+    }
+
+    async fn keep_all(&self, shelf: Shelf, records: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
         self.write(move |transaction, _| {
-            transaction.execute(
-                "INSERT INTO shelf (name, key, body) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (name, key) DO UPDATE SET body = ?3",
-                (shelf.as_str(), key, body),
-            )?;
+            let mut put = transaction.prepare_cached(PUT)?;
+            for (key, body) in records {
+                put.execute((shelf.as_str(), key, body))?;
+            }
             Ok(())
         })
         .await

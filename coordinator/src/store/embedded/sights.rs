@@ -2,7 +2,7 @@
 
 use super::rows::{Also, load};
 use super::{Embedded, StoreError};
-use crate::store::port::{Durability, Sights};
+use crate::store::port::{Durability, News, Sights};
 use arena_domain::id::{Fence, JobId, SessionId};
 use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::Why;
@@ -15,7 +15,7 @@ use rusqlite::OptionalExtension;
 use std::time::Duration;
 
 /// How often another process' writes are looked for while somebody waits for news.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(200);
 
 #[async_trait]
 impl Sights for Embedded {
@@ -102,13 +102,15 @@ impl Sights for Embedded {
         self.call(|connection| Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)).await
     }
 
-    async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+    /// What another process did is not known, so it may be everything.
+    async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError> {
         let waited = Stopwatch::start();
         loop {
             let version = self.data_version().await?;
             let left = patience.saturating_sub(waited.elapsed());
             if version != seen || left.is_zero() {
-                return Ok(version);
+                let new = version != seen;
+                return Ok(News { version, work: new, leases: new, drains: new, feed: new });
             }
             tokio::time::sleep(LOOK.min(left)).await;
         }

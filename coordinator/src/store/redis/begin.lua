@@ -18,6 +18,6 @@ if not same then
   -- Whoever is at another limit now comes into the line, or leaves it.
   for _, tenant in ipairs(redis.call('SMEMBERS', P .. 'tenants')) do touch_tenant(tenant) end
   flush()
-  news()
+  news('w')
 end
 return redis.call('HGET', KEYS[1], 'generation')

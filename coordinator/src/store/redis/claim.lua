@@ -105,6 +105,6 @@ redis.call('HSET', REQ, request, id)
 redis.call('HSET', T(tenant), 'served', counter)
 redis.call('HSET', S(session), 'served', counter)
 flush()
-news()
+news('')
 j.a, j.w, j.fe, j.si = j.a + 1, worker, fence, now
 return show(j, now + LEASE)

@@ -76,5 +76,5 @@ for told = n, #ARGV do
   redis.call('XADD', P .. 'ev:' .. enc(session), seq .. '-0', 'b', ARGV[told])
 end
 flush()
-news()
+news('f' .. ((settled or cancel ~= '' or ARGV[11] ~= '0') and 'w' or '') .. (#answer > 1 and 'l' or ''))
 return answer

@@ -128,10 +128,16 @@ local function flush()
   tenants, sessions = {}, {}
 end
 
--- Others shall look: a version that grows, and a stream to wait on.
-local function news()
+-- A version that grows, and a stream to wait on for those who shall look: w, there may be work; l, leases ended that their
+-- workers did not end; d, a worker shall be drained; f, a feed goes on. What is nothing of these nobody waits for.
+local function news(what)
   local version = redis.call('HINCRBY', KEYS[1], 'changes', 1)
-  redis.call('XADD', P .. 'news', 'MAXLEN', '~', 64, version .. '-0', 'v', '')
+  if what ~= '' then redis.call('XADD', P .. 'news', 'MAXLEN', '~', 64, version .. '-0', 'n', what) end
+end
+
+-- One command for many arguments, in parts that fit on Lua's stack.
+local function each(command, key, from, first)
+  for n = first, #from, 4000 do redis.call(command, key, unpack(from, n, math.min(n + 3999, #from))) end
 end
 
 local function push(j)

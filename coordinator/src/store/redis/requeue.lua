@@ -42,6 +42,6 @@ for _, id in ipairs(ids) do
 end
 if #ids > 0 then
   flush()
-  news()
+  news('wl')
 end
 return ids

@@ -6,5 +6,5 @@ redis.call('HSET', J(j.id), 'f', 0, 'd', 0)
 redis.call('HDEL', J(j.id), 'fe')
 enqueue(j, now, now)
 flush()
-news()
+news('w')
 return 1

@@ -1,4 +1,5 @@
--- ARGV: now, how, shelf, and: 'keep', 'new': key, body; 'get', 'drop': key; 'list': after, how many; 'last'
+-- ARGV: now, how, shelf, and: 'keep': keys, each with its body; 'new': key, body; 'get', 'drop': key; 'list': after, how
+-- many; 'last'
 local how, keys, bodies = ARGV[2], P .. 'shelf:' .. enc(ARGV[3]), P .. 'shelved:' .. enc(ARGV[3])
 
 local function with(names)
@@ -10,18 +11,30 @@ local function with(names)
   return out
 end
 
-if how == 'keep' or how == 'new' then
+local function told() news(ARGV[3] == 'drains' and 'd' or '') end
+
+if how == 'keep' then
+  local index = {}
+  for n = 4, #ARGV, 2 do
+    index[#index + 1] = 0
+    index[#index + 1] = ARGV[n]
+  end
+  each('HSET', bodies, ARGV, 4)
+  each('ZADD', keys, index, 1)
+  told()
+  return {}
+elseif how == 'new' then
   -- The same once more is a call whose answer was lost.
   local there = redis.call('HGET', bodies, ARGV[4])
-  if how == 'new' and there and there ~= ARGV[5] then return {} end
+  if there and there ~= ARGV[5] then return {} end
   redis.call('HSET', bodies, ARGV[4], ARGV[5])
   redis.call('ZADD', keys, 0, ARGV[4])
-  news()
+  told()
   return { ARGV[4] }
 elseif how == 'drop' then
   if redis.call('HDEL', bodies, ARGV[4]) == 0 then return {} end
   redis.call('ZREM', keys, ARGV[4])
-  news()
+  told()
   return { ARGV[4] }
 elseif how == 'get' then
   if redis.call('HEXISTS', bodies, ARGV[4]) == 0 then return {} end

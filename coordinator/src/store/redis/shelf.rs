@@ -11,6 +11,13 @@ impl Shelves for Redis {
         self.put("keep", shelf, key, body).await.map(drop)
     }
 
+    async fn keep_all(&self, shelf: Shelf, records: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut args = texts(["keep", shelf.as_str()]);
+        args.extend(records.into_iter().flat_map(|(key, body)| [key.into_bytes(), body]));
+        let _: Vec<Vec<u8>> = self.read(Call::new(&script::SHELVE, 0, args)).await?;
+        Ok(())
+    }
+
     async fn keep_new(&self, shelf: Shelf, key: String, body: Vec<u8>) -> Result<bool, StoreError> {
         self.put("new", shelf, key, body).await
     }

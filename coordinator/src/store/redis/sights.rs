@@ -2,7 +2,7 @@
 
 use super::{Call, Redis, encoded, script, texts, trouble};
 use crate::store::StoreError;
-use crate::store::port::{Durability, Records, Sights};
+use crate::store::port::{Durability, News, Records, Sights};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis, worn_out};
 use arena_domain::schedule::Why;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Beyond its patience a blocking read may take this long; then the server is gone.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// So many news are kept at least (`common.lua`), and as many are read at once.
+const MOST_NEWS: usize = 64;
 
 #[async_trait]
 impl Sights for Redis {
@@ -93,34 +96,26 @@ impl Sights for Redis {
         Ok(changes.unwrap_or(0))
     }
 
-    async fn news(&self, seen: i64, patience: Duration) -> Result<i64, StoreError> {
+    async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError> {
         let waited = Stopwatch::start();
         let Ok(_waiting) = tokio::time::timeout(patience, self.waiting.lock()).await else {
-            return self.data_version().await;
+            return self.after(seen).await;
         };
-        let version = self.data_version().await?;
         let patience = patience.saturating_sub(waited.elapsed());
-        let millis = patience.as_millis() as u64;
-        // Redis takes a wait of nothing for a wait for ever.
-        if version != seen || millis == 0 {
-            return Ok(version);
-        }
         let (mut open, _) = self.waits.connection().await?;
         let mut command = redis::cmd("XREAD");
-        command
-            .arg("COUNT")
-            .arg(1)
-            .arg("BLOCK")
-            .arg(millis)
-            .arg("STREAMS")
-            .arg(self.key("news"))
-            .arg(format!("{seen}-0"));
-        match tokio::time::timeout(patience + GRACE, self.waits.ask::<Value>(&mut open, &command)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(trouble::of(&error)),
-            Err(_) => self.waits.let_go().await,
+        // Redis takes a wait of nothing for a wait for ever.
+        command.arg("COUNT").arg(MOST_NEWS).arg("BLOCK").arg(patience.as_millis().max(1) as u64);
+        command.arg("STREAMS").arg(self.key("news")).arg(format!("{seen}-0"));
+        match tokio::time::timeout(patience + GRACE, self.waits.ask::<Heard>(&mut open, &command)).await {
+            Ok(Ok(Some(((_, entries),)))) => Ok(told(seen, &entries)),
+            Ok(Ok(None)) => self.after(seen).await,
+            Ok(Err(error)) => Err(trouble::of(&error)),
+            Err(_) => {
+                self.waits.let_go().await;
+                self.after(seen).await
+            }
         }
-        self.data_version().await
     }
 
     async fn sweep(&self) -> Result<Vec<String>, StoreError> {
@@ -135,7 +130,32 @@ impl Sights for Redis {
     }
 }
 
+/// As XREAD answers: the stream and its entries, each with its fields.
+type Heard = Option<((String, Vec<(String, Vec<String>)>),)>;
+
+/// What the entries after a version tell. As many as are kept may not be all that there were.
+fn told(seen: i64, entries: &[(String, Vec<String>)]) -> News {
+    let version = |(id, _): &(String, Vec<String>)| id.split('-').next().and_then(|version| version.parse().ok());
+    let all = entries.len() >= MOST_NEWS;
+    let tells = |letter| all || entries.iter().any(|(_, fields)| fields.iter().any(|field| field.contains(letter)));
+    News {
+        version: entries.last().and_then(version).unwrap_or(seen),
+        work: tells('w'),
+        leases: tells('l'),
+        drains: tells('d'),
+        feed: tells('f'),
+    }
+}
+
 impl Redis {
+    /// Nothing was told after a version. One that went back is of a server that lost its latest writes.
+    async fn after(&self, seen: i64) -> Result<News, StoreError> {
+        let version = self.data_version().await?;
+        let back = version < seen;
+        let version = if back { version } else { seen };
+        Ok(News { version, work: back, leases: back, drains: back, feed: back })
+    }
+
     /// State, fence and failures of each.
     async fn states(&self, ids: &[JobId]) -> Result<Vec<(String, String, u32)>, StoreError> {
         let mut pipe = redis::pipe();
