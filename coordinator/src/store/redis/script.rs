@@ -68,6 +68,7 @@ scripts! {
     PUBLISH Write "publish.lua";
     TOUCH Free "touch.lua";
     WHY Read "why.lua";
+    LINE Read "line.lua";
     JOBS Read "jobs.lua";
     LIVE Read "live.lua";
     DEAD Read "dead.lua";
