@@ -58,7 +58,7 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let store = home::store(&config, &state, open).await?;
+        let store = home::store(&engines, &state, open).await?;
         let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")));
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
@@ -170,12 +170,6 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Rpc(status) => status.into(),
         LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
-}
-
-/// Of the queue, as the configuration says.
-pub(crate) fn limits(config: &Config) -> Limits {
-    let tenant = config.limits.tenant.unwrap_or(u32::MAX);
-    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), ..Limits::default() }
 }
 
 /// Made, and canonical.

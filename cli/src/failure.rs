@@ -136,8 +136,10 @@ impl From<tonic::Status> for Failure {
             Some((_, exit)) => *exit,
             None => GENERAL,
         };
-        // A stranger is told how to become known.
-        if status.code() == tonic::Code::Unauthenticated {
+        // A stranger is told how to become known, and who asks too much how to have it.
+        if [tonic::Code::Unauthenticated, tonic::Code::ResourceExhausted, tonic::Code::PermissionDenied]
+            .contains(&status.code())
+        {
             return Self::with_mend(code, status.message());
         }
         Self::new(code, status.message(), "")

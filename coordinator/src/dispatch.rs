@@ -1,6 +1,7 @@
 //! Free slots -> claim -> send; results -> settle -> acknowledge. One loop for each attached worker.
 
 mod attached;
+pub(crate) mod dead;
 mod keeper;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -18,6 +19,7 @@ use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
 use arena_domain::session::{Event, Phase};
 use arena_proto::v1::DeadJob;
+use arena_runtime::config::Limits;
 use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,9 +32,6 @@ use vigil::Vigil;
 
 /// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
 const WORTH_RECORDING: Millis = 1_000;
-
-/// Dead jobs that one look tells their sessions of.
-const MOST_DEAD: u32 = 64;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -53,6 +52,10 @@ pub struct Coordinator {
     /// This coordinator takes no work any more.
     closing: CancellationToken,
     watched: Arc<Mutex<Watched>>,
+    /// What tenants may submit.
+    pub(crate) quotas: Arc<Limits>,
+    /// Whoever submits counts what is there first, so one after another.
+    pub(crate) submitting: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Coordinator {
@@ -60,7 +63,13 @@ impl Coordinator {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
         let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
         let (hold, closing) = (Duration::ZERO, CancellationToken::new());
-        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched: Arc::default() }
+        let (watched, quotas, submitting) = (Arc::default(), Arc::new(Limits::unlimited()), Arc::default());
+        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched, quotas, submitting }
+    }
+
+    /// Holds tenants to what these limits let them submit.
+    pub fn with_quotas(self, limits: Limits) -> Self {
+        Self { quotas: Arc::new(limits), ..self }
     }
 
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
@@ -149,15 +158,24 @@ impl Coordinator {
         outcome: Outcome,
         cause: &str,
     ) -> Result<bool, SessionError> {
-        if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
+        if let Outcome::Failed(Failure::Infrastructure(reason)) = &outcome
             && let Some(failed) = self.store.failures(&job, &fence).await?
-            && failed + 1 < MAX_ATTEMPTS
+            && (failed + 1 < MAX_ATTEMPTS || !self.hold.is_zero())
         {
+            if failed + 1 >= MAX_ATTEMPTS {
+                return self.hold_dead(job, fence, reason).await;
+            }
             let now = clock::now_millis();
             let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
             self.returned(&job, due, cause);
             figures::lease("returned", 1);
             return Ok(self.store.give_back(job, fence, due, now).await? == Settled::Accepted);
+        }
+        if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
+            && self.holds_dead(&job, &fence).await?
+        {
+            // The same report again: its answer was lost.
+            return Ok(true);
         }
         self.record(job, fence, outcome, cause).await
     }
@@ -176,7 +194,8 @@ impl Coordinator {
         match sessions::step(&self.store, &session, Some((job.clone(), fence)), event, cause).await? {
             Stepped::Done { session, stop } => {
                 if let Some(reason) = given_up {
-                    let dead = DeadJob { id: job.to_string(), tenant: session.tenant.to_string(), reason, at };
+                    let (id, tenant) = (job.to_string(), session.tenant.to_string());
+                    let dead = DeadJob { id, tenant, reason, at, ..DeadJob::default() };
                     crate::fleet::bury(&self.store, &dead).await?;
                 }
                 self.moved(&session, stop);
@@ -185,20 +204,6 @@ impl Coordinator {
             Stepped::Repeated => Ok(true),
             Stepped::Stale => Ok(false),
         }
-    }
-
-    /// Tells sessions of the jobs that nobody runs again, so that none waits for one: this session, or all of a store
-    /// whose sessions everybody may move.
-    async fn give_up_dead(&self, only: Option<&SessionId>) -> Result<(), SessionError> {
-        let since = clock::now_millis().saturating_sub(self.hold.as_millis() as Millis);
-        for letter in self.store.dead(only, MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
-            let failed = Outcome::Failed(Failure::Infrastructure(letter.reason));
-            // One session whose record cannot be read holds up no other.
-            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed, "").await {
-                tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
-            }
-        }
-        Ok(())
     }
 
     fn knows_wall(&self, id: &SessionId) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::access::{Caller, Scope};
 use crate::store::{Shelf, Store, StoreError};
+use arena_domain::id::JobId;
 use arena_domain::schedule::LEASE;
 use arena_proto::v1::{DeadJob, WorkerState};
 use arena_runtime::clock;
@@ -67,9 +68,20 @@ pub(crate) async fn is_drained(store: &Store, id: &str) -> Result<bool, StoreErr
     Ok(store.kept(Shelf::Drains, id).await?.is_some())
 }
 
-/// Writes down that a job was given up.
+/// Writes down that a job is dead, or that its session was told.
 pub(crate) async fn bury(store: &Store, job: &DeadJob) -> Result<(), StoreError> {
     store.keep(Shelf::Dead, job.id.clone(), job.encode_to_vec()).await
+}
+
+/// What was written down of a dead job.
+pub(crate) async fn buried(store: &Store, job: &JobId) -> Result<Option<DeadJob>, StoreError> {
+    let body = store.kept(Shelf::Dead, job.as_str()).await?;
+    body.map(|body| Ok(DeadJob::decode(body.as_slice())?)).transpose()
+}
+
+/// It lives again.
+pub(crate) async fn unearth(store: &Store, job: &JobId) -> Result<(), StoreError> {
+    store.discard(Shelf::Dead, job.as_str()).await.map(drop)
 }
 
 pub(crate) async fn dead(store: &Store) -> Result<Vec<DeadJob>, StoreError> {

@@ -165,8 +165,8 @@ impl Store {
 
     /// Where a job that waits and is due stands beside others; nothing of any other. Beyond so many sessions of one tenant, or
     /// so many tenants, at the head of the line, the figures are the least that they can be.
-    pub async fn line(&self, id: &JobId, now: Millis) -> Result<Option<Line>, StoreError> {
-        self.leases.line(id, now).await
+    pub async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
+        self.leases.line(id, idle, now).await
     }
 
     /// How often infrastructure failed this job before; `None` when the lease is not this fence's.

@@ -129,9 +129,9 @@ impl Blobs {
         let begun = Stopwatch::start();
         for turn in 0.. {
             match ask(self.0.sessions(turn)?).await {
-                Err(status) if self.0.lasting && away(&status) && begun.elapsed() < PATIENCE => {
+                Err(status) if self.0.lasting && wait(&status).is_some() && begun.elapsed() < PATIENCE => {
                     tracing::debug!(%status, "a blob waits for a coordinator");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(wait(&status).unwrap_or(PAUSE)).await;
                 }
                 answer => return answer,
             }
@@ -145,6 +145,12 @@ fn told<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     telemetry::metadata(request.metadata_mut());
     request
+}
+
+/// Before the same is asked again; nothing: it was answered.
+fn wait(status: &Status) -> Option<Duration> {
+    let said = status.metadata().get(arena_proto::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    said.map(Duration::from_secs).or(away(status).then_some(PAUSE))
 }
 
 /// Nobody is there, or nobody any more: not an answer.

@@ -1,6 +1,7 @@
 //! Blobs on their way in and out, piece by piece: neither side holds a whole one.
 
 use crate::blobs::Blobs;
+use crate::rates::Meter;
 use arena_proto::{BLOB_CHUNK, v1};
 use std::io;
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ pub(super) async fn put(
     blobs: Blobs,
     first: Option<v1::BlobChunk>,
     mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
+    meter: Meter,
 ) -> Result<String, Status> {
     let (pieces, mut waiting) = mpsc::channel::<prost::bytes::Bytes>(PIECES);
     let writing = tokio::task::spawn_blocking(move || {
@@ -40,6 +42,7 @@ pub(super) async fn put(
             },
         };
         received += piece.len() as u64;
+        meter.count(piece.len() as u64);
         if received > MAX_BLOB {
             return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
         }
@@ -53,7 +56,11 @@ pub(super) async fn put(
     joined(writing.await)
 }
 
-pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
+pub(super) async fn get(
+    blobs: Blobs,
+    digest: String,
+    meter: Meter,
+) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
     let mut outgoing = joined(tokio::task::spawn_blocking(move || blobs.open(&digest)).await)?;
     let (chunks, stream) = mpsc::channel(PIECES);
     // It ends with the blob, or when its receiver is gone.
@@ -61,7 +68,10 @@ pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<R
         loop {
             let piece = match outgoing.next(BLOB_CHUNK) {
                 Ok(None) => return,
-                Ok(Some(data)) => Ok(v1::BlobChunk { data: data.into(), tenant: String::new() }),
+                Ok(Some(data)) => {
+                    meter.count(data.len() as u64);
+                    Ok(v1::BlobChunk { data: data.into(), tenant: String::new() })
+                }
                 Err(error) => Err(io_status(&error)),
             };
             if chunks.blocking_send(piece).is_err() {

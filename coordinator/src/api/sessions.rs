@@ -4,7 +4,7 @@ use super::{Desk, blobs, status, store_status};
 use crate::access::Rpc;
 use crate::dispatch::{Coordinator, why};
 use crate::trace;
-use arena_domain::id::{JobId, SessionId};
+use arena_domain::id::{JobId, SessionId, Tenant};
 use arena_domain::session::Event;
 use arena_proto::packet;
 use arena_proto::v1::{self, sessions_server::Sessions};
@@ -45,12 +45,28 @@ impl Sessions for SessionsApi {
             from_afar(&head, &coordinator.blobs.of(&tenant))?;
             (head.tenant, head.submitter) = (tenant.to_string(), caller.label());
         }
+        // What the command line said counts before the packet's own word.
+        let packet =
+            arena_domain::packet::Packet { priority: head.priority.unwrap_or(parsed.packet.priority), ..parsed.packet };
+        let _turn = match self.0.gate.is_local() {
+            true => None,
+            false => {
+                let turn = coordinator.submitting.lock().await;
+                let tenant = Tenant::new(&head.tenant);
+                if let Err(refused) = coordinator.admit(&tenant, &packet).await {
+                    let why = refused.message();
+                    self.0.gate.refused(&caller.label(), Rpc::Submit.as_str(), &head.id, tenant.as_str(), why).await;
+                    return Err(refused);
+                }
+                Some(turn)
+            }
+        };
         head.created = clock::now_millis();
         let (id, tenant) = (SessionId::new(&head.id), head.tenant.clone());
         trace::begin(&mut head, outer);
         let span = trace::submit(&head);
         let submitted = async {
-            coordinator.store.create(head, parsed.packet.title).await.map_err(store_status)?;
+            coordinator.store.create(head, packet.title).await.map_err(store_status)?;
             let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
             coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
             self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
@@ -108,7 +124,7 @@ impl Sessions for SessionsApi {
         let v1::WhyRequest { job, idle } = request.into_inner();
         self.0.session(&caller, Rpc::Why, job.split('/').next().unwrap_or_default()).await?;
         let idle = idle.iter().map(SessionId::new).collect();
-        why::answer(&self.0.coordinator, &caller, JobId::new(job), idle).await.map(Response::new)
+        why::answer(&self.0.coordinator, JobId::new(job), idle).await.map(Response::new)
     }
 
     async fn put_blob(
@@ -120,7 +136,8 @@ impl Sessions for SessionsApi {
         let first = chunks.next().await.transpose()?;
         let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
         let tenant = self.0.tenant(&caller, Rpc::PutBlob, &asked).await?;
-        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks).await?;
+        let meter = self.0.gate.meter(&caller, Rpc::PutBlob).await?;
+        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks, meter).await?;
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
@@ -128,7 +145,8 @@ impl Sessions for SessionsApi {
         let caller = self.0.admit(&request, Rpc::GetBlob).await?;
         let v1::GetBlobRequest { digest, tenant } = request.into_inner();
         let tenant = self.0.tenant(&caller, Rpc::GetBlob, &tenant).await?;
-        let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest).await?;
+        let meter = self.0.gate.meter(&caller, Rpc::GetBlob).await?;
+        let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest, meter).await?;
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

@@ -71,7 +71,7 @@ pub(super) trait Leases: Send + Sync {
     async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError>;
     async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError>;
-    async fn line(&self, id: &JobId, now: Millis) -> Result<Option<Line>, StoreError>;
+    async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError>;
 }
 
 /// Small records by key, each shelf in the order of its keys.

@@ -287,7 +287,7 @@ impl Pair {
                 self.store.why(id.clone(), Vec::new(), self.now).await.unwrap(),
                 self.queue.why(id, self.now)
             );
-            prop_assert_eq!(self.store.line(id, self.now).await.unwrap(), self.queue.line(id, self.now));
+            prop_assert_eq!(self.store.line(id, Vec::new(), self.now).await.unwrap(), self.queue.line(id, self.now));
         }
         Ok(())
     }

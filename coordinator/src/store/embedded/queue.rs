@@ -101,11 +101,15 @@ impl Leases for Embedded {
         .await
     }
 
-    async fn line(&self, id: &JobId, now: Millis) -> Result<Option<Line>, StoreError> {
+    async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
         let (id, limits) = (id.clone(), self.limits.clone());
         self.call(move |connection| {
             let transaction = &connection.transaction()?;
-            Ok(load(transaction, &limits, Also::default())?.line(&id, now))
+            let mut queue = load(transaction, &limits, Also::default())?;
+            for session in &idle {
+                queue.cancel(session, |job| job.id != id, now);
+            }
+            Ok(queue.line(&id, now))
         })
         .await
     }

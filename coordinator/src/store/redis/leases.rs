@@ -107,7 +107,8 @@ impl Leases for Redis {
         self.write(Call::new(&script::REVIVE, now, texts([id.as_str()]))).await
     }
 
-    async fn line(&self, id: &JobId, now: Millis) -> Result<Option<Line>, StoreError> {
+    /// Every session of a fleet is moved, so none is idle.
+    async fn line(&self, id: &JobId, _: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
         let args = texts([id.as_str(), &MOST_NAMED.to_string(), MOST_IN_LINE]);
         let found: Option<InLine> = self.read(Call::new(&script::LINE, now, args)).await?;
         Ok(found.and_then(line))
