@@ -77,10 +77,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Workers => fleet::workers(&common, &Home::existing(&common).await?).await,
         Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
         Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
-        Command::Dead { requeue: None, all: _ } => fleet::dead(&common, &Home::existing(&common).await?).await,
-        Command::Dead { requeue: Some(jobs), all } => {
-            fleet::requeue(&common, &Home::existing(&common).await?, jobs, all).await
-        }
+        Command::Dead { requeue, all } => fleet::dead(&common, &Home::existing(&common).await?, requeue, all).await,
         Command::Audit => fleet::audit(&common, &Home::existing(&common).await?).await,
         Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {

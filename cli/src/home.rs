@@ -137,7 +137,7 @@ pub(crate) async fn store(
     state: &Path,
     open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
 ) -> Result<Store, Failure> {
-    let limits = crate::limits::limits(&engines.config.limits, &engines.manifests)?;
+    let limits = crate::limits::limits(&engines.config, &engines.manifests)?;
     match crate::redis::settings(&engines.config.store)? {
         Some(settings) => Ok(Store::connect(settings, limits).await?),
         None => Ok(open(state, limits)?),

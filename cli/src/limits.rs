@@ -1,13 +1,13 @@
 //! `[limits]` as the queue takes it: which engines ask which provider is known from their manifests.
 
 use crate::failure::{Failure, USAGE};
-use arena_domain::schedule::{Limits, Provider, TenantLimits};
-use arena_runtime::config;
+use arena_domain::schedule::{Limits, Provider, TenantLimits, Terms};
+use arena_runtime::config::{self, Config};
 use arena_worker::engine::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) fn limits(limits: &config::Limits, manifests: &[Manifest]) -> Result<Limits, Failure> {
-    let config::Limits { fleet, each, tenants, engine, provider } = limits;
+pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, Failure> {
+    let config::Limits { fleet, each, tenants, engine, provider } = &config.limits;
     let of_tenant = |(name, of): (&String, &config::TenantLimits)| {
         let running = of.running.unwrap_or(u32::MAX);
         (name.clone(), TenantLimits { running, weight: of.weight })
@@ -28,6 +28,7 @@ pub(crate) fn limits(limits: &config::Limits, manifests: &[Manifest]) -> Result<
         tenants: tenants.iter().map(of_tenant).collect(),
         engine: engine.clone(),
         provider: providers,
+        terms: Terms { lease: config.queue.lease, margin: config.queue.margin },
     })
 }
 
@@ -43,10 +44,10 @@ mod tests {
     use super::*;
     use arena_worker::engine::built_in;
 
-    fn read(text: &str) -> config::Limits {
+    fn read(text: &str) -> Config {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        config::load(Some(file.path()), &|_| None, &[]).unwrap().limits
+        config::load(Some(file.path()), &|_| None, &[]).unwrap()
     }
 
     #[test]

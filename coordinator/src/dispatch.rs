@@ -56,6 +56,8 @@ pub struct Coordinator {
     pub(crate) quotas: Arc<Limits>,
     /// Whoever submits counts what is there first, so one after another.
     pub(crate) submitting: Arc<tokio::sync::Mutex<()>>,
+    /// Sessions that ended so long ago are taken away; nothing: none is.
+    keep: Option<Duration>,
 }
 
 impl Coordinator {
@@ -64,7 +66,21 @@ impl Coordinator {
         let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
         let (hold, closing) = (Duration::ZERO, CancellationToken::new());
         let (watched, quotas, submitting) = (Arc::default(), Arc::new(Limits::unlimited()), Arc::default());
-        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched, quotas, submitting }
+        Self {
+            store,
+            blobs,
+            stops,
+            changes,
+            walls,
+            vigil,
+            hold,
+            tenants,
+            closing,
+            watched,
+            quotas,
+            submitting,
+            keep: None,
+        }
     }
 
     /// Holds tenants to what these limits let them submit.
@@ -75,6 +91,11 @@ impl Coordinator {
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
     pub fn holding_dead_jobs(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// Keeps what has ended for so long, and no longer.
+    pub fn keeping(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
     }
 
     /// Takes no new work, and hands over what it has: streams end, and go on with another coordinator.
@@ -115,6 +136,7 @@ impl Coordinator {
         let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
         let since = self.store.touched(id).await?.max(session.latest);
+        figures::lease("abandoned", back.len());
         self.put_back(id, &back, since, now).await;
         if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
             self.happen(id, Event::Resumed { at: now, since }).await?;
@@ -127,14 +149,9 @@ impl Coordinator {
     /// The leases of workers that are known to be dead belong to nobody any more.
     pub async fn bury(&self, workers: Vec<WorkerId>) -> Result<Vec<JobId>, SessionError> {
         let now = clock::now_millis();
-        let mut back: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
         let buried = self.store.bury(workers, now).await?;
-        for job in &buried {
-            if let Some(session) = session_of(job) {
-                back.entry(session).or_default().push(job.clone());
-            }
-        }
-        for (id, jobs) in back {
+        figures::lease("abandoned", buried.len());
+        for (id, jobs) in by_session(&buried) {
             let seen = self.store.touched(&id).await?;
             self.put_back(&id, &jobs, seen, now).await;
         }
@@ -238,7 +255,8 @@ impl Coordinator {
 
     /// Takes the leases away that nobody renewed, so that their slots are free again for every session of the store.
     async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
-        if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now) {
+        let lease = self.store.terms().lease;
+        if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now, lease) {
             return Ok(());
         }
         for mended in self.store.sweep().await? {
@@ -249,6 +267,12 @@ impl Coordinator {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
             figures::lease("expired", back.len());
             back.iter().for_each(|job| self.returned(job, now, ""));
+            // Renewals came until the lease began for the last time.
+            let terms = self.store.terms();
+            let seen = now.saturating_sub(terms.lease_millis() + terms.margin_millis());
+            for (id, jobs) in by_session(&back) {
+                self.put_back(&id, &jobs, seen, now).await;
+            }
             for job in back {
                 // Nobody attached: nobody runs it.
                 let _ = self.stops.send(job);
@@ -272,6 +296,16 @@ impl Coordinator {
             }
         }
     }
+}
+
+fn by_session(jobs: &[JobId]) -> BTreeMap<SessionId, Vec<JobId>> {
+    let mut all: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
+    for job in jobs {
+        if let Some(session) = session_of(job) {
+            all.entry(session).or_default().push(job.clone());
+        }
+    }
+    all
 }
 
 fn session_of(job: &JobId) -> Option<SessionId> {

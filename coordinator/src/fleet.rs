@@ -3,7 +3,6 @@
 use crate::access::{Caller, Scope};
 use crate::store::{Shelf, Store, StoreError};
 use arena_domain::id::JobId;
-use arena_domain::schedule::LEASE;
 use arena_proto::v1::{DeadJob, WorkerState};
 use arena_runtime::clock;
 use prost::Message;
@@ -27,7 +26,7 @@ pub(crate) async fn leave(store: &Store, id: &str) -> Result<(), StoreError> {
 async fn attached(store: &Store) -> Result<Vec<WorkerState>, StoreError> {
     let now = clock::now_millis();
     let silent = |state: &WorkerState| now.saturating_sub(state.heard);
-    let lease = LEASE.as_millis() as u64;
+    let lease = store.terms().lease_millis();
     let mut all = Vec::new();
     for (id, body) in store.shelf(Shelf::Workers, "", MOST).await? {
         let state = WorkerState::decode(body.as_slice())?;

@@ -21,7 +21,7 @@ use build::Build;
 pub use build::is_variable;
 pub use limits::{Limits, ProviderLimits, TenantLimits};
 pub use provider::{Api, KeyStyle, Login};
-pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, Rates, StoreConfig, TlsConfig};
+pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, QueueConfig, Rates, StoreConfig, TlsConfig};
 pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
@@ -38,6 +38,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub tls: TlsConfig,
     pub limits: Limits,
+    pub queue: QueueConfig,
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,

@@ -32,7 +32,8 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     let config = engines.config;
     let coordinator = Coordinator::new(store, Blobs::new(state.join("blobs")))
         .with_quotas(config.limits)
-        .holding_dead_jobs(config.coordinator.hold_dead);
+        .holding_dead_jobs(config.coordinator.hold_dead)
+        .keeping(config.store.keep);
     let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
     let address = service.address();
     output::note(&format!("coordinator {} listens on https://{address}", name.name));

@@ -103,7 +103,14 @@ pub(super) async fn queue(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn dead(common: &Common, home: &Home) -> Done {
+pub(super) async fn dead(common: &Common, home: &Home, again: Option<Vec<String>>, all: bool) -> Done {
+    match again {
+        Some(jobs) => requeue(common, home, jobs, all).await,
+        None => list_dead(common, home).await,
+    }
+}
+
+async fn list_dead(common: &Common, home: &Home) -> Done {
     let jobs = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
     if common.json {
         let row = |one: &DeadJob| {
@@ -131,7 +138,7 @@ pub(super) async fn dead(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> Done {
+async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> Done {
     if jobs.is_empty() && !all {
         let mend = "`arena dead` lists them; `arena dead --requeue JOB`, or `--requeue --all`";
         return Err(Failure::new(USAGE, "no job is named", mend));

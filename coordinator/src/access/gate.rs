@@ -98,8 +98,29 @@ impl Gate {
             return Err(Status::permission_denied(why));
         }
         let who = measured_as(&caller);
-        let submits = rpc == Rpc::Submit;
-        let within = measured.call(&who).and_then(|()| if submits { measured.submit(&who) } else { Ok(()) });
+        let within = match rpc {
+            // A worker's one stream; how many there are is for the limits of connections and handshakes.
+            Rpc::Attach => Ok(()),
+            Rpc::Submit => measured.call(&who).and_then(|()| measured.submit(&who)),
+            Rpc::Get
+            | Rpc::List
+            | Rpc::Watch
+            | Rpc::Decide
+            | Rpc::Cancel
+            | Rpc::Why
+            | Rpc::PutBlob
+            | Rpc::GetBlob
+            | Rpc::HasBlob
+            | Rpc::Workers
+            | Rpc::DrainWorker
+            | Rpc::Queue
+            | Rpc::Dead
+            | Rpc::Requeue
+            | Rpc::CreateToken
+            | Rpc::ListTokens
+            | Rpc::RevokeToken
+            | Rpc::Audit => measured.call(&who),
+        };
         if let Err(refused) = within {
             self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(&caller), refused.message()).await;
             return Err(refused);

@@ -38,6 +38,8 @@ struct Attached {
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     data_version: i64,
+    /// The number of the heartbeat that was heard last.
+    beat: u64,
     /// For whoever looks at the fleet.
     state: v1::WorkerState,
 }
@@ -79,11 +81,10 @@ impl Attached {
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let mut attached =
-            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, state };
+            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, beat: 0, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        attached
-            .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
-            .await;
+        let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
+        attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
         attached.register().await.map_err(|error| crate::api::status(&error))?;
@@ -156,7 +157,7 @@ impl Attached {
             let tenant = self.caller.scope().tenant().cloned();
             let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
             let ask = Ask { only: self.only.clone(), tenant, ..any };
-            let now = clock::now_millis();
+            let (now, after) = (clock::now_millis(), Some(self.beat));
             let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
             self.desk.coordinator.claimed(&place, now);
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
@@ -167,6 +168,7 @@ impl Attached {
                 fence: fence.to_wire(),
                 attempt: place.attempt,
                 head: Some(record.head),
+                after,
             };
             self.send(down::Down::Run(run)).await;
         }
@@ -191,6 +193,7 @@ impl Attached {
         let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
         self.state.draining |= heartbeat.draining;
+        self.beat = heartbeat.number;
         self.renew(heartbeat.leases, heartbeat.number).await?;
         self.register().await
     }

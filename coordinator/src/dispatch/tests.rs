@@ -281,3 +281,19 @@ async fn whoever_moves_one_session_tells_no_other_of_its_dead_jobs() {
     coordinator.give_up_dead(Some(&id)).await.unwrap();
     assert_eq!(status().await, "failed");
 }
+
+#[tokio::test]
+async fn what_ended_longer_ago_than_it_is_kept_is_taken_away_and_written_down() {
+    let (_folder, coordinator, id) = submitted().await;
+    let running = submit(&coordinator, "ffffffffffff").await;
+    coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
+    let (day, later) = (Duration::from_secs(86_400), clock::now_millis() + 86_400_000 * 2);
+    assert_eq!(coordinator.prune(later).await.unwrap(), 0, "for ever");
+    let coordinator = coordinator.keeping(Some(day));
+    assert_eq!(coordinator.prune(clock::now_millis()).await.unwrap(), 0, "its day is not over");
+    assert_eq!(coordinator.prune(later).await.unwrap(), 1);
+    let left: Vec<String> = coordinator.store.sessions().await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, [running.to_string()]);
+    let written = crate::access::audit::read(&coordinator.store, 0).await.unwrap();
+    assert_eq!((written[0].action.as_str(), written[0].subject.as_str()), ("prune", id.as_str()));
+}

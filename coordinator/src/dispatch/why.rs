@@ -83,6 +83,7 @@ fn told(why: &Why) -> (&'static str, String) {
 
 pub(crate) async fn answer(
     coordinator: &Coordinator,
+    caller: &Caller,
     id: JobId,
     idle: Vec<SessionId>,
 ) -> Result<v1::WhyResponse, Status> {
@@ -105,19 +106,21 @@ pub(crate) async fn answer(
         Why::Dead { .. } => format!("`arena dead --requeue {id}`, as long as its session was not told"),
         Why::Runs { .. } | Why::Ended | Why::Unknown => String::new(),
     };
-    let holders = line.as_ref().map(|line| holders(&line.held, tenant)).unwrap_or_default();
+    let holders = line.as_ref().map(|line| holders(&line.held, tenant, caller)).unwrap_or_default();
     Ok(v1::WhyResponse { kind: kind.into(), text, holders, frees, line: line.map(|line| wire(line, now)) })
 }
 
-/// Those of its own tenant by their names; of all others only how many they are.
-fn holders(held: &Held, tenant: &str) -> Vec<String> {
+/// Those that the caller may see by their names; of all others only how many they are.
+fn holders(held: &Held, tenant: &str, caller: &Caller) -> Vec<String> {
     let shown = |one: &Holder| format!("{} on {} since {}", one.job, one.worker, clock::rfc3339(one.since));
-    let mut all: Vec<String> = held.named.iter().map(shown).collect();
-    let more = held.of_tenant as usize - all.len().min(held.of_tenant as usize);
-    if more > 0 {
-        all.push(format!("{more} more of tenant {tenant}"));
+    let seen: Vec<&Holder> = held.named.iter().filter(|one| caller.sees(&one.tenant)).collect();
+    let own = seen.iter().filter(|one| one.tenant.as_str() == tenant).count();
+    let mut all: Vec<String> = seen.iter().map(|one| shown(one)).collect();
+    match (held.of_tenant as usize).saturating_sub(own) {
+        0 => {}
+        more => all.push(format!("{more} more of tenant {tenant}")),
     }
-    match held.of_others {
+    match (held.of_others as usize).saturating_sub(seen.len() - own) {
         0 => {}
         1 => all.push("a job of another tenant".into()),
         many => all.push(format!("{many} jobs of other tenants")),

@@ -14,12 +14,14 @@ mod server;
 use super::*;
 use arena_domain::id::{CompetitorName, Request, Tenant};
 use arena_domain::job::{Job, MAX_ATTEMPTS, Work};
-use arena_domain::schedule::{KILL_MARGIN, LEASE, Provider, TenantLimits};
+use arena_domain::schedule::{Provider, TenantLimits, Terms};
 use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 
 const NOW: Millis = 1_700_000_000_000;
+/// Not the usual ones: a store that knew only those would not agree.
+const TERMS: Terms = Terms { lease: Duration::from_secs(50), margin: Duration::from_secs(12) };
 
 fn limits() -> Limits {
     Limits {
@@ -28,6 +30,7 @@ fn limits() -> Limits {
         tenants: BTreeMap::from([("t2".to_owned(), TenantLimits { running: 2, weight: 2 })]),
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
+        terms: TERMS,
     }
 }
 
@@ -99,6 +102,7 @@ on_every_store! {
     what_is_let_go_waits_again_and_nothing_is_counted
     ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most
     other_limits_hold_at_once_for_what_waits
+    what_has_ended_is_taken_away_whole_and_what_has_not_is_not
     a_shelf_keeps_its_order_and_what_is_new_never_replaces
 }
 

@@ -50,6 +50,7 @@ pub(super) trait Records: Send + Sync {
     async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError>;
     async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError>;
     async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError>;
+    async fn prune(&self, id: &SessionId) -> Result<bool, StoreError>;
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError>;
     async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError>;
 }

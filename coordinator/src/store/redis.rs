@@ -16,7 +16,7 @@ mod trouble;
 
 use super::StoreError;
 use arena_domain::job::Millis;
-use arena_domain::schedule::Limits;
+use arena_domain::schedule::{Limits, Terms};
 use link::Link;
 use profile::Info;
 use redis::FromRedisValue;
@@ -32,6 +32,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Redis {
     settings: RedisSettings,
     limits: Vec<(String, String)>,
+    terms: Terms,
     /// Tests give the time with each call; everybody else has the server's.
     callers_clock: bool,
     writes: Link,
@@ -103,6 +104,7 @@ impl Redis {
             waits: link(None),
             waiting: tokio::sync::Mutex::default(),
             limits: flat(&limits),
+            terms: limits.terms,
             swept: AtomicU64::new(0),
             warned: AtomicBool::new(false),
             callers_clock,
@@ -122,6 +124,14 @@ impl Redis {
 
     fn key(&self, name: &str) -> String {
         key(&self.settings.cell, name)
+    }
+
+    async fn greet(&self, open: &mut MultiplexedConnection) -> Result<(), StoreError> {
+        let info = self.look_at(open).await?;
+        if self.begin(open, &info, Begins::Keeps).await? {
+            self.warn_of_limits();
+        }
+        Ok(())
     }
 
     async fn look_at(&self, open: &mut MultiplexedConnection) -> Result<Info, StoreError> {
@@ -171,10 +181,11 @@ impl Redis {
     async fn written<T: FromRedisValue>(&self, call: &Call<'_>) -> Result<T, StoreError> {
         let (mut open, fresh) = self.writes.connection().await?;
         if fresh {
-            // Another server perhaps: after a failover it must be as good as the first one.
-            let info = self.look_at(&mut open).await?;
-            if self.begin(&mut open, &info, Begins::Keeps).await? {
-                self.warn_of_limits();
+            // Another server perhaps: after a failover it must be as good as the first one. Until it has heard of this
+            // coordinator, each call tells it anew.
+            if let Err(error) = self.greet(&mut open).await {
+                self.writes.let_go().await;
+                return Err(error);
             }
         }
         let answer = self.evaluate(&self.writes, &mut open, call).await.map_err(|error| trouble::of(&error))?;
@@ -215,7 +226,8 @@ impl Redis {
     ) -> Result<T, redis::RedisError> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(&call.script.sha).arg(1).arg(self.key("cell"));
-        command.arg(if self.callers_clock { call.now.to_string() } else { String::new() });
+        let now = if self.callers_clock { call.now.to_string() } else { String::new() };
+        command.arg(format!("{now}/{}/{}", self.terms.lease_millis(), self.terms.margin_millis()));
         command.arg(&call.args);
         match link.ask(open, &command).await {
             Err(error) if trouble::is_unknown_script(&error) => {
@@ -231,7 +243,8 @@ impl Redis {
 
 /// Names and values, as the scripts read them.
 fn flat(limits: &Limits) -> Vec<(String, String)> {
-    let Limits { fleet, tenant, tenants, engine: engines, provider } = limits;
+    // The terms travel with each call: they are those of whoever asks.
+    let Limits { fleet, tenant, tenants, engine: engines, provider, terms: _ } = limits;
     let mut all = vec![("fleet".to_owned(), fleet.to_string()), ("tenant".to_owned(), tenant.to_string())];
     for (name, of) in tenants {
         all.push((format!("t:{name}"), of.running.to_string()));

@@ -1,7 +1,7 @@
 //! How much may run at a time, in every dimension, and what runs now.
 
-use super::Why;
 use super::share::Weight;
+use super::{Terms, Why};
 use crate::job::{Job, State};
 use crate::schedule::Place;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ pub struct Limits {
     pub engine: BTreeMap<String, u32>,
     /// By provider's name: the engines that share its limit.
     pub provider: BTreeMap<String, Provider>,
+    pub terms: Terms,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ impl Default for Limits {
             tenants: BTreeMap::new(),
             engine: BTreeMap::new(),
             provider: BTreeMap::new(),
+            terms: Terms::default(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::limits::Running;
 use super::share::Weight;
 use super::{Place, Queue};
-use crate::id::{JobId, WorkerId};
+use crate::id::{JobId, Tenant, WorkerId};
 use crate::job::{HEAD_START, Job, MOST_PRIORITY, Millis, State};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,7 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     pub job: JobId,
+    pub tenant: Tenant,
     pub worker: WorkerId,
     pub since: Millis,
 }
@@ -39,7 +40,7 @@ pub struct Holder {
 /// The slots that a waiting job waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Held {
-    /// Those of its own tenant by their names, at most [`MOST_NAMED`].
+    /// At most [`MOST_NAMED`], those of its own tenant first; by their ids.
     pub named: Vec<Holder>,
     pub of_tenant: u32,
     pub of_others: u32,
@@ -194,21 +195,22 @@ impl Queue {
     /// The slots of the limit that holds this job back; of all of the fleet where none does.
     fn held(&self, job: &Job, running: &Running<'_>) -> Held {
         let limit = running.blocks(job, &self.limits);
-        let mut held = Held::default();
+        let (mut held, mut others) = (Held::default(), Vec::new());
         for place in self.places.values() {
             let State::Leased { worker, since, .. } = &place.state else { continue };
             if !self.limits.counts(limit.as_ref(), job, &place.job) {
                 continue;
             }
-            if place.job.tenant != job.tenant {
-                held.of_others += 1;
-                continue;
-            }
-            held.of_tenant += 1;
-            if held.named.len() < MOST_NAMED {
-                held.named.push(Holder { job: place.job.id.clone(), worker: worker.clone(), since: *since });
-            }
+            let (id, tenant) = (place.job.id.clone(), place.job.tenant.clone());
+            let (count, named) = match tenant == job.tenant {
+                true => (&mut held.of_tenant, &mut held.named),
+                false => (&mut held.of_others, &mut others),
+            };
+            *count += 1;
+            named.push(Holder { job: id, tenant, worker: worker.clone(), since: *since });
         }
+        held.named.append(&mut others);
+        held.named.truncate(MOST_NAMED);
         held
     }
 }

@@ -41,6 +41,7 @@ impl Build<'_> {
             store: self.store(),
             tls: self.tls(),
             limits: self.limits(),
+            queue: self.queue(),
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
             providers: self.providers(),

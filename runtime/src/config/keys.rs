@@ -75,6 +75,8 @@ pub(super) static KEYS: &[Key] = &[
     key("limits.tenants.*.priority", Kind::Whole),
     key("limits.provider.*.running", Kind::Count),
     key("limits.provider.*.engines", Kind::Texts),
+    key("queue.lease_s", Kind::Count),
+    key("queue.margin_s", Kind::Count),
     key("broker.idle_s", Kind::Count),
     key("broker.retries", Kind::Count),
     key("broker.retry_wait_s", Kind::Count),

@@ -4,6 +4,10 @@ use super::build::Build;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Renewals are a quarter of a lease apart, and its last quarter is for containers to be ended in.
+const LEAST_LEASE_S: u32 = 10;
+const LEAST_MARGIN_S: u32 = 3;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoordinatorConfig {
     /// Address and port; port 0 takes a free one.
@@ -60,6 +64,13 @@ pub struct StoreConfig {
     pub replicas: u32,
     /// Sessions of a team that ended so long ago are taken away; nothing: none is.
     pub keep: Option<Duration>,
+}
+
+/// How long a lease holds without word of its worker, and how long its job waits after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueConfig {
+    pub lease: Duration,
+    pub margin: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,6 +139,19 @@ impl Build<'_> {
                 .filter(|days| *days > 0)
                 .map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         }
+    }
+
+    pub(super) fn queue(&mut self) -> QueueConfig {
+        for (name, least, reason) in [
+            ("lease_s", LEAST_LEASE_S, "is too short for renewals to be lost and for containers to be ended in"),
+            ("margin_s", LEAST_MARGIN_S, "is too short for a container that takes its time to end"),
+        ] {
+            let path = ["queue", name];
+            if self.count(&path) < least {
+                self.refuse(&path, reason, &format!("write at least {least}"));
+            }
+        }
+        QueueConfig { lease: self.seconds(&["queue", "lease_s"]), margin: self.seconds(&["queue", "margin_s"]) }
     }
 
     pub(super) fn tls(&self) -> TlsConfig {

@@ -174,15 +174,15 @@ pub(super) async fn a_suspect_keeps_its_job_until_the_margin_has_passed(home: Ho
     let store = home.open().await;
     with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
     let (id, fence) = claim(&store, "r1").await;
-    let over = NOW + LEASE.as_millis() as Millis;
-    let margin = KILL_MARGIN.as_millis() as Millis;
+    let over = NOW + TERMS.lease_millis();
+    let margin = TERMS.margin_millis();
     let suspect = Why::Suspect { worker: WorkerId::new("w"), until: over + margin };
     assert_eq!(store.why(id.clone(), Vec::new(), over).await.unwrap(), suspect);
     assert_eq!(store.expire(over + margin - 1).await.unwrap(), []);
     let lease = vec![(id.clone(), fence.clone())];
     assert_eq!(store.renew(lease.clone(), over + margin - 1).await.unwrap(), [], "it came back");
     assert_eq!(store.expire(over + margin).await.unwrap(), []);
-    let late = over + 2 * margin + LEASE.as_millis() as Millis;
+    let late = over + 2 * margin + TERMS.lease_millis();
     assert_eq!(store.expire(late).await.unwrap(), vec![id.clone()]);
     assert_eq!(store.renew(lease, late).await.unwrap(), vec![id], "and now it has not");
 }
@@ -389,4 +389,32 @@ pub(super) async fn ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_
     let settle = Transition { settle: Some((first, fence)), ..transition(&of, 1) };
     store.commit(settle).await.unwrap();
     assert!(claim(&store, "next").await.0.as_str().starts_with(late.as_str()));
+}
+
+pub(super) async fn what_has_ended_is_taken_away_whole_and_what_has_not_is_not(home: Home) {
+    let store = home.open().await;
+    let old = with_jobs(&store, vec![job(0, 0, 1, 1), job(0, 0, 2, 1)]).await;
+    let other = with_jobs(&store, vec![job(1, 0, 1, 1)]).await;
+    assert!(!store.prune(&old).await.unwrap(), "it runs");
+    let over = Transition {
+        cancel: Some(Cancel { engines_only: false }),
+        status: "cancelled".into(),
+        feed: vec![told("ended")],
+        ..transition(&old, 1)
+    };
+    store.commit(over).await.unwrap();
+    let before = kept(&store, &other).await;
+    assert!(store.prune(&old).await.unwrap());
+    assert!(!store.prune(&old).await.unwrap(), "it is not there any more");
+    assert!(matches!(store.record(&old).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(store.resolve("t0").await, Err(StoreError::NotFound(_))));
+    assert_eq!((store.jobs(&old).await.unwrap(), store.feed(&old, 0, 9).await.unwrap()), (Vec::new(), Vec::new()));
+    let after = kept(&store, &other).await;
+    assert_eq!((after.0, after.1, after.2), (before.0, before.1, before.2));
+    assert_eq!(store.sessions().await.unwrap().len(), 1);
+    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
+    if let Home::Server(server) = &home {
+        let keys = server.says(&["KEYS", "*t0-s0*"]);
+        assert!(!keys.contains("t0-s0"), "{keys}");
+    }
 }

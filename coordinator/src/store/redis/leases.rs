@@ -20,7 +20,7 @@ const MOST_IN_LINE: &str = "200";
 /// As `line.lua` answers: name, running, weight, mark, head start, served, waiting.
 type Row = (String, u32, u32, Millis, Millis, u64, u32);
 /// Ahead in its session, tenants, sessions, holders, how many of its tenant, how many of others.
-type InLine = (u32, Vec<Row>, Vec<Row>, Vec<(String, String, Millis)>, u32, u32);
+type InLine = (u32, Vec<Row>, Vec<Row>, Vec<(String, String, String, Millis)>, u32, u32);
 
 #[async_trait]
 impl Leases for Redis {
@@ -136,8 +136,9 @@ fn line((of_session, tenants, sessions, named, of_tenant, of_others): InLine) ->
     let standings = |rows: Vec<Row>| -> Vec<Standing> { rows.into_iter().map(standing).collect() };
     let (tenants, sessions) = (standings(tenants), standings(sessions));
     let ((tenant, others), (session, siblings)) = (tenants.split_first()?, sessions.split_first()?);
-    let holder = |(job, worker, since): (String, String, Millis)| Holder {
+    let holder = |(job, tenant, worker, since): (String, String, String, Millis)| Holder {
         job: JobId::new(job),
+        tenant: Tenant::new(tenant),
         worker: WorkerId::new(worker),
         since,
     };

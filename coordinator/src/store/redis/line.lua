@@ -63,17 +63,24 @@ for _, tenant in pairs(of_late) do add(tenant) end
 
 local held = blocked(j)
 local slots = held and held[5] or RUNNING
-local mine, first = redis.call('SINTER', slots, IN('t', j.t)), {}
-for _, id in ipairs(mine) do
-  local n = #first
-  while n > 0 and bytes_before(id, first[n], 1) do n = n - 1 end
-  if n < named then
-    table.insert(first, n + 1, id)
-    first[named + 1] = nil
+local first = {}
+-- The least of them by their bytes, as far as there is room behind those that are there.
+local function name(ids)
+  local from = #first
+  for _, id in ipairs(ids) do
+    local n = #first
+    while n > from and bytes_before(id, first[n], 1) do n = n - 1 end
+    if n < named then
+      table.insert(first, n + 1, id)
+      first[named + 1] = nil
+    end
   end
 end
+local mine = redis.call('SINTER', slots, IN('t', j.t))
+name(mine)
+if #first < named then name(redis.call('SDIFF', slots, IN('t', j.t))) end
 for n, id in ipairs(first) do
   local holder = job(id)
-  first[n] = { id, holder.w, holder.si }
+  first[n] = { id, holder.t, holder.w, holder.si }
 end
 return { ahead, tenants, sessions, first, #mine, redis.call('SCARD', slots) - #mine }

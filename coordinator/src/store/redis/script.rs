@@ -1,7 +1,7 @@
 //! The scripts: one shared beginning, the numbers of the domain, and a header that says what a script may do.
 
 use arena_domain::job::{HEAD_START, MAX_ATTEMPTS, MAX_DEATHS, MOST_PRIORITY};
-use arena_domain::schedule::{HORIZON, KILL_MARGIN, LEASE, MOST_EXPIRED, PARTS};
+use arena_domain::schedule::{HORIZON, MOST_EXPIRED, PARTS};
 use std::sync::LazyLock;
 
 const COMMON: &str = include_str!("common.lua");
@@ -31,8 +31,6 @@ impl Script {
             May::Free => " flags=allow-oom",
         };
         let numbers = [
-            ("LEASE", LEASE.as_millis()),
-            ("KILL_MARGIN", KILL_MARGIN.as_millis()),
             ("HEAD_START", HEAD_START.as_millis()),
             ("HORIZON", u128::from(HORIZON)),
             ("PARTS", u128::from(PARTS)),
@@ -66,6 +64,7 @@ scripts! {
     REQUEUE Free "requeue.lua";
     REVIVE Write "revive.lua";
     PUBLISH Write "publish.lua";
+    PRUNE Free "prune.lua";
     TOUCH Free "touch.lua";
     WHY Read "why.lua";
     LINE Read "line.lua";
