@@ -67,6 +67,9 @@ pub(crate) enum Command {
         packet: PathBuf,
         #[arg(long)]
         dry_run: bool,
+        /// In the stead of the packet's: a head start of so many minutes among the sessions of its own tenant.
+        #[arg(long, value_name = "0-10", value_parser = clap::value_parser!(u32).range(0..=10))]
+        priority: Option<u32>,
     },
     /// List the sessions, newest first.
     Sessions,
@@ -195,9 +198,16 @@ pub(crate) enum Command {
     /// List the jobs that run and those that wait, with what they wait for.
     #[command(display_order = 100)]
     Queue,
-    /// List the jobs that were given up.
+    /// List the jobs that were given up, or give them another life.
     #[command(display_order = 100)]
-    Dead,
+    Dead {
+        /// Run these again; possible as long as their sessions were not told.
+        #[arg(long, value_name = "JOB", num_args = 0..)]
+        requeue: Option<Vec<String>>,
+        /// With --requeue: every one that is held.
+        #[arg(long, requires = "requeue")]
+        all: bool,
+    },
     /// Make, list and revoke the tokens of people.
     #[command(display_order = 100)]
     Tokens {

@@ -20,6 +20,7 @@ mod run;
 mod signals;
 mod tokens;
 mod watch;
+mod why;
 mod worker;
 
 pub(crate) use fleet::Head;
@@ -41,8 +42,8 @@ pub(crate) async fn run(args: Args) -> Done {
         }
         Command::Check { packet } => check::check(&common, &packet),
         Command::Plan { packet, briefs } => plan::plan(&common, &packet, briefs),
-        Command::Run { packet, dry_run: true } => plan::plan(&common, &packet, false),
-        Command::Run { packet, dry_run: false } => run::run(&common, &packet).await,
+        Command::Run { packet, dry_run: true, priority: _ } => plan::plan(&common, &packet, false),
+        Command::Run { packet, dry_run: false, priority } => run::run(&common, &packet, priority).await,
         Command::Sessions => look::sessions(&common).await,
         Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
         Command::Watch { id, wait, logs } => {
@@ -57,7 +58,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Logs { id, competitor, round, raw } => {
             look::logs(&common, &Home::existing(&common).await?, &id, &competitor, round, raw).await
         }
-        Command::Why { job } => act::why(&common, &Home::existing(&common).await?, &job).await,
+        Command::Why { job } => why::why(&common, &Home::existing(&common).await?, &job).await,
         Command::Decide { id, answer, dry_run } => {
             act::decide(&common, &Home::existing(&common).await?, &id, &answer, dry_run).await
         }
@@ -78,7 +79,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Workers => fleet::workers(&common, &Home::existing(&common).await?).await,
         Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
         Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
-        Command::Dead => fleet::dead(&common, &Home::existing(&common).await?).await,
+        Command::Dead { requeue, all } => fleet::dead(&common, &Home::existing(&common).await?, requeue, all).await,
         Command::Audit { expect } => fleet::audit(&common, &Home::existing(&common).await?, expect).await,
         Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {

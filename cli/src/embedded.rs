@@ -6,7 +6,7 @@ use crate::home;
 use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
-use arena_domain::schedule::{Limits, Terms};
+use arena_domain::schedule::Limits;
 use arena_runtime::config::{self, Config};
 use arena_runtime::tasks;
 use arena_worker::link::{LinkError, Worker};
@@ -57,7 +57,7 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let store = home::store(&config, &state, open).await?;
+        let store = home::store(&engines, &state, open).await?;
         let coordinator = Coordinator::new(store, home::blobs(&config, &state)?);
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })
@@ -181,13 +181,6 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Rpc(status) => status.into(),
         LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
-}
-
-/// Of the queue, as the configuration says.
-pub(crate) fn limits(config: &Config) -> Limits {
-    let tenant = config.limits.tenant.unwrap_or(u32::MAX);
-    let terms = Terms { lease: config.queue.lease, margin: config.queue.margin };
-    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), terms, ..Limits::default() }
 }
 
 /// Made, and canonical.

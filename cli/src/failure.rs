@@ -153,8 +153,11 @@ impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
         let known = CODES.iter().find(|(code, ..)| *code == status.code());
         let (code, mend) = known.map_or((GENERAL, STRANGE), |(_, exit, mend)| (*exit, *mend));
-        // A stranger is told how to become known.
-        if status.code() == tonic::Code::Unauthenticated {
+        // A stranger is told how to become known, and who asks too much how to have it.
+        if [tonic::Code::Unauthenticated, tonic::Code::ResourceExhausted, tonic::Code::PermissionDenied]
+            .contains(&status.code())
+            && status.message().contains("; ")
+        {
             return Self::with_mend(code, status.message());
         }
         Self::new(code, status.message(), mend)

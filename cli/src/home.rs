@@ -1,7 +1,7 @@
 //! Where sessions live: in this machine's state directory, or with a team's coordinators. Commands see no difference.
 
 use crate::args::Common;
-use crate::embedded::{self, Embedded};
+use crate::embedded::Embedded;
 use crate::failure::{Failure, USAGE};
 use crate::team::Team;
 use arena_coordinator::blobs::{BlobSettings, Blobs};
@@ -158,13 +158,13 @@ fn same_store(config: &Config, state: &Path) -> Result<(), Failure> {
 
 /// The store that `[store]` names: a team's own, or embedded in the state directory.
 pub(crate) async fn store(
-    config: &Config,
+    engines: &arena_worker::run::Engines,
     state: &Path,
     open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
 ) -> Result<Store, Failure> {
-    let limits = embedded::limits(config);
-    same_store(config, state)?;
-    match crate::redis::settings(&config.store)? {
+    let limits = crate::limits::limits(&engines.config, &engines.manifests)?;
+    same_store(&engines.config, state)?;
+    match crate::redis::settings(&engines.config.store)? {
         Some(settings) => Ok(Store::connect(settings, limits).await?),
         None => Ok(open(state, limits)?),
     }

@@ -11,6 +11,7 @@ mod engines;
 mod failure;
 mod home;
 mod init;
+mod limits;
 mod lineup;
 mod machine;
 mod output;

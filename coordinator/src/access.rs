@@ -159,6 +159,7 @@ pub enum Rpc {
     DrainWorker,
     Queue,
     Dead,
+    Requeue,
     CreateToken,
     ListTokens,
     RevokeToken,
@@ -172,7 +173,7 @@ enum Needs {
 }
 
 impl Rpc {
-    pub const ALL: [Rpc; 19] = [
+    pub const ALL: [Rpc; 20] = [
         Self::Submit,
         Self::Get,
         Self::List,
@@ -188,6 +189,7 @@ impl Rpc {
         Self::DrainWorker,
         Self::Queue,
         Self::Dead,
+        Self::Requeue,
         Self::CreateToken,
         Self::ListTokens,
         Self::RevokeToken,
@@ -211,6 +213,7 @@ impl Rpc {
             Self::DrainWorker => "drain worker",
             Self::Queue => "queue",
             Self::Dead => "dead",
+            Self::Requeue => "requeue",
             Self::CreateToken => "create token",
             Self::ListTokens => "list tokens",
             Self::RevokeToken => "revoke token",
@@ -223,7 +226,8 @@ impl Rpc {
             Self::Get | Self::List | Self::Watch | Self::Why | Self::Workers | Self::Queue | Self::Dead => {
                 Needs::Person(Role::Viewer)
             }
-            Self::Submit | Self::Decide | Self::Cancel => Needs::Person(Role::Submitter),
+            // Who may spend a tenant's money on a session may spend it on a job of one.
+            Self::Submit | Self::Decide | Self::Cancel | Self::Requeue => Needs::Person(Role::Submitter),
             Self::DrainWorker => Needs::Person(Role::Operator),
             Self::CreateToken | Self::ListTokens | Self::RevokeToken | Self::Audit => Needs::Person(Role::Admin),
             Self::GetBlob => Needs::PersonOrWorker(Role::Viewer),
@@ -243,6 +247,7 @@ impl Rpc {
             Self::Submit
             | Self::Decide
             | Self::Cancel
+            | Self::Requeue
             | Self::Attach
             | Self::DrainWorker
             | Self::CreateToken

@@ -2,6 +2,7 @@
 //! the store for all of them.
 
 mod attached;
+pub(crate) mod dead;
 mod keeper;
 mod pulse;
 mod roster;
@@ -22,6 +23,7 @@ use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::{Left, Settled};
 use arena_domain::session::{Event, Phase};
 use arena_proto::v1::DeadJob;
+use arena_runtime::config::Limits;
 use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,9 +38,6 @@ use watch::Watch;
 
 /// A shorter time in which nobody moved a session is not told from that of a start, in milliseconds.
 const WORTH_RECORDING: Millis = 1_000;
-
-/// Dead jobs that one look tells their sessions of.
-const MOST_DEAD: u32 = 64;
 
 /// The coordinator of one state directory. Clones are the same one.
 #[derive(Clone)]
@@ -61,6 +60,12 @@ pub struct Coordinator {
     watched: Arc<Mutex<Watched>>,
     roster: Arc<Roster>,
     watch: Arc<Watch>,
+    /// What tenants may submit.
+    pub(crate) quotas: Arc<Limits>,
+    /// Whoever submits counts what is there first, so one after another.
+    pub(crate) submitting: Arc<tokio::sync::Mutex<()>>,
+    /// Sessions that ended so long ago are taken away; nothing: none is.
+    keep: Option<Duration>,
 }
 
 impl Coordinator {
@@ -68,13 +73,40 @@ impl Coordinator {
         let (stops, changes) = (broadcast::channel(1024).0, broadcast::channel(16).0);
         let (walls, vigil, tenants) = (Arc::default(), Arc::default(), Arc::default());
         let (hold, closing) = (Duration::ZERO, CancellationToken::new());
-        let (watched, roster, watch) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, blobs, stops, changes, walls, vigil, hold, tenants, closing, watched, roster, watch }
+        let (watched, quotas, submitting) = (Arc::default(), Arc::new(Limits::unlimited()), Arc::default());
+        let (roster, watch) = (Arc::default(), Arc::default());
+        Self {
+            store,
+            blobs,
+            stops,
+            changes,
+            walls,
+            vigil,
+            hold,
+            tenants,
+            closing,
+            watched,
+            roster,
+            watch,
+            quotas,
+            submitting,
+            keep: None,
+        }
+    }
+
+    /// Holds tenants to what these limits let them submit.
+    pub fn with_quotas(self, limits: Limits) -> Self {
+        Self { quotas: Arc::new(limits), ..self }
     }
 
     /// Gives a person this long to requeue a dead job before its session takes it for failed.
     pub fn holding_dead_jobs(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// Keeps what has ended for so long, and no longer.
+    pub fn keeping(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
     }
 
     /// Takes no new work, and hands over what it has: streams end, and go on with another coordinator.
@@ -115,6 +147,7 @@ impl Coordinator {
         let back = self.store.abandon(id.clone(), Left::Dead, now).await?;
         let (_, session) = sessions::load(&self.store, id).await?;
         let since = self.store.touched(id).await?.max(session.latest);
+        figures::lease("abandoned", back.len());
         self.put_back(id, &back, since, now).await;
         if session.phase == Phase::Running && now.saturating_sub(since) >= WORTH_RECORDING {
             self.happen(id, Event::Resumed { at: now, since }).await?;
@@ -127,15 +160,10 @@ impl Coordinator {
     /// The leases of workers that are known to be dead belong to nobody any more.
     pub async fn bury(&self, workers: Vec<WorkerId>) -> Result<Vec<JobId>, SessionError> {
         let now = clock::now_millis();
-        let mut back: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
         let buried = self.store.bury(workers, now).await?;
         self.roster.hint();
-        for job in &buried {
-            if let Some(session) = session_of(job) {
-                back.entry(session).or_default().push(job.clone());
-            }
-        }
-        for (id, jobs) in back {
+        figures::lease("abandoned", buried.len());
+        for (id, jobs) in by_session(&buried) {
             let seen = self.store.touched(&id).await?;
             self.put_back(&id, &jobs, seen, now).await;
         }
@@ -160,10 +188,13 @@ impl Coordinator {
         outcome: Outcome,
         cause: &str,
     ) -> Result<bool, SessionError> {
-        if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
+        if let Outcome::Failed(Failure::Infrastructure(reason)) = &outcome
             && let Some(failed) = self.store.failures(&job, &fence).await?
-            && failed + 1 < MAX_ATTEMPTS
+            && (failed + 1 < MAX_ATTEMPTS || !self.hold.is_zero())
         {
+            if failed + 1 >= MAX_ATTEMPTS {
+                return self.hold_dead(job, fence, reason).await;
+            }
             let now = clock::now_millis();
             let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
             self.returned(&job, due, cause);
@@ -171,6 +202,12 @@ impl Coordinator {
             let given_back = self.store.give_back(job, fence, due, now).await?;
             self.roster.hint();
             return Ok(given_back == Settled::Accepted);
+        }
+        if let Outcome::Failed(Failure::Infrastructure(_)) = &outcome
+            && self.holds_dead(&job, &fence).await?
+        {
+            // The same report again: its answer was lost.
+            return Ok(true);
         }
         self.record(job, fence, outcome, cause).await
     }
@@ -189,7 +226,8 @@ impl Coordinator {
         match sessions::step(&self.store, &session, Some((job.clone(), fence)), event, cause).await? {
             Stepped::Done { session, stop } => {
                 if let Some(reason) = given_up {
-                    let dead = DeadJob { id: job.to_string(), tenant: session.tenant.to_string(), reason, at };
+                    let (id, tenant) = (job.to_string(), session.tenant.to_string());
+                    let dead = DeadJob { id, tenant, reason, at, ..DeadJob::default() };
                     crate::fleet::bury(&self.store, &dead).await?;
                 }
                 self.moved(&session, stop);
@@ -198,20 +236,6 @@ impl Coordinator {
             Stepped::Repeated => Ok(true),
             Stepped::Stale => Ok(false),
         }
-    }
-
-    /// Tells sessions of the jobs that nobody runs again, so that none waits for one: this session, or all of a store
-    /// whose sessions everybody may move.
-    async fn give_up_dead(&self, only: Option<&SessionId>) -> Result<(), SessionError> {
-        let since = clock::now_millis().saturating_sub(self.hold.as_millis() as Millis);
-        for letter in self.store.dead(only, MOST_DEAD).await?.into_iter().filter(|letter| letter.at <= since) {
-            let failed = Outcome::Failed(Failure::Infrastructure(letter.reason));
-            // One session whose record cannot be read holds up no other.
-            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed, "").await {
-                tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
-            }
-        }
-        Ok(())
     }
 
     fn knows_wall(&self, id: &SessionId) -> bool {
@@ -268,6 +292,12 @@ impl Coordinator {
             tracing::warn!(jobs = ?back, "leases ran out; their jobs wait again");
             figures::lease("expired", back.len());
             back.iter().for_each(|job| self.returned(job, now, ""));
+            // Renewals came until the lease began for the last time.
+            let terms = self.store.terms();
+            let seen = now.saturating_sub(terms.lease_millis() + terms.margin_millis());
+            for (id, jobs) in by_session(&back) {
+                self.put_back(&id, &jobs, seen, now).await;
+            }
             for job in back {
                 // Nobody attached: nobody runs it.
                 let _ = self.stops.send(job);
@@ -294,6 +324,16 @@ impl Coordinator {
             }
         }
     }
+}
+
+fn by_session(jobs: &[JobId]) -> BTreeMap<SessionId, Vec<JobId>> {
+    let mut all: BTreeMap<SessionId, Vec<JobId>> = BTreeMap::new();
+    for job in jobs {
+        if let Some(session) = session_of(job) {
+            all.entry(session).or_default().push(job.clone());
+        }
+    }
+    all
 }
 
 fn session_of(job: &JobId) -> Option<SessionId> {

@@ -2,6 +2,7 @@
 
 use crate::access::{Caller, Scope};
 use crate::store::{Shelf, Store, StoreError};
+use arena_domain::id::JobId;
 use arena_proto::v1::{DeadJob, WorkerState};
 use arena_runtime::clock;
 use prost::Message;
@@ -72,9 +73,20 @@ pub(crate) async fn drains(store: &Store) -> Result<Vec<String>, StoreError> {
     Ok(store.shelf(Shelf::Drains, "", MOST).await?.into_iter().map(|(id, _)| id).collect())
 }
 
-/// Writes down that a job was given up.
+/// Writes down that a job is dead, or that its session was told.
 pub(crate) async fn bury(store: &Store, job: &DeadJob) -> Result<(), StoreError> {
     store.keep(Shelf::Dead, job.id.clone(), job.encode_to_vec()).await
+}
+
+/// What was written down of a dead job.
+pub(crate) async fn buried(store: &Store, job: &JobId) -> Result<Option<DeadJob>, StoreError> {
+    let body = store.kept(Shelf::Dead, job.as_str()).await?;
+    body.map(|body| Ok(DeadJob::decode(body.as_slice())?)).transpose()
+}
+
+/// It lives again.
+pub(crate) async fn unearth(store: &Store, job: &JobId) -> Result<(), StoreError> {
+    store.discard(Shelf::Dead, job.as_str()).await.map(drop)
 }
 
 pub(crate) async fn dead(store: &Store) -> Result<Vec<DeadJob>, StoreError> {

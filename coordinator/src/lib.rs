@@ -6,6 +6,8 @@ pub mod blobs;
 mod dispatch;
 pub mod figures;
 mod fleet;
+mod quotas;
+mod rates;
 pub mod serve;
 mod sessions;
 pub mod store;

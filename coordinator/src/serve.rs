@@ -33,6 +33,8 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error("the services ended: {0}")]
     Transport(#[from] tonic::transport::Error),
+    #[error("the description of the services: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
 }
 
 /// A coordinator that listens, before it serves.
@@ -61,7 +63,7 @@ impl Service {
     /// Until `stop`; then nothing new is taken, streams are handed over, and calls have their time to end.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let Self { coordinator, config, listener, tls, address: _ } = self;
-        let gate = Gate::team(coordinator.store.clone());
+        let gate = Gate::team(coordinator.store.clone(), config.rates);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let server = Server::builder()
@@ -73,7 +75,12 @@ impl Service {
             .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
             .http2_max_header_list_size(MAX_HEADERS);
         let desk = Desk { coordinator: coordinator.clone(), gate: gate.clone() };
-        let router = api::services(server, desk).add_service(health_service);
+        // Whoever reaches the port may read what can be asked: it is in the sources, and tells nothing of any tenant.
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(arena_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let router = api::services(server, desk).add_service(health_service).add_service(reflection);
         let ended = CancellationToken::new();
         let keeper = tasks::spawn(coordinator.clone().keep(ended.clone()));
         let incoming = Accept { listener, tls, gate, limits: (&config).into() }.connections(stop.clone());

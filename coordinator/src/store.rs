@@ -21,9 +21,9 @@ pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis};
-use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Terms, Why};
+use arena_domain::schedule::{Ask, Left, Limits, Line, Place, Settled, Terms, Why};
 use arena_proto::v1;
-use port::{Leases, Records, Shelves, Sights};
+use port::{Back, Leases, Records, Shelves, Sights};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +110,11 @@ impl Store {
         self.records.sessions().await
     }
 
+    /// Takes away all that is kept of a session that has ended; `false`: it has not, or is not there.
+    pub async fn prune(&self, id: &SessionId) -> Result<bool, StoreError> {
+        self.records.prune(id).await
+    }
+
     /// Adds to what watchers see, outside of any transition: progress of a job.
     pub async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
         self.records.publish(id, item).await
@@ -136,12 +141,12 @@ impl Store {
 
     /// Back to the queue, to be tried again at `due`: infrastructure failed it.
     pub async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.leases.give_back(id, fence, due, now).await
+        self.leases.hand_back((id, fence), Back::Failed, due, now).await
     }
 
     /// Back to the queue, and nothing is counted: its worker was told to stop.
     pub async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.leases.let_go(id, fence, due, now).await
+        self.leases.hand_back((id, fence), Back::LetGo, due, now).await
     }
 
     /// Takes away the leases whose margin has passed too, so many at a time; their jobs wait again, or are dead.
@@ -170,6 +175,12 @@ impl Store {
     /// Gives a dead job another life; `false`: it is not dead.
     pub async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError> {
         self.leases.revive(id, now).await
+    }
+
+    /// Where a job that waits and is due stands beside others; nothing of any other. Beyond so many sessions of one tenant, or
+    /// so many tenants, at the head of the line, the figures are the least that they can be.
+    pub async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
+        self.leases.line(id, idle, now).await
     }
 
     /// How often infrastructure failed this job before; `None` when the lease is not this fence's.

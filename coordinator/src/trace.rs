@@ -247,7 +247,6 @@ impl Coordinator {
     /// These jobs of a session are in the queue again, because their workers died: their attempts are written in the stead
     /// of the dead. `seen`: the last sign of life.
     pub(crate) async fn put_back(&self, id: &SessionId, back: &[JobId], seen: Millis, now: Millis) {
-        figures::lease("abandoned", back.len());
         let Ok(record) = self.store.record(id).await else { return };
         let context = of(&record.head);
         if context.is_empty() || back.is_empty() {

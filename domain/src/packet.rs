@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most competitors that one packet may expand to.
 pub const MAX_COMPETITORS: usize = 64;
+/// Greatest weight of a session beside others of its tenant.
+pub const MOST_WEIGHT: u32 = 10;
 /// Largest packet file, in bytes.
 pub const MAX_PACKET_BYTES: usize = 256 * 1024;
 /// A session with more competitors than this asks before it starts (`--yes` takes all).
@@ -40,6 +42,10 @@ pub struct Packet {
     pub mode: Mode,
     /// Competitors at a time.
     pub parallel: u32,
+    /// Head start among the sessions of its tenant, see [`crate::job::HEAD_START`].
+    pub priority: u32,
+    /// Its part of the slots beside other sessions of its tenant; at least 1.
+    pub weight: u32,
     /// Free label for calibration.
     pub kind: String,
     pub brief: BriefSection,

@@ -10,12 +10,14 @@ mod fairness;
 #[cfg(test)]
 mod laws;
 mod limits;
+mod line;
 mod release;
 mod share;
 mod terms;
 mod why;
 
 pub use limits::{Limits, Provider, TenantLimits};
+pub use line::{Held, Holder, Line, MOST_NAMED, Standing};
 pub use share::{Account, HORIZON, PARTS};
 pub use terms::Terms;
 pub use why::Why;
@@ -155,6 +157,11 @@ impl Queue {
     ) -> Self {
         let places = places.into_iter().map(|place| (place.job.id.clone(), place)).collect();
         Self { places, limits, tenants, sessions, counters }
+    }
+
+    /// Other limits from now on: what runs goes on, and counts under them.
+    pub fn relimit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     pub fn place(&self, id: &JobId) -> Option<&Place> {

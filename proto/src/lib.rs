@@ -12,6 +12,12 @@ pub mod v1 {
     tonic::include_proto!("arena.v1");
 }
 
+/// What the services can be asked, for reflection.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("arena.v1");
+
+/// In the metadata of a refusal: the seconds after which the same call may be let through.
+pub const RETRY_AFTER: &str = "retry-after";
+
 /// Largest message on any stream, in bytes: a brief, an outcome with its tails, a record.
 pub const MAX_MESSAGE: usize = 16 << 20;
 /// Largest outcome of one job, in bytes: far from [`MAX_MESSAGE`], since a record holds many and a message more than one thing.

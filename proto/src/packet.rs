@@ -102,6 +102,7 @@ fn finished(packet: Packet, sink: Sink) -> Result<Parsed, Vec<Problem>> {
 /// The packet of a session, with what was looked up when it was submitted.
 pub fn submitted(head: &SessionHead) -> Result<Packet, Vec<Problem>> {
     let mut packet = recall(&head.packet)?.packet;
+    packet.priority = head.priority.unwrap_or(packet.priority);
     packet.found = Found { contextual: head.contextual.iter().cloned().collect(), codebase: head.codebase.clone() };
     Ok(packet)
 }

@@ -6,6 +6,7 @@ mod blobs;
 mod build;
 mod keys;
 mod layers;
+mod limits;
 mod provider;
 mod team;
 mod telemetry;
@@ -20,8 +21,9 @@ use std::time::Duration;
 pub use blobs::BlobConfig;
 use build::Build;
 pub use build::is_variable;
+pub use limits::{Limits, ProviderLimits, TenantLimits};
 pub use provider::{Api, KeyStyle, Login};
-pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, QueueConfig, StoreConfig, TlsConfig};
+pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, QueueConfig, Rates, StoreConfig, TlsConfig};
 pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
@@ -73,16 +75,6 @@ pub enum Workspaces {
     Auto,
     Overlay,
     Volume,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Competitors at a time in the whole fleet.
-    pub fleet: u32,
-    /// Of each tenant; nothing: no limit of its own.
-    pub tenant: Option<u32>,
-    /// Of single engines.
-    pub engine: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,6 +49,9 @@ fn a_waiting_job_says_which_limit_who_holds_the_slot_and_what_would_free_it() {
     assert_eq!(why["kind"], "limit", "{why}");
     assert_eq!(why["holders"], serde_json::json!(["a job of another tenant"]), "{why}");
     assert!(why["frees"].as_str().is_some_and(|frees| frees.contains("`fleet` under [limits]")), "{why}");
+    assert_eq!(why["line"]["held_by_others"], 1, "{why}");
+    assert_eq!(why["line"]["tenant"]["name"], "red", "nothing of the other tenant is told: {why}");
+    assert_eq!(why["line"]["ahead_of_other_tenants"], 0, "whoever runs nothing goes first: {why}");
     // Whoever may see both is told which job it is, and where it runs.
     let own = run(&mut fleet.as_holder(
         "coordinator",
@@ -117,22 +120,25 @@ fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
 }
 
 #[test]
-fn a_job_that_ends_its_workers_is_given_up_and_listed_among_the_dead() {
+fn a_job_that_ends_its_workers_is_held_among_the_dead_and_lives_again_when_it_is_requeued() {
     if !ready("a_job_that_ends_its_workers") {
         return;
     }
     let mut fleet = Fleet::new();
+    fleet.env = vec![("ARENA_COORDINATOR_HOLD_DEAD_S".into(), "3600".into())];
     let _coordinator = fleet.coordinator();
-    let ann = fleet.token("ann", "submitter", "blue");
+    let (ann, eve) = (fleet.token("ann", "submitter", "blue"), fleet.token("eve", "submitter", "red"));
+    let vic = fleet.token("vic", "viewer", "blue");
     let mut packet = slow(0);
     packet.gates = packet.gates.replace("run = \"", "run = \"sleep 60; ");
     packet.gates = packet.gates.replace("30s", "90s");
     let mut worker = fleet.worker("one", None);
     fleet.await_workers(&ann, 1);
-    let run_of_ann = fleet.submit(&ann, &packet);
+    let mut run_of_ann = fleet.submit(&ann, &packet);
+    let dead = |token: &str| fleet.ask(token, &["dead", "--json"]).document();
     let mut kills = 0;
-    while soon(|| job(&fleet, &ann, "leased", "/evaluate").is_some() || run_of_ann.said().contains("\"ended\"")) {
-        if run_of_ann.said().contains("\"ended\"") {
+    while soon(|| job(&fleet, &ann, "leased", "/evaluate").is_some() || dead(&ann) != serde_json::json!([])) {
+        if dead(&ann) != serde_json::json!([]) {
             break;
         }
         worker.kill();
@@ -143,11 +149,24 @@ fn a_job_that_ends_its_workers_is_given_up_and_listed_among_the_dead() {
         // The next boot says at once that the one before it is dead.
         soon(|| job(&fleet, &ann, "leased", "/evaluate").map(|one| one["attempt"].clone()) != killed);
     }
-    let dead = fleet.ask(&ann, &["dead", "--json"]).document();
-    assert_eq!(dead.as_array().map(Vec::len), Some(1), "{dead}");
-    assert_eq!(dead[0]["tenant"], "blue");
+    let listed = dead(&ann);
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["held"]), (Some(1), &true.into()), "{listed}");
+    assert_eq!(listed[0]["tenant"], "blue");
     let reason = format!("{kills} workers were killed, or died, while they ran it");
-    assert!(dead[0]["reason"].as_str().is_some_and(|said| said.contains(&reason)), "{dead}");
+    assert!(listed[0]["reason"].as_str().is_some_and(|said| said.contains(&reason)), "{listed}");
+    let id = listed[0]["job"].as_str().expect("a job");
+    assert_eq!(dead(&eve), serde_json::json!([]));
+    assert_eq!(fleet.ask(&eve, &["dead", "--requeue", id]).code, 5, "another tenant's is not there");
+    assert_eq!(fleet.ask(&vic, &["dead", "--requeue", id]).code, 77, "a viewer looks");
+    assert_eq!(fleet.ask(&ann, &["dead", "--requeue"]).code, 2, "none is named");
+    let again = fleet.ask(&ann, &["dead", "--requeue", "--all", "--json"]);
+    assert_eq!((again.code, &again.document()[0]["requeued"]), (0, &true.into()), "{again:?}");
+    assert_eq!(dead(&ann), serde_json::json!([]));
+    await_job(&fleet, &ann, "leased", "/evaluate");
+    let late = fleet.ask(&ann, &["dead", "--requeue", id, "--json"]);
+    assert!(late.code == 1 && late.stdout.contains("it is not dead"), "{late:?}");
+    assert_eq!(fleet.ask(&ann, &["cancel", id.split('/').next().expect("a session")]).code, 0);
+    run_of_ann.await_word("\"ended\"");
     assert_eq!(worker.stop(), Some(0));
     fleet.assert_clean();
 }

@@ -90,14 +90,13 @@ pub(crate) enum BlobError {
 }
 
 impl BlobError {
-    /// Nobody is there, or nobody any more, or there is no room there now: not an answer.
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Rpc(status) => {
-                [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::ResourceExhausted].contains(&status.code())
-            }
-            Self::Io(_) => false,
-        }
+    /// Before the same is asked again: nobody is there, or nobody any more, or there is no room now. Nothing: it was answered.
+    fn wait(&self) -> Option<Duration> {
+        let Self::Rpc(status) = self else { return None };
+        let said = status.metadata().get(arena_proto::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let away =
+            [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::ResourceExhausted].contains(&status.code());
+        said.map(Duration::from_secs).or(away.then_some(PAUSE))
     }
 }
 
@@ -155,9 +154,9 @@ impl Blobs {
         let begun = Stopwatch::start();
         for turn in 0.. {
             match ask(self.0.sessions(turn)?).await {
-                Err(error) if self.0.lasting && error.is_transient() && begun.elapsed() < PATIENCE => {
+                Err(error) if self.0.lasting && error.wait().is_some() && begun.elapsed() < PATIENCE => {
                     tracing::debug!(%error, "a blob waits for a coordinator");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(error.wait().unwrap_or(PAUSE)).await;
                 }
                 answer => return answer,
             }

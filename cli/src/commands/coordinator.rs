@@ -3,7 +3,7 @@
 use super::Done;
 use super::signals::Signals;
 use crate::args::Common;
-use crate::embedded::{configuration, state_folder};
+use crate::embedded::state_folder;
 use crate::failure::{Failure, GENERAL, INTERRUPTED, NOT_ALLOWED, USAGE};
 use crate::home;
 use crate::output;
@@ -19,18 +19,23 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done {
-    let mut config = configuration(common)?;
+    let mut engines = crate::engines::engines(common)?;
+    let config = &mut engines.config;
     if let Some(listen) = listen {
         config.coordinator.listen = listen;
     }
     let (who, name) = identity(&config.tls, Kind::Coordinator)?;
     let state = state_folder(common)?;
-    let store = home::store(&config, &state, Store::open).await?;
-    take_for_a_team(&config, &state, &store).await?;
+    let store = home::store(&engines, &state, Store::open).await?;
+    take_for_a_team(&engines.config, &state, &store).await?;
     let mut signals = Signals::listen()?;
+    let config = engines.config;
     let blobs = home::blobs(&config, &state)?;
     blobs.check().await?;
-    let coordinator = Coordinator::new(store, blobs);
+    let coordinator = Coordinator::new(store, blobs)
+        .with_quotas(config.limits)
+        .holding_dead_jobs(config.coordinator.hold_dead)
+        .keeping(config.store.keep);
     let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
     let address = service.address();
     output::note(&format!("coordinator {} listens on https://{address}", name.name));
@@ -65,7 +70,7 @@ fn failed(error: ServeError) -> Failure {
         ServeError::Listen { .. } => {
             Failure::new(USAGE, error.to_string(), "name an address and a free port of this machine: `--listen`")
         }
-        ServeError::Transport(_) => Failure::new(GENERAL, error.to_string(), ""),
+        ServeError::Transport(_) | ServeError::Reflection(_) => Failure::new(GENERAL, error.to_string(), ""),
     }
 }
 

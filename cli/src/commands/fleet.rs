@@ -2,13 +2,14 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::failure::{Failure, GENERAL};
+use crate::failure::{Failure, GENERAL, USAGE};
 use crate::home::Home;
 use crate::output;
 use arena_coordinator::access::audit::Chain;
 use arena_domain::text::sanitise_line;
 use arena_proto::v1::{
-    AuditEntry, AuditRequest, DeadRequest, DrainWorkerRequest, QueueRequest, Scope, WorkerState, WorkersRequest,
+    AuditEntry, AuditRequest, DeadJob, DeadRequest, DrainWorkerRequest, QueueRequest, RequeueRequest, Requeued, Scope,
+    WorkerState, WorkersRequest,
 };
 use arena_runtime::clock;
 use serde_json::{Value, json};
@@ -103,10 +104,22 @@ pub(super) async fn queue(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn dead(common: &Common, home: &Home) -> Done {
+pub(super) async fn dead(common: &Common, home: &Home, again: Option<Vec<String>>, all: bool) -> Done {
+    match again {
+        Some(jobs) => requeue(common, home, jobs, all).await,
+        None => list_dead(common, home).await,
+    }
+}
+
+async fn list_dead(common: &Common, home: &Home) -> Done {
     let jobs = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
     if common.json {
-        let row = |one: &arena_proto::v1::DeadJob| json!({ "job": one.id, "tenant": one.tenant, "reason": one.reason, "at": clock::rfc3339(one.at) });
+        let row = |one: &DeadJob| {
+            json!({
+                "job": one.id, "tenant": one.tenant, "reason": one.reason, "at": clock::rfc3339(one.at),
+                "held": one.held, "until": (one.until > 0).then(|| clock::rfc3339(one.until)),
+            })
+        };
         output::json(&Value::Array(jobs.iter().map(row).collect()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -116,8 +129,39 @@ pub(super) async fn dead(common: &Common, home: &Home) -> Done {
     for one in &jobs {
         let reason = sanitise_line(&one.reason, 200);
         output::line(&format!("{:<44} {:<16} {}  {reason}", one.id, one.tenant, clock::rfc3339(one.at)));
+        let held = match (one.held, one.until) {
+            (false, _) => continue,
+            (true, 0) => format!("  held: arena dead --requeue {}", one.id),
+            (true, until) => format!("  held until {}: arena dead --requeue {}", clock::rfc3339(until), one.id),
+        };
+        output::line(&held);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> Done {
+    if jobs.is_empty() && !all {
+        let mend = "`arena dead` lists them; `arena dead --requeue JOB`, or `--requeue --all`";
+        return Err(Failure::new(USAGE, "no job is named", mend));
+    }
+    let answer = home.fleet().requeue(RequeueRequest { jobs, all }).await.map_err(|status| {
+        let failure = Failure::from(status);
+        let mend = if failure.mend.is_empty() { "`arena dead` lists them".to_owned() } else { failure.mend };
+        Failure { mend, ..failure }
+    })?;
+    let jobs = answer.into_inner().jobs;
+    if common.json {
+        let row = |one: &Requeued| json!({ "job": one.id, "requeued": one.done, "why": Some(&one.why).filter(|why| !why.is_empty()) });
+        output::json(&Value::Array(jobs.iter().map(row).collect()));
+    } else if jobs.is_empty() {
+        output::line("no job is held");
+    } else {
+        for one in &jobs {
+            let what = if one.done { "waits again".to_owned() } else { sanitise_line(&one.why, 300) };
+            output::line(&format!("{}: {what}", one.id));
+        }
+    }
+    Ok(if jobs.iter().all(|one| one.done) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
 }
 
 pub(super) async fn audit(common: &Common, home: &Home, expect: Option<Head>) -> Done {

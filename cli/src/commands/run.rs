@@ -30,8 +30,9 @@ const LOOKS: u32 = 100;
 const QUIET_LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(common: &Common, path: &Path) -> Done {
+pub(super) async fn run(common: &Common, path: &Path, priority: Option<u32>) -> Done {
     let mut loaded = packet::load_to_run(common, path)?;
+    loaded.packet.priority = priority.unwrap_or(loaded.packet.priority);
     let team = Team::named(common).await?;
     if team.is_none() {
         // A team's workers have engines and processors of their own.
@@ -87,6 +88,7 @@ pub(super) fn head(
         files,
         contextual: loaded.packet.found.contextual.iter().cloned().collect(),
         codebase: loaded.packet.found.codebase.clone(),
+        priority: Some(loaded.packet.priority),
         ..SessionHead::default()
     })
 }

@@ -40,6 +40,8 @@ fn packet() -> Packet {
         paradigm: Paradigm::Compete,
         mode: Mode::Team,
         parallel: 3,
+        priority: 0,
+        weight: 1,
         kind: "optimize".into(),
         brief: BriefSection { acceptance: vec!["Output stays identical".into()], ..BriefSection::default() },
         scope: Scope {

@@ -3,8 +3,10 @@
 use super::audit::{self, Act};
 use super::tokens::{self, Refused};
 use super::{Caller, Rpc};
+use crate::rates::{Measured, Meter};
 use crate::store::Store;
 use arena_runtime::clock;
+use arena_runtime::config::Rates;
 use arena_runtime::tls::{Kind, Name};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +34,7 @@ pub struct Gate(Mode);
 enum Mode {
     /// Callers are in this very process. What they change in a team's fleet is written down too.
     Local(Store),
-    Team(Store, Arc<Mutex<Floods>>),
+    Team(Store, Arc<Mutex<Floods>>, Measured),
 }
 
 /// Whoever cannot even shake hands must not keep from the log what a caller tried, so each has a number of its own.
@@ -71,8 +73,8 @@ impl Gate {
         Self(Mode::Local(store))
     }
 
-    pub fn team(store: Store) -> Self {
-        Self(Mode::Team(store, Arc::default()))
+    pub fn team(store: Store, rates: Rates) -> Self {
+        Self(Mode::Team(store, Arc::default(), Measured::new(rates)))
     }
 
     pub fn is_local(&self) -> bool {
@@ -89,22 +91,60 @@ impl Gate {
         extensions: &Extensions,
         rpc: Rpc,
     ) -> Result<Caller, Status> {
-        let Mode::Team(store, _) = &self.0 else { return Ok(Caller::Local) };
+        let Mode::Team(store, _, measured) = &self.0 else { return Ok(Caller::Local) };
         let Some(peer) = extensions.get::<Peer>() else { return Err(Status::unauthenticated("no connection")) };
         let caller = match caller(store, metadata, peer).await? {
             Ok(caller) => caller,
             Err((who, why, mend)) => {
                 self.refused(&who, rpc.as_str(), "", "", &format!("{why}; from {}", peer.address)).await;
+                measured.stranger(&peer.address.ip().to_string())?;
                 return Err(Status::unauthenticated(format!("{why}; {mend}")));
             }
         };
         if !caller.may(rpc) {
             let why = format!("{} may not {}", caller.label(), rpc.as_str());
-            let tenant = caller.scope().tenant().map(ToString::to_string).unwrap_or_default();
-            self.refused(&caller.label(), rpc.as_str(), "", &tenant, "its role does not allow it").await;
+            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(&caller), "its role does not allow it").await;
             return Err(Status::permission_denied(why));
         }
+        let who = measured_as(&caller);
+        let within = match rpc {
+            // A worker's one stream; how many there are is for the limits of connections and handshakes.
+            Rpc::Attach => Ok(()),
+            Rpc::Submit => measured.call(&who).and_then(|()| measured.submit(&who)),
+            Rpc::Get
+            | Rpc::List
+            | Rpc::Watch
+            | Rpc::Decide
+            | Rpc::Cancel
+            | Rpc::Why
+            | Rpc::PutBlob
+            | Rpc::GetBlob
+            | Rpc::HasBlob
+            | Rpc::Workers
+            | Rpc::DrainWorker
+            | Rpc::Queue
+            | Rpc::Dead
+            | Rpc::Requeue
+            | Rpc::CreateToken
+            | Rpc::ListTokens
+            | Rpc::RevokeToken
+            | Rpc::Audit => measured.call(&who),
+        };
+        if let Err(refused) = within {
+            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(&caller), refused.message()).await;
+            return Err(refused);
+        }
         Ok(caller)
+    }
+
+    /// For the bytes of one blob.
+    pub(crate) async fn meter(&self, caller: &Caller, rpc: Rpc) -> Result<Meter, Status> {
+        let Mode::Team(_, _, measured) = &self.0 else { return Ok(Meter::none()) };
+        let metered = measured.meter(&measured_as(caller));
+        if let Err(refused) = &metered {
+            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(caller), refused.message()).await;
+        }
+        metered
     }
 
     /// Writes down what was done, where it changes anything.
@@ -125,7 +165,7 @@ impl Gate {
 
     /// Writes down what was refused.
     pub(crate) async fn refused(&self, who: &str, action: &str, subject: &str, tenant: &str, why: &str) {
-        let Mode::Team(_, flood) = &self.0 else { return };
+        let Mode::Team(_, flood, _) = &self.0 else { return };
         let silent = {
             let mut floods = flood.lock().unwrap_or_else(PoisonError::into_inner);
             let flood = if action == HANDSHAKE { &mut floods.handshakes } else { &mut floods.calls };
@@ -146,11 +186,20 @@ impl Gate {
     }
 
     async fn write(&self, act: Act) {
-        let (Mode::Team(store, _) | Mode::Local(store)) = &self.0;
+        let (Mode::Team(store, ..) | Mode::Local(store)) = &self.0;
         if let Err(error) = audit::write(store, act).await {
             tracing::error!(%error, "the audit log could not be written");
         }
     }
+}
+
+fn tenant_of(caller: &Caller) -> String {
+    caller.scope().tenant().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Two of one name in two tenants are two callers.
+fn measured_as(caller: &Caller) -> String {
+    format!("{} of {}", caller.label(), tenant_of(caller))
 }
 
 /// What a caller is not, why, and what to do about it.

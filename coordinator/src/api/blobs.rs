@@ -1,6 +1,7 @@
 //! Blobs on their way in and out, piece by piece: neither side holds a whole one.
 
 use crate::blobs::{BlobError, Blobs};
+use crate::rates::Meter;
 use arena_proto::{BLOB_CHUNK, v1};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
@@ -16,6 +17,7 @@ pub(super) async fn put(
     blobs: Blobs,
     first: Option<v1::BlobChunk>,
     mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
+    meter: Meter,
 ) -> Result<String, Status> {
     let (mut incoming, mut received, mut next) = (blobs.begin(), 0, first);
     loop {
@@ -27,6 +29,7 @@ pub(super) async fn put(
             },
         };
         received += piece.data.len() as u64;
+        meter.count(piece.data.len() as u64);
         if received > MAX_BLOB {
             return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
         }
@@ -44,14 +47,21 @@ pub(super) async fn has(blobs: &Blobs, digest: &str) -> Result<bool, Status> {
 }
 
 /// Ends with the blob, with what is wrong with it, or when the receiver is gone.
-pub(super) async fn get(blobs: Blobs, digest: String) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
+pub(super) async fn get(
+    blobs: Blobs,
+    digest: String,
+    meter: Meter,
+) -> Result<mpsc::Receiver<Result<v1::BlobChunk, Status>>, Status> {
     let mut outgoing = blobs.open(&digest).await.map_err(blob_status)?;
     let (chunks, stream) = mpsc::channel(PIECES);
     drop(arena_runtime::tasks::spawn(async move {
         loop {
             let (piece, last) = match outgoing.next(BLOB_CHUNK).await {
                 Ok(None) => return,
-                Ok(Some(data)) => (Ok(v1::BlobChunk { data, tenant: String::new() }), false),
+                Ok(Some(data)) => {
+                    meter.count(data.len() as u64);
+                    (Ok(v1::BlobChunk { data, tenant: String::new() }), false)
+                }
                 Err(error) => (Err(blob_status(error)), true),
             };
             if chunks.send(piece).await.is_err() || last {

@@ -1,9 +1,8 @@
 //! `arena.v1.Fleet`.
 
-use super::{Desk, store_status};
+use super::{Desk, status, store_status};
 use crate::access::{Caller, Role, Rpc, Scope, audit, is_name, tokens};
 use crate::{dispatch::why, fleet};
-use arena_domain::id::Tenant;
 use arena_proto::v1::{self, fleet_server::Fleet};
 use arena_runtime::clock;
 use tokio::sync::mpsc;
@@ -58,9 +57,28 @@ impl Fleet for FleetApi {
 
     async fn dead(&self, request: Request<v1::DeadRequest>) -> Result<Response<v1::DeadResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Dead).await?;
-        let mut jobs = fleet::dead(&self.0.coordinator.store).await.map_err(store_status)?;
-        jobs.retain(|job| caller.sees(&Tenant::new(&job.tenant)));
+        let jobs = self.0.coordinator.dead_jobs(&caller).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::DeadResponse { jobs }))
+    }
+
+    async fn requeue(&self, request: Request<v1::RequeueRequest>) -> Result<Response<v1::RequeueResponse>, Status> {
+        let caller = self.0.admit(&request, Rpc::Requeue).await?;
+        let v1::RequeueRequest { jobs: mut ids, all } = request.into_inner();
+        let coordinator = &self.0.coordinator;
+        if all {
+            let held = coordinator.dead_jobs(&caller).await.map_err(|error| status(&error))?;
+            ids = held.into_iter().filter(|dead| dead.held).map(|dead| dead.id).collect();
+        }
+        let mut jobs = Vec::new();
+        for id in ids {
+            let requeued = coordinator.requeue(&caller, &id).await.map_err(|error| status(&error))?;
+            let (one, tenant) = requeued.ok_or_else(|| Status::not_found(format!("no job '{id}'")))?;
+            if one.done {
+                self.0.gate.done(&caller, Rpc::Requeue, &id, tenant.as_str()).await;
+            }
+            jobs.push(one);
+        }
+        Ok(Response::new(v1::RequeueResponse { jobs }))
     }
 
     async fn create_token(

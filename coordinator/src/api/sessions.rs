@@ -5,7 +5,7 @@ use crate::access::Rpc;
 use crate::dispatch::{Coordinator, why};
 use crate::store::StoreError;
 use crate::trace;
-use arena_domain::id::{JobId, SessionId};
+use arena_domain::id::{JobId, SessionId, Tenant};
 use arena_domain::session::Event;
 use arena_proto::v1::{self, sessions_server::Sessions};
 use arena_proto::{MAX_MESSAGE, packet};
@@ -51,12 +51,29 @@ impl Sessions for SessionsApi {
             from_afar(&head, &coordinator.blobs.of(&tenant)).await?;
             (head.tenant, head.submitter) = (tenant.to_string(), caller.label());
         }
+        // What the command line said counts before the packet's own word.
+        let packet =
+            arena_domain::packet::Packet { priority: head.priority.unwrap_or(parsed.packet.priority), ..parsed.packet };
+        let known = coordinator.store.record(&SessionId::new(&head.id)).await.is_ok();
+        let _turn = match self.0.gate.is_local() || known {
+            true => None,
+            false => {
+                let turn = coordinator.submitting.lock().await;
+                let tenant = Tenant::new(&head.tenant);
+                if let Err(refused) = coordinator.admit(&tenant, &packet).await {
+                    let why = refused.message();
+                    self.0.gate.refused(&caller.label(), Rpc::Submit.as_str(), &head.id, tenant.as_str(), why).await;
+                    return Err(refused);
+                }
+                Some(turn)
+            }
+        };
         head.created = clock::now_millis();
         let (id, tenant) = (SessionId::new(&head.id), head.tenant.clone());
         trace::begin(&mut head, outer);
         let span = trace::submit(&head);
         let submitted = async {
-            if let Err(error) = coordinator.store.create(head.clone(), parsed.packet.title).await
+            if let Err(error) = coordinator.store.create(head.clone(), packet.title).await
                 && !self.is_begun(&head, error).await?
             {
                 return Ok(Response::new(v1::SubmitResponse { id: id.to_string() }));
@@ -132,7 +149,8 @@ impl Sessions for SessionsApi {
         let first = chunks.next().await.transpose()?;
         let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
         let tenant = self.0.tenant(&caller, Rpc::PutBlob, &asked).await?;
-        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks).await?;
+        let meter = self.0.gate.meter(&caller, Rpc::PutBlob).await?;
+        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks, meter).await?;
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
@@ -140,7 +158,8 @@ impl Sessions for SessionsApi {
         let caller = self.0.admit(&request, Rpc::GetBlob).await?;
         let v1::GetBlobRequest { digest, tenant } = request.into_inner();
         let tenant = self.0.tenant(&caller, Rpc::GetBlob, &tenant).await?;
-        let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest).await?;
+        let meter = self.0.gate.meter(&caller, Rpc::GetBlob).await?;
+        let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest, meter).await?;
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

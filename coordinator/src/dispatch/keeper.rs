@@ -2,7 +2,8 @@
 //! coordinator was there. Several of them may do it at once: each act is repeated harmlessly.
 
 use super::Coordinator;
-use arena_domain::id::SessionId;
+use crate::access::audit::Act;
+use arena_domain::id::{JobId, SessionId};
 use arena_domain::job::Millis;
 use arena_domain::session::{Event, Phase};
 use arena_runtime::clock;
@@ -12,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at the list of sessions.
 const LOOKS: u32 = 5;
+/// Ticks between two looks for sessions that are kept no longer, and how many one look takes away.
+const PRUNES: u32 = 60;
+const MOST_PRUNED: usize = 50;
 /// A session that nobody wrote down as moved for so long was without any coordinator.
 const ALONE: Millis = 60_000;
 
@@ -30,11 +34,46 @@ impl Coordinator {
             {
                 tracing::warn!(%error, "the sessions could not be looked through");
             }
+            if turn.is_multiple_of(PRUNES)
+                && let Err(error) = self.prune(clock::now_millis()).await
+            {
+                tracing::warn!(%error, "old sessions could not be taken away");
+            }
             self.check_walls().await;
             if let Err(error) = self.take_expired(clock::now_millis()).await {
                 tracing::warn!(%error, "leases could not be looked through");
             }
         }
+    }
+
+    /// Takes away what ended longer ago than it is kept: the record, the feed and the jobs. Blobs stay, for others may be made
+    /// of the same bytes.
+    pub(super) async fn prune(&self, now: Millis) -> Result<usize, crate::sessions::SessionError> {
+        let Some(keep) = self.keep else { return Ok(0) };
+        let before = now.saturating_sub(keep.as_millis() as Millis);
+        let mut pruned = 0;
+        // The oldest first. Whatever is younger than that as a whole has not ended so long ago.
+        for one in self.store.sessions().await?.into_iter().rev().take_while(|one| one.created < before) {
+            let id = SessionId::new(one.id);
+            if pruned == MOST_PRUNED {
+                break;
+            }
+            if ["new", "waiting", "running"].contains(&one.status.as_str()) || self.store.touched(&id).await? >= before
+            {
+                continue;
+            }
+            let tenant = self.tenant_of(&id).await?.to_string();
+            for job in self.store.jobs(&id).await? {
+                crate::fleet::unearth(&self.store, &JobId::new(job.id)).await?;
+            }
+            if self.store.prune(&id).await? {
+                let (who, action) = ("coordinator".to_owned(), "prune".to_owned());
+                let act = Act { who, action, subject: id.to_string(), tenant, allowed: true, detail: String::new() };
+                crate::access::audit::write(&self.store, act).await?;
+                pruned += 1;
+            }
+        }
+        Ok(pruned)
     }
 
     /// Knows the wall of every session that runs, and says that it is looked after.

@@ -1,6 +1,7 @@
 //! Results into sessions: accepted once, answered the same ever after, refused under another fence.
 
 use super::*;
+use crate::access::{Caller, Role, Scope};
 use arena_domain::ending::Ending;
 use arena_domain::id::{Commit, Request, WorkerId};
 use arena_domain::outcome::{Evaluated, Exit, Implemented, Usage};
@@ -211,6 +212,15 @@ async fn wear_out(coordinator: &Coordinator) -> JobId {
     last.unwrap()
 }
 
+fn caller(tenant: &str) -> Caller {
+    Caller::Person { name: "ann".into(), role: Role::Submitter, scope: Scope::Only(Tenant::new(tenant)) }
+}
+
+async fn requeue(coordinator: &Coordinator, tenant: &str, job: &JobId) -> Option<(bool, String)> {
+    let requeued = coordinator.requeue(&caller(tenant), job.as_str()).await.unwrap();
+    requeued.map(|(one, _)| (one.done, one.why))
+}
+
 #[tokio::test]
 async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
     let (_folder, coordinator, id) = submitted().await;
@@ -219,8 +229,46 @@ async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
     coordinator.give_up_dead(None).await.unwrap();
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "running");
-    assert!(coordinator.store.revive(&job, clock::now_millis()).await.unwrap());
-    assert_eq!(claim(&coordinator, "again").await.0, job);
+    let listed = coordinator.dead_jobs(&caller("local")).await.unwrap();
+    assert_eq!(listed.iter().map(|dead| (dead.id.as_str(), dead.held)).collect::<Vec<_>>(), [(job.as_str(), true)]);
+    assert_eq!(coordinator.dead_jobs(&caller("red")).await.unwrap(), []);
+    assert_eq!(requeue(&coordinator, "red", &job).await, None, "what another tenant has does not exist");
+    assert_eq!(requeue(&coordinator, "local", &job).await, Some((true, String::new())));
+    assert_eq!(coordinator.dead_jobs(&caller("local")).await.unwrap(), []);
+    let (again, fence) = claim(&coordinator, "again").await;
+    assert_eq!(again, job);
+    assert!(requeue(&coordinator, "local", &job).await.unwrap().1.contains("it runs on w"));
+    assert!(coordinator.settle(job.clone(), fence, passing(), "").await.unwrap());
+    assert_eq!(requeue(&coordinator, "local", &job).await, Some((false, "it has ended".into())));
+    assert_eq!(requeue(&coordinator, "local", &JobId::new(format!("{id}/nobody/1/implement"))).await, None);
+}
+
+#[tokio::test]
+async fn the_last_failure_that_is_reported_is_held_with_its_reason_and_told_when_nobody_requeued_it() {
+    let (_folder, coordinator, id) = submitted().await;
+    let holding = coordinator.clone().holding_dead_jobs(Duration::from_secs(3600));
+    let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
+    let mut last = None;
+    for turn in 0..MAX_ATTEMPTS {
+        let (job, fence) = claim(&holding, &format!("r{turn}")).await;
+        assert!(holding.settle(job.clone(), fence.clone(), failed(), "").await.unwrap());
+        last = Some((job, fence));
+    }
+    let (job, fence) = last.unwrap();
+    assert!(
+        holding.settle(job.clone(), fence, failed(), "").await.unwrap(),
+        "the same report again is answered the same"
+    );
+    let dead = holding.dead_jobs(&caller("local")).await.unwrap().remove(0);
+    assert_eq!((dead.reason.as_str(), dead.held, dead.until), ("no disk", true, dead.at + 3_600_000));
+    assert_eq!(coordinator.store.record(&id).await.unwrap().version, 1, "its session was not told");
+    // The time is over.
+    coordinator.give_up_dead(None).await.unwrap();
+    let (record, session) = sessions::load(&coordinator.store, &id).await.unwrap();
+    assert_eq!((session.status(), format!("{:?}", record.events).contains("no disk")), ("failed", true));
+    let (done, why) = requeue(&coordinator, "local", &job).await.unwrap();
+    assert!(!done && why.contains("was told at") && why.contains("`arena run`"), "{why}");
+    assert!(!coordinator.dead_jobs(&caller("local")).await.unwrap()[0].held);
 }
 
 #[tokio::test]
@@ -232,4 +280,20 @@ async fn whoever_moves_one_session_tells_no_other_of_its_dead_jobs() {
     assert_eq!(status().await, "running");
     coordinator.give_up_dead(Some(&id)).await.unwrap();
     assert_eq!(status().await, "failed");
+}
+
+#[tokio::test]
+async fn what_ended_longer_ago_than_it_is_kept_is_taken_away_and_written_down() {
+    let (_folder, coordinator, id) = submitted().await;
+    let running = submit(&coordinator, "ffffffffffff").await;
+    coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
+    let (day, later) = (Duration::from_secs(86_400), clock::now_millis() + 86_400_000 * 2);
+    assert_eq!(coordinator.prune(later).await.unwrap(), 0, "for ever");
+    let coordinator = coordinator.keeping(Some(day));
+    assert_eq!(coordinator.prune(clock::now_millis()).await.unwrap(), 0, "its day is not over");
+    assert_eq!(coordinator.prune(later).await.unwrap(), 1);
+    let left: Vec<String> = coordinator.store.sessions().await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, [running.to_string()]);
+    let written = crate::access::audit::read(&coordinator.store, 0).await.unwrap();
+    assert_eq!((written[0].action.as_str(), written[0].subject.as_str()), ("prune", id.as_str()));
 }

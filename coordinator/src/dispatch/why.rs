@@ -1,32 +1,25 @@
-//! What waits, what it waits for, who holds the slots that it waits for, and what would free one.
+//! What waits, what it waits for, who holds the slots that it waits for, what would free one, and where it stands beside
+//! others.
 
-use super::{Coordinator, session_of};
+use super::Coordinator;
 use crate::access::Caller;
 use crate::api::store_status;
-use crate::sessions;
 use arena_domain::id::{JobId, SessionId, Tenant};
-use arena_domain::schedule::Why;
+use arena_domain::job::Millis;
+use arena_domain::schedule::{Held, Holder, Line, Standing, Why};
 use arena_proto::v1;
 use arena_runtime::clock;
 use tonic::Status;
 
-/// Holders that are named.
-const NAMED: usize = 12;
-
 /// One live job of the whole store.
 struct Live {
     state: v1::JobState,
-    session: SessionId,
     tenant: Tenant,
 }
 
 impl Live {
     fn is_leased(&self) -> bool {
         self.state.state == "leased"
-    }
-
-    fn competitor(&self) -> &str {
-        self.state.id.split('/').nth(1).unwrap_or_default()
     }
 }
 
@@ -40,7 +33,7 @@ async fn live(coordinator: &Coordinator) -> Result<Vec<Live>, Status> {
         let tenant = coordinator.tenant_of(&session).await.map_err(|error| crate::api::status(&error))?;
         for state in coordinator.store.jobs(&session).await.map_err(store_status)? {
             if state.state == "queued" || state.state == "leased" {
-                all.push(Live { state, session: session.clone(), tenant: tenant.clone() });
+                all.push(Live { state, tenant: tenant.clone() });
             }
         }
     }
@@ -59,7 +52,7 @@ pub(crate) async fn queue(coordinator: &Coordinator, caller: &Caller) -> Result<
                 told(&why).1
             }
         };
-        let Live { state, session: _, tenant } = one;
+        let Live { state, tenant } = one;
         let v1::JobState { id, state, worker, attempt } = state;
         jobs.push(v1::QueuedJob { id, tenant: tenant.to_string(), state, worker, attempt, why });
     }
@@ -94,72 +87,77 @@ pub(crate) async fn answer(
     id: JobId,
     idle: Vec<SessionId>,
 ) -> Result<v1::WhyResponse, Status> {
-    let why = coordinator.store.why(id.clone(), idle, clock::now_millis()).await.map_err(store_status)?;
+    let (store, now) = (&coordinator.store, clock::now_millis());
+    let why = store.why(id.clone(), idle.clone(), now).await.map_err(store_status)?;
     if why == Why::Unknown {
         return Err(Status::not_found(format!("no job '{id}'")));
     }
+    let line = store.line(&id, idle, now).await.map_err(store_status)?;
     let (kind, mut text) = told(&why);
-    let (mut holders, mut frees) = (Vec::new(), String::new());
-    match &why {
-        Why::Limit { dimension, name, .. } => {
-            let all = live(coordinator).await?;
-            let mut held = Vec::new();
-            for one in all.iter().filter(|one| one.is_leased()) {
-                if holds(coordinator, one, &id, dimension, name).await {
-                    held.push(one);
-                }
-            }
-            holders = named(&held, caller);
-            let waiting = all.iter().filter(|one| !one.is_leased() && one.state.id != id.as_str()).count();
-            text = format!("{text}; {waiting} other jobs wait too");
-            frees = remedy(dimension, name);
-        }
-        Why::Ready { .. } => {
-            holders = named(&live(coordinator).await?.iter().filter(|one| one.is_leased()).collect::<Vec<_>>(), caller);
-            frees = "one of these jobs ends, or another worker is attached (`arena workers`)".into();
-        }
-        Why::NotDue { .. } => frees = "its time: an attempt failed, and the next one waits a little".into(),
-        Why::Suspect { .. } => frees = "its worker comes back, or that time passes".into(),
-        Why::Runs { .. } | Why::Ended | Why::Dead { .. } | Why::Unknown => {}
+    if let (Why::Ready { .. }, Some(line)) = (&why, &line) {
+        text = format!("it waits for a free slot of a worker; {} jobs are served before it", line.ahead());
     }
-    Ok(v1::WhyResponse { kind: kind.into(), text, holders, frees })
-}
-
-/// Whether this one takes up a slot of the limit that `waiting` meets.
-async fn holds(coordinator: &Coordinator, one: &Live, waiting: &JobId, dimension: &str, name: &str) -> bool {
-    match dimension {
-        "tenant" => one.tenant.as_str() == name,
-        "session" => session_of(waiting).is_some_and(|session| session == one.session),
-        "engine" => {
-            let engine = |session: &arena_domain::session::Session| {
-                let mut all = session.contestants.iter().map(|contestant| &contestant.competitor);
-                all.any(|rival| rival.name.as_str() == one.competitor() && rival.engine == name)
-            };
-            let loaded = sessions::load(&coordinator.store, &one.session).await;
-            one.state.id.ends_with("/implement") && loaded.is_ok_and(|(_, session)| engine(&session))
-        }
-        _ => true,
-    }
-}
-
-fn named(held: &[&Live], caller: &Caller) -> Vec<String> {
-    let shown = |one: &&Live| match caller.sees(&one.tenant) {
-        true => format!("{} on {}", one.state.id, one.state.worker),
-        false => "a job of another tenant".to_owned(),
+    let tenant = line.as_ref().map_or("", |line| &line.tenant.name);
+    let frees = match &why {
+        Why::Limit { dimension, name, .. } => remedy(dimension, name, tenant),
+        Why::Ready { .. } => "one of these jobs ends, or another worker is attached (`arena workers`)".into(),
+        Why::NotDue { .. } => "its time: an attempt failed, and the next one waits a little".into(),
+        Why::Suspect { .. } => "its worker comes back, or that time passes".into(),
+        Why::Dead { .. } => format!("`arena dead --requeue {id}`, as long as its session was not told"),
+        Why::Runs { .. } | Why::Ended | Why::Unknown => String::new(),
     };
-    let mut names: Vec<String> = held.iter().take(NAMED).map(shown).collect();
-    if held.len() > NAMED {
-        names.push(format!("and {} more", held.len() - NAMED));
-    }
-    names
+    let holders = line.as_ref().map(|line| holders(&line.held, tenant, caller)).unwrap_or_default();
+    Ok(v1::WhyResponse { kind: kind.into(), text, holders, frees, line: line.map(|line| wire(line, now)) })
 }
 
-fn remedy(dimension: &str, name: &str) -> String {
-    match dimension {
-        "fleet" => "one of these jobs ends, or `fleet` under [limits] of the coordinators is raised".into(),
-        "tenant" => "one of these jobs ends, or `tenant` under [limits] of the coordinators is raised".into(),
-        "session" => "one of these jobs ends, or the packet says a larger `parallel`".into(),
-        "engine" => format!("one of these jobs ends, or `{name}` under [limits.engine] is raised"),
-        _ => "one of these jobs ends".into(),
+/// Those that the caller may see by their names; of all others only how many they are.
+fn holders(held: &Held, tenant: &str, caller: &Caller) -> Vec<String> {
+    let shown = |one: &Holder| format!("{} on {} since {}", one.job, one.worker, clock::rfc3339(one.since));
+    let seen: Vec<&Holder> = held.named.iter().filter(|one| caller.sees(&one.tenant)).collect();
+    let own = seen.iter().filter(|one| one.tenant.as_str() == tenant).count();
+    let mut all: Vec<String> = seen.iter().map(|one| shown(one)).collect();
+    match (held.of_tenant as usize).saturating_sub(own) {
+        0 => {}
+        more => all.push(format!("{more} more of tenant {tenant}")),
     }
+    match (held.of_others as usize).saturating_sub(seen.len() - own) {
+        0 => {}
+        1 => all.push("a job of another tenant".into()),
+        many => all.push(format!("{many} jobs of other tenants")),
+    }
+    all
+}
+
+fn wire(line: Line, now: Millis) -> v1::Line {
+    let Line { tenant, session, of_session, of_sessions, of_tenants, sessions_ahead, tenants_ahead, held } = line;
+    let standing = |one: Standing| v1::Standing {
+        used_ms: one.used(now),
+        head_start_ms: one.head_start,
+        name: one.name,
+        running: one.running,
+        weight: one.weight,
+        waiting: one.waiting,
+    };
+    v1::Line {
+        tenant: Some(standing(tenant)),
+        session: Some(standing(session)),
+        of_session,
+        of_sessions,
+        of_tenants,
+        sessions_ahead: sessions_ahead.into_iter().map(standing).collect(),
+        tenants_ahead,
+        held_by_tenant: held.of_tenant,
+        held_by_others: held.of_others,
+    }
+}
+
+fn remedy(dimension: &str, name: &str, tenant: &str) -> String {
+    let raised = match dimension {
+        "fleet" => "`fleet` under [limits] of the coordinators is raised".to_owned(),
+        "tenant" => format!("`running` under [limits.tenants.{tenant}] of the coordinators is raised"),
+        "session" => "the packet says a larger `parallel`".to_owned(),
+        "engine" => format!("`{name}` under [limits.engine] is raised"),
+        _ => format!("`running` under [limits.provider.{name}] is raised"),
+    };
+    format!("one of these jobs ends, or {raised}")
 }

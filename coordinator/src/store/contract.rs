@@ -100,6 +100,9 @@ on_every_store! {
     news_is_heard_of_while_one_waits_for_it
     live_jobs_are_those_that_wait_or_run_each_as_it_was_put_in
     what_is_let_go_waits_again_and_nothing_is_counted
+    ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most
+    other_limits_hold_at_once_for_what_waits
+    what_has_ended_is_taken_away_whole_and_what_has_not_is_not
     a_shelf_keeps_its_order_and_what_is_new_never_replaces
 }
 

@@ -151,6 +151,24 @@ impl Records for Embedded {
         .await
     }
 
+    async fn prune(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        self.write(move |transaction, _| {
+            let ended = transaction.execute(
+                "DELETE FROM sessions WHERE id = ?1 AND status NOT IN ('new', 'waiting', 'running')
+                 AND NOT EXISTS (SELECT 1 FROM jobs WHERE session = ?1 AND state IN ('queued', 'leased'))",
+                [&id],
+            )?;
+            if ended > 0 {
+                for of in ["jobs", "events", "feed"] {
+                    transaction.execute(&format!("DELETE FROM {of} WHERE session = ?1"), [&id])?;
+                }
+            }
+            Ok(ended > 0)
+        })
+        .await
+    }
+
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
         let id = id.to_string();
         self.write(move |transaction, _| transition::publish(transaction, &id, &item)).await

@@ -4,7 +4,7 @@
 use super::{Committed, Record, Shelf, StoreError, Transition};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis};
-use arena_domain::schedule::{Ask, Left, Place, Settled, Why};
+use arena_domain::schedule::{Ask, Left, Line, Place, Settled, Why};
 use arena_proto::v1;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -17,6 +17,15 @@ pub struct DeadLetter {
     pub fence: Fence,
     pub reason: String,
     pub at: Millis,
+}
+
+/// Why a lease is handed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// Infrastructure failed it, which is counted.
+    Failed,
+    /// Its worker was told to stop.
+    LetGo,
 }
 
 /// What every answer outlives. One that would outlive less is an error, not an answer.
@@ -56,6 +65,7 @@ pub(super) trait Records: Send + Sync {
     async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError>;
     async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError>;
     async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError>;
+    async fn prune(&self, id: &SessionId) -> Result<bool, StoreError>;
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError>;
     async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError>;
 }
@@ -65,13 +75,19 @@ pub(super) trait Records: Send + Sync {
 pub(super) trait Leases: Send + Sync {
     async fn claim(&self, ask: Ask, now: Millis) -> Result<Option<Place>, StoreError>;
     async fn renew(&self, leases: Vec<(JobId, Fence)>, now: Millis) -> Result<Vec<JobId>, StoreError>;
-    async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError>;
-    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError>;
+    async fn hand_back(
+        &self,
+        lease: (JobId, Fence),
+        how: Back,
+        due: Millis,
+        now: Millis,
+    ) -> Result<Settled, StoreError>;
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn abandon(&self, session: SessionId, left: Left, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn bury(&self, workers: Vec<WorkerId>, now: Millis) -> Result<Vec<JobId>, StoreError>;
     async fn dead(&self, of: Option<&SessionId>, most: u32) -> Result<Vec<DeadLetter>, StoreError>;
     async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError>;
+    async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError>;
 }
 
 /// Small records by key, each shelf in the order of its keys.

@@ -23,7 +23,7 @@ use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use script::Script;
 use settings::RedisSettings;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long a call waits before it finds the server anew and asks again.
@@ -42,6 +42,15 @@ pub(super) struct Redis {
     waiting: tokio::sync::Mutex<()>,
     /// Where the next sweep begins.
     swept: AtomicU64,
+    /// It was said that others' limits hold.
+    warned: AtomicBool,
+}
+
+/// Whether the limits of this process become those of the cell, or only where it has none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Takes,
+    Keeps,
 }
 
 /// Whether a call whose answer was lost may be made again.
@@ -97,13 +106,19 @@ impl Redis {
             limits: flat(&limits),
             terms: limits.terms,
             swept: AtomicU64::new(0),
+            warned: AtomicBool::new(false),
             callers_clock,
             settings,
         };
         let (mut open, _) = store.writes.connection().await?;
         let info = store.look_at(&mut open).await?;
         profile::check_replicas(&info, store.settings.replicas)?;
-        store.begin(&mut open, &info).await?;
+        if store.begin(&mut open, &info, Begins::Takes).await? {
+            tracing::warn!(
+                cell = store.settings.cell,
+                "the cell had other limits; those of this configuration hold now"
+            );
+        }
         Ok(store)
     }
 
@@ -113,7 +128,10 @@ impl Redis {
 
     async fn greet(&self, open: &mut MultiplexedConnection) -> Result<(), StoreError> {
         let info = self.look_at(open).await?;
-        self.begin(open, &info).await
+        if self.begin(open, &info, Begins::Keeps).await? {
+            self.warn_of_limits();
+        }
+        Ok(())
     }
 
     async fn look_at(&self, open: &mut MultiplexedConnection) -> Result<Info, StoreError> {
@@ -123,15 +141,26 @@ impl Redis {
         Ok(info)
     }
 
-    /// Tells the cell which server it is on and which limits hold.
-    async fn begin(&self, open: &mut MultiplexedConnection, info: &Info) -> Result<(), StoreError> {
-        let mut args = vec![info.field("master_replid").unwrap_or_default().as_bytes().to_vec()];
+    /// Tells the cell which server it is on and which limits hold; whether it had others.
+    async fn begin(&self, open: &mut MultiplexedConnection, info: &Info, begins: Begins) -> Result<bool, StoreError> {
+        let word = match begins {
+            Begins::Takes => "takes",
+            Begins::Keeps => "keeps",
+        };
+        let mut args = texts([info.field("master_replid").unwrap_or_default(), word]);
         args.extend(
             self.limits.iter().flat_map(|(name, value)| [name.clone().into_bytes(), value.clone().into_bytes()]),
         );
         let call = Call { script: &script::BEGIN, args, now: 0, again: Again::Same };
-        let _: u64 = self.evaluate(&self.writes, open, &call).await.map_err(|error| trouble::of(&error))?;
-        Ok(())
+        self.evaluate(&self.writes, open, &call).await.map_err(|error| trouble::of(&error))
+    }
+
+    /// Once: a team's configurations are not alike, and whichever coordinator started last said what holds.
+    fn warn_of_limits(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let cell = &self.settings.cell;
+            tracing::warn!(cell, "another coordinator set other limits than [limits] says here, and those hold");
+        }
     }
 
     /// A write that is answered when the replicas that were asked for have it.

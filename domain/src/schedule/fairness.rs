@@ -3,6 +3,7 @@
 use super::*;
 use crate::id::Tenant;
 use crate::job::Work;
+use proptest::prelude::*;
 
 const DAY: Millis = 86_400_000;
 
@@ -162,4 +163,50 @@ fn a_worker_gets_only_what_it_has_the_engine_for() {
     let given: Vec<Option<String>> =
         ["1", "2", "3"].map(|request| queue.claim(&ask(request), 0).map(|place| place.job.id.to_string())).into();
     assert_eq!(given, [Some("s/c1/1/implement".into()), Some("s/c2/1/implement".into()), None]);
+}
+
+proptest! {
+    #[test]
+    fn a_place_in_the_line_is_what_would_be_served_before(
+        steps in proptest::collection::vec((0..4u8, 0..3u8, 0..3u8), 4..40)
+    ) {
+        let tenants = BTreeMap::from([("t2".to_owned(), TenantLimits { weight: 3, running: 4 })]);
+        let mut queue = Queue::new(Limits { fleet: u32::MAX, tenants, ..Limits::default() });
+        // Odd times, so that no two marks are the same.
+        let mut now: Millis = DAY;
+        for (number, (what, tenant, session)) in steps.into_iter().enumerate() {
+            now += 1_009 * (number as Millis + 1);
+            let name = format!("t{tenant}-s{session}");
+            let job = Job {
+                session_weight: 1 + u32::from(session),
+                session_limit: 3 + u32::from(session),
+                priority: u32::from(session),
+                ..job(&format!("t{tenant}"), &name, number as u32)
+            };
+            queue.enqueue(job, now, now);
+            let leased = queue.places().find(|place| place.fence().is_some()).cloned();
+            match (what, leased) {
+                (0, _) => drop(queue.claim(&Ask::any(WorkerId::new("w"), Request::new(format!("r{number}"))), now)),
+                (1, Some(place)) => settle(&mut queue, &place, now),
+                _ => {}
+            }
+        }
+        let waiting: Vec<JobId> = queue.places().map(|place| place.job.id.clone()).collect();
+        for id in waiting {
+            let Some(line) = queue.line(&id, now) else { continue };
+            if !matches!(queue.why(&id, now), Why::Ready { .. }) {
+                continue;
+            }
+            let mut rest = queue.clone();
+            let next = |rest: &mut Queue| {
+                let request = Request::new(format!("n{}", rest.counters().claims));
+                rest.claim(&Ask::any(WorkerId::new("w"), request), now).map(|place| place.job.id)
+            };
+            let served: Vec<JobId> = std::iter::from_fn(|| next(&mut rest)).collect();
+            // One whose session or tenant comes to its limit first is not reached at all.
+            if let Some(before) = served.iter().position(|one| *one == id) {
+                prop_assert_eq!(line.ahead() as usize, before, "{}: {:?}", id, line);
+            }
+        }
+    }
 }

@@ -27,6 +27,12 @@ pub struct TenantLimits {
     pub weight: u32,
 }
 
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self { running: u32::MAX, weight: 1 }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     pub running: u32,
@@ -49,6 +55,24 @@ impl Default for Limits {
 impl Limits {
     pub fn of_tenant(&self, name: &str) -> TenantLimits {
         self.tenants.get(name).copied().unwrap_or(TenantLimits { running: self.tenant, weight: 1 })
+    }
+
+    /// Whether a running job takes up a slot of what holds a waiting one back.
+    pub(super) fn counts(&self, limit: Option<&Why>, waiting: &Job, running: &Job) -> bool {
+        let Some(Why::Limit { dimension, .. }) = limit else { return true };
+        match *dimension {
+            "tenant" => running.tenant == waiting.tenant,
+            "session" => running.session == waiting.session,
+            "engine" => running.engine == waiting.engine,
+            "provider" => self.provider_of(running).is_some_and(|one| self.provider_of(waiting) == Some(one)),
+            _ => true,
+        }
+    }
+
+    /// Of two that name its engine, the first counts.
+    fn provider_of(&self, job: &Job) -> Option<(&String, &Provider)> {
+        let engine = job.engine.as_deref()?;
+        self.provider.iter().find(|(_, one)| one.engines.contains(engine))
     }
 
     pub(super) fn weight_of_tenant(&self, name: &str) -> Weight {
@@ -111,8 +135,7 @@ impl<'a> Running<'a> {
                 limit("engine", engine, self.engine(engine), *limits.engine.get(engine)?)
             })
             .or_else(|| {
-                let engine = job.engine.as_deref()?;
-                let (name, provider) = limits.provider.iter().find(|(_, one)| one.engines.contains(engine))?;
+                let (name, provider) = limits.provider_of(job)?;
                 let running = provider.engines.iter().map(|engine| self.engine(engine)).sum();
                 limit("provider", name, running, provider.running)
             })

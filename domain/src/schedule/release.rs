@@ -25,19 +25,19 @@ impl Queue {
     /// Gives a leased job that infrastructure failed back to the queue, to be tried again at `due`; the lease must be the
     /// one named.
     pub fn give_back(&mut self, id: &JobId, fence: &Fence, due: Millis, now: Millis) -> Settled {
-        if !self.places.get(id).is_some_and(|place| place.held_by(fence)) {
-            return Settled::Stale;
-        }
-        self.put_back(id, due, now, |place| place.failed += 1);
-        Settled::Accepted
+        self.hand_back(id, fence, due, now, 1)
     }
 
     /// Takes back a leased job whose worker was told to stop: nothing failed, so nothing is counted.
     pub fn let_go(&mut self, id: &JobId, fence: &Fence, due: Millis, now: Millis) -> Settled {
+        self.hand_back(id, fence, due, now, 0)
+    }
+
+    fn hand_back(&mut self, id: &JobId, fence: &Fence, due: Millis, now: Millis, failed: u32) -> Settled {
         if !self.places.get(id).is_some_and(|place| place.held_by(fence)) {
             return Settled::Stale;
         }
-        self.put_back(id, due, now, |_| {});
+        self.put_back(id, due, now, |place| place.failed += failed);
         Settled::Accepted
     }
 

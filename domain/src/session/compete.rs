@@ -285,8 +285,8 @@ impl Session {
             engine: matches!(kind, PendingKind::Implement).then(|| competitor.map(|one| one.engine.clone())).flatten(),
             work,
             session_limit: self.packet.at_a_time(),
-            session_weight: 1,
-            priority: 0,
+            session_weight: self.packet.weight,
+            priority: self.packet.priority,
             trace: Mark::default(),
         };
         self.pending.insert(id, Pending { contestant, kind });

@@ -30,6 +30,8 @@ pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
         paradigm: session.choice("paradigm", &PARADIGMS).unwrap_or(Paradigm::Compete),
         mode: session.choice("mode", &MODES).unwrap_or(Mode::Team),
         parallel: session.whole("parallel").unwrap_or(PARALLEL),
+        priority: session.whole("priority").unwrap_or(0),
+        weight: session.whole("weight").unwrap_or(1),
         kind: session.text("kind").unwrap_or("general").to_owned(),
         brief: brief(&root.table("brief"), sink),
         scope: paths::scope(root, sink),

@@ -4,7 +4,8 @@
 
 pub use super::schema::json_schema;
 
-use arena_domain::packet::MAX_COMPETITORS;
+use arena_domain::job::MOST_PRIORITY;
+use arena_domain::packet::{MAX_COMPETITORS, MOST_WEIGHT};
 
 /// What stands behind a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,6 +127,18 @@ pub static KEYS: &[Key] = &[
     )
     .or("\"team\""),
     key("session.parallel", COUNT, "Competitors at a time.").or("3"),
+    key(
+        "session.priority",
+        Whole { least: 0, most: MOST_PRIORITY },
+        "A head start of so many minutes among the sessions of its own tenant.",
+    )
+    .or("0"),
+    key(
+        "session.weight",
+        Whole { least: 1, most: MOST_WEIGHT },
+        "Its part of the slots beside other sessions of its own tenant.",
+    )
+    .or("1"),
     key("session.kind", Text, "Free label for calibration: optimize, feature, bugfix, refactor, deck.")
         .or("\"general\""),
     key("brief", Table, "What every competitor is told alike.").needed(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml_edit::Value;
 
 use super::layers::{Entry, Layer};
-use super::{BrokerConfig, Config, ConfigProblem, Limits, WorkerConfig, Workspaces};
+use super::{BrokerConfig, Config, ConfigProblem, WorkerConfig, Workspaces};
 
 /// Highest core number that is believed.
 const MOST_CORES: u32 = 4096;
@@ -40,11 +40,7 @@ impl Build<'_> {
             client: self.client(),
             store: self.store(),
             tls: self.tls(),
-            limits: Limits {
-                fleet: self.count(&["limits", "fleet"]),
-                tenant: self.entry(&["limits", "tenant"]).map(|entry| whole(&entry.value)),
-                engine: self.engine_limits(),
-            },
+            limits: self.limits(),
             queue: self.queue(),
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
@@ -137,16 +133,6 @@ impl Build<'_> {
         }
     }
 
-    fn engine_limits(&self) -> BTreeMap<String, u32> {
-        let limit = |(path, entry): (&Vec<String>, &Entry)| match path.as_slice() {
-            [limits, engine, name] if limits == "limits" && engine == "engine" => {
-                Some((name.clone(), whole(&entry.value)))
-            }
-            _ => None,
-        };
-        self.layer.iter().filter_map(limit).collect()
-    }
-
     fn broker(&mut self) -> BrokerConfig {
         let bodies = self.count(&["broker", "bodies_mib"]);
         if bodies < LEAST_BODIES_MIB {
@@ -182,7 +168,7 @@ impl Build<'_> {
     }
 }
 
-fn whole(value: &Value) -> u32 {
+pub(super) fn whole(value: &Value) -> u32 {
     value.as_integer().and_then(|number| u32::try_from(number).ok()).unwrap_or(1)
 }
 

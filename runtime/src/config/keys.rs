@@ -6,6 +6,8 @@ use toml_edit::{InlineTable, Value};
 pub(super) enum Kind {
     /// At least one.
     Count,
+    /// The same, or 0.
+    Whole,
     Text,
     Texts,
     /// Prices by model.
@@ -16,7 +18,7 @@ pub(super) enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Two or three parts; `*` stands for a name the user chooses.
+    /// Two to four parts; `*` stands for a name the user chooses.
     pub(super) path: &'static str,
     pub(super) kind: Kind,
 }
@@ -41,6 +43,11 @@ pub(super) static KEYS: &[Key] = &[
     key("coordinator.handshake_s", Kind::Count),
     key("coordinator.streams", Kind::Count),
     key("coordinator.drain_s", Kind::Count),
+    key("coordinator.hold_dead_s", Kind::Whole),
+    key("coordinator.calls_per_minute", Kind::Count),
+    key("coordinator.submits_per_minute", Kind::Count),
+    key("coordinator.blob_mib_per_minute", Kind::Count),
+    key("coordinator.strangers_per_minute", Kind::Count),
     key("client.coordinators", Kind::Texts),
     key("client.token_file", Kind::Text),
     key("store.url", Kind::Text),
@@ -51,12 +58,23 @@ pub(super) static KEYS: &[Key] = &[
     key("store.certificate", Kind::Text),
     key("store.key", Kind::Text),
     key("store.replicas", Kind::Count),
+    key("store.keep_days", Kind::Whole),
     key("tls.ca", Kind::Text),
     key("tls.certificate", Kind::Text),
     key("tls.key", Kind::Text),
     key("limits.fleet", Kind::Count),
     key("limits.tenant", Kind::Count),
+    key("limits.sessions", Kind::Count),
+    key("limits.queued", Kind::Count),
+    key("limits.priority", Kind::Whole),
     key("limits.engine.*", Kind::Count),
+    key("limits.tenants.*.running", Kind::Count),
+    key("limits.tenants.*.weight", Kind::Count),
+    key("limits.tenants.*.sessions", Kind::Count),
+    key("limits.tenants.*.queued", Kind::Count),
+    key("limits.tenants.*.priority", Kind::Whole),
+    key("limits.provider.*.running", Kind::Count),
+    key("limits.provider.*.engines", Kind::Texts),
     key("queue.lease_s", Kind::Count),
     key("queue.margin_s", Kind::Count),
     key("broker.idle_s", Kind::Count),
@@ -87,7 +105,7 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 /// The most parts a path has; a name in the last place may hold dots of its own.
-pub(super) const DEPTH: usize = 3;
+pub(super) const DEPTH: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -136,7 +154,7 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Value {
     let text = text.trim();
     let as_it_is = || Value::from(text);
     match kind {
-        Kind::Count => text.parse::<i64>().map_or_else(|_| as_it_is(), Value::from),
+        Kind::Count | Kind::Whole => text.parse::<i64>().map_or_else(|_| as_it_is(), Value::from),
         Kind::Text => as_it_is(),
         Kind::Texts if text.starts_with('[') => text.parse().unwrap_or_else(|_| as_it_is()),
         Kind::Texts => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
@@ -151,6 +169,10 @@ pub(super) fn refusal(kind: Kind, value: &Value) -> Option<&'static str> {
         Kind::Count => {
             let fits = value.as_integer().is_some_and(|number| (1..=i64::from(u32::MAX)).contains(&number));
             (!fits).then_some("write a whole number of at least 1")
+        }
+        Kind::Whole => {
+            let fits = value.as_integer().is_some_and(|number| (0..=i64::from(u32::MAX)).contains(&number));
+            (!fits).then_some("write a whole number, or 0")
         }
         Kind::Text => {
             let fits = value.as_str().is_some_and(|text| !text.trim().is_empty() && !text.contains('\0'));
@@ -212,7 +234,7 @@ mod tests {
             (vec!["worker", "engine_slot"], "did you mean `worker.engine_slots`?"),
             (vec!["workers"], "did you mean `worker`?"),
             (vec!["provider", "own", "key"], "did you mean `provider.own.key_env`?"),
-            (vec!["limits", "xyz"], "known here: fleet, tenant, engine"),
+            (vec!["limits", "xyz"], "known here: fleet, tenant, sessions, queued, priority, engine, tenants, provider"),
         ];
         for (path, mend) in rows {
             assert_eq!(nearest(&path), mend);

@@ -117,9 +117,7 @@ impl Walk<'_> {
         match keys::place(&parts) {
             Place::Unknown => self.problems.push(refuse("unknown key", &keys::nearest(&parts))),
             Place::Table => match item.as_table_like() {
-                Some(_) if parts.len() == 2 && !is_name(parts[1]) => {
-                    self.problems.push(refuse("is no name", NAME_RULE))
-                }
+                Some(_) if !is_named_well(&parts) => self.problems.push(refuse("is no name", NAME_RULE)),
                 Some(table) => self.table(path, table, line),
                 None => self.problems.push(refuse("is no table", "write [section] above its keys")),
             },
@@ -139,6 +137,15 @@ impl Walk<'_> {
     }
 }
 
+/// Of a table that the user named: tenants may have dots in their names, since no variable is made of them.
+fn is_named_well(parts: &[&str]) -> bool {
+    match parts {
+        [_, name] => is_name(name),
+        [_, _, name] => name.split('.').all(is_name),
+        _ => true,
+    }
+}
+
 const NAME_RULE: &str = "use letters, digits, `_` and `-`";
 
 fn is_name(name: &str) -> bool {
@@ -152,7 +159,7 @@ pub(super) fn environment(
     problems: &mut Vec<ConfigProblem>,
 ) -> Layer {
     let named: BTreeSet<&str> =
-        below.keys().filter(|path| path.len() == DEPTH && path[0] == "provider").map(|path| path[1].as_str()).collect();
+        below.keys().filter(|path| path.len() == 3 && path[0] == "provider").map(|path| path[1].as_str()).collect();
     let mut layer = Layer::new();
     let mut read = |path: Vec<String>, kind: Kind| {
         let name = variable_name(&path);
@@ -204,8 +211,11 @@ pub(super) fn flags(pairs: &[(String, String)], problems: &mut Vec<ConfigProblem
     let mut layer = Layer::new();
     for (flag, text) in pairs {
         let origin = Origin { source: format!("flag {flag}"), line: None };
-        let parts: Vec<&str> = flag.splitn(DEPTH, '.').collect();
-        let named = parts.len() < DEPTH || parts[0] != "provider" || is_name(parts[1]);
+        // A name in the last place may hold dots, so the longest path that is a key counts.
+        let split = |most: usize| flag.splitn(most, '.').collect::<Vec<&str>>();
+        let is_leaf = |parts: &Vec<&str>| matches!(keys::place(parts), Place::Leaf(_));
+        let parts = (2..=DEPTH).rev().map(split).find(is_leaf).unwrap_or_else(|| split(DEPTH));
+        let named = parts.len() != 3 || parts[0] != "provider" || is_name(parts[1]);
         match keys::place(&parts) {
             Place::Leaf(key) if named => {
                 let path = parts.iter().map(|part| (*part).to_owned()).collect();

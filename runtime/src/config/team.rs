@@ -22,6 +22,20 @@ pub struct CoordinatorConfig {
     pub streams: u32,
     /// For calls to end in when it is told to stop.
     pub drain: Duration,
+    /// For a person to requeue a dead job, before its session takes it for failed.
+    pub hold_dead: Duration,
+    pub rates: Rates,
+}
+
+/// What each caller may ask in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    pub calls: u32,
+    pub submits: u32,
+    /// To and fro.
+    pub blob_mib: u32,
+    /// Of one address: calls that nobody known makes.
+    pub strangers: u32,
 }
 
 /// Whether people need a certificate beside their token.
@@ -48,6 +62,8 @@ pub struct StoreConfig {
     pub tls: TlsConfig,
     /// That must have a write before it is answered.
     pub replicas: u32,
+    /// Sessions of a team that ended so long ago are taken away; nothing: none is.
+    pub keep: Option<Duration>,
 }
 
 /// How long a lease holds without word of its worker, and how long its job waits after that.
@@ -83,6 +99,13 @@ impl Build<'_> {
             handshake: self.seconds(&["coordinator", "handshake_s"]),
             streams: self.count(&["coordinator", "streams"]),
             drain: self.seconds(&["coordinator", "drain_s"]),
+            hold_dead: self.seconds(&["coordinator", "hold_dead_s"]),
+            rates: Rates {
+                calls: self.count(&["coordinator", "calls_per_minute"]),
+                submits: self.count(&["coordinator", "submits_per_minute"]),
+                blob_mib: self.count(&["coordinator", "blob_mib_per_minute"]),
+                strangers: self.count(&["coordinator", "strangers_per_minute"]),
+            },
         }
     }
 
@@ -112,6 +135,9 @@ impl Build<'_> {
             password_file: file("password_file"),
             tls: TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") },
             replicas: self.entry(&replicas).map_or(0, |_| self.count(&replicas)),
+            keep: Some(self.count(&["store", "keep_days"]))
+                .filter(|days| *days > 0)
+                .map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         }
     }
 

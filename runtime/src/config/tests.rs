@@ -39,7 +39,8 @@ fn the_defaults_are_what_their_file_says() {
     assert_eq!(config.worker.runtime, "runc");
     assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
     assert_eq!(config.worker.workspaces, Workspaces::Auto);
-    assert_eq!(config.limits, Limits { fleet: 3, tenant: None, engine: BTreeMap::new() });
+    let each = TenantLimits { running: None, weight: 1, sessions: None, queued: None, priority: 10 };
+    assert_eq!(config.limits, Limits { fleet: 3, each, ..Limits::unlimited() });
     assert_eq!((config.queue.lease, config.queue.margin), (Duration::from_secs(60), Duration::from_secs(15)));
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
     let openai = &config.providers["openai"];
@@ -256,4 +257,29 @@ fn blobs_are_in_a_folder_or_a_bucket_and_files_start_where_the_configuration_lie
     );
     refused("[blobs]\nurl = \"/var/lib/arena\"\n", &[], &[], "neither a folder nor a bucket");
     refused("[blobs]\nsecret_key = \"x\"\n", &[], &[], "secret_key");
+}
+
+#[test]
+fn a_tenant_and_a_provider_have_sections_of_their_own() {
+    let text = "[limits]\ntenant = 5\nqueued = 40\n[limits.tenants.\"web.app\"]\nweight = 3\npriority = 0\n\
+                [limits.provider.openai]\nrunning = 4\nengines = [\"mine\"]\n";
+    let limits = loaded(text, &[], &[("limits.tenants.api.running", "2")]).unwrap().limits;
+    let web = TenantLimits { running: Some(5), weight: 3, sessions: None, queued: Some(40), priority: 0 };
+    assert_eq!(limits.of_tenant("web.app"), web);
+    assert_eq!(limits.of_tenant("api"), TenantLimits { running: Some(2), weight: 1, priority: 10, ..web });
+    assert_eq!(limits.of_tenant("other"), TenantLimits { weight: 1, priority: 10, ..web });
+    assert_eq!(limits.provider["openai"], ProviderLimits { running: 4, engines: vec!["mine".to_owned()] });
+    refused("[limits.tenants.web]\nweigth = 3\n", &[], &[], "did you mean `limits.tenants.web.weight`?");
+    refused("[limits.tenants.web]\nweight = 0\n", &[], &[], "at least 1");
+    refused("[limits.tenants.\"a b\"]\nweight = 1\n", &[], &[], "is no name");
+    refused("[limits.tenants]\nweight = 1\n", &[], &[], "limits.tenants.weight");
+}
+
+#[test]
+fn what_is_0_says_for_ever_or_at_once() {
+    let config = loaded("[store]\nkeep_days = 0\n[coordinator]\nhold_dead_s = 0\n", &[], &[]).unwrap();
+    assert_eq!((config.store.keep, config.coordinator.hold_dead), (None, Duration::ZERO));
+    let days = loaded("[store]\nkeep_days = 2\n", &[], &[]).unwrap().store.keep;
+    assert_eq!(days, Some(Duration::from_secs(2 * 86_400)));
+    refused("[store]\nkeep_days = -1\n", &[], &[], "or 0");
 }

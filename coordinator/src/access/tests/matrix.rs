@@ -8,8 +8,14 @@ use arena_proto::v1::fleet_client::FleetClient;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::workers_client::WorkersClient;
 use arena_runtime::tls::Kind;
+use std::collections::BTreeSet;
+use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 /// Who asks: nobody and a person with a certificate but no token, both of them unknown; viewer, submitter, operator and
 /// admin of blue; the admin of red; the admin of every tenant; workers of blue, of red and of every tenant.
@@ -28,7 +34,7 @@ const CALLERS: [&str; 11] = [
 ];
 
 /// `u`: who are you; `d`: you may not; `n`: there is no such thing; `.`: it went through to what was asked.
-const TABLE: [(Rpc, &str); 19] = [
+const TABLE: [(Rpc, &str); 20] = [
     (Rpc::Submit, "uud...d.ddd"),
     (Rpc::Get, "uu....n.ddd"),
     (Rpc::List, "uu......ddd"),
@@ -44,6 +50,7 @@ const TABLE: [(Rpc, &str); 19] = [
     (Rpc::DrainWorker, "uudd..n.ddd"),
     (Rpc::Queue, "uu......ddd"),
     (Rpc::Dead, "uu......ddd"),
+    (Rpc::Requeue, "uud...n.ddd"),
     (Rpc::CreateToken, "uuddd.d.ddd"),
     (Rpc::ListTokens, "uuddd...ddd"),
     (Rpc::RevokeToken, "uuddd.n.ddd"),
@@ -143,6 +150,10 @@ async fn ask(caller: &Caller, rpc: Rpc, subject: &Subject) -> Result<(), Status>
         }
         Rpc::Queue => fleet.queue(caller.asks(v1::QueueRequest {})).await.map(drop),
         Rpc::Dead => fleet.dead(caller.asks(v1::DeadRequest {})).await.map(drop),
+        Rpc::Requeue => {
+            let jobs = vec![format!("{SESSION}/base/0/evaluate")];
+            fleet.requeue(caller.asks(v1::RequeueRequest { jobs, all: false })).await.map(drop)
+        }
         Rpc::CreateToken => {
             let scope = Some(scope("blue").to_wire());
             let wish = v1::CreateTokenRequest { name: "new".into(), role: "viewer".into(), scope, expires: 0 };
@@ -193,6 +204,36 @@ async fn everybody_gets_what_is_theirs_and_nothing_else() {
         }
         assert_eq!(answers, row, "{} by {CALLERS:?}", rpc.as_str());
     }
+}
+
+/// Reflection is in no row: it is asked without a token, and says what the sources say.
+#[tokio::test]
+async fn whoever_reaches_the_port_learns_what_can_be_asked_and_nothing_else() {
+    let world = World::new().await;
+    world.session().await;
+    let channel = world.dial(None).await.unwrap();
+    let asks = |what: MessageRequest| ServerReflectionRequest { host: String::new(), message_request: Some(what) };
+    let names = ["arena.v1.Sessions", "arena.v1.WhyRequest", SESSION];
+    let requests = std::iter::once(MessageRequest::ListServices(String::new()))
+        .chain(names.map(|name| MessageRequest::FileContainingSymbol(name.to_owned())));
+    let sent = tokio_stream::iter(requests.map(asks).collect::<Vec<_>>());
+    let mut reflection = ServerReflectionClient::new(channel);
+    let answers = reflection.server_reflection_info(sent).await.unwrap().into_inner();
+    let answers: Vec<Result<MessageResponse, Status>> =
+        answers.map(|answer| answer.map(|answer| answer.message_response.unwrap())).collect().await;
+    let [Ok(MessageResponse::ListServicesResponse(listed)), files @ ..] = answers.as_slice() else {
+        panic!("{answers:?}")
+    };
+    let listed: BTreeSet<&str> = listed.service.iter().map(|one| one.name.as_str()).collect();
+    let wanted = ["arena.v1.Fleet", "arena.v1.Sessions", "arena.v1.Workers", "grpc.health.v1.Health"];
+    assert!(wanted.iter().all(|name| listed.contains(name)), "{listed:?}");
+    for file in &files[..2] {
+        let Ok(MessageResponse::FileDescriptorResponse(file)) = file else { panic!("{file:?}") };
+        let text = String::from_utf8_lossy(&file.file_descriptor_proto[0]);
+        assert!(text.contains("WhyRequest") && !text.contains("blue"), "{text}");
+    }
+    let code = files[2].as_ref().map(drop).map_err(Status::code);
+    assert_eq!(code, Err(Code::NotFound), "a session is no symbol");
 }
 
 #[tokio::test]

@@ -6,10 +6,9 @@ use crate::blobs::Blobs;
 use crate::serve::Service;
 use crate::store::Store;
 use arena_domain::id::Tenant;
-use arena_domain::schedule::Limits;
 use arena_proto::dial::{Dialer, endpoint};
 use arena_proto::v1;
-use arena_runtime::config::{ClientCertificates, CoordinatorConfig};
+use arena_runtime::config::{ClientCertificates, CoordinatorConfig, Limits, Rates};
 use arena_runtime::tasks::Tasks;
 use arena_runtime::tls::{Authority, Identity, Kind, Name, Reach, Wanted};
 use std::path::{Path, PathBuf};
@@ -43,11 +42,18 @@ pub(super) fn issue(certs: &Path, kind: Kind, name: &str, tenant: &str, days: u3
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with(Rates { calls: 100_000, submits: 1_000, blob_mib: 1_000, strangers: 1_000 }, Limits::unlimited())
+            .await
+    }
+
+    pub(super) async fn with(rates: Rates, quotas: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certs = folder.path().join("certs");
         Authority::init(&certs).unwrap();
-        let store = Store::open(&folder.path().join("state"), Limits::default()).unwrap();
-        let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs")));
+        let store = Store::open(&folder.path().join("state"), arena_domain::schedule::Limits::default()).unwrap();
+        let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs")))
+            .with_quotas(quotas)
+            .holding_dead_jobs(Duration::from_secs(3600));
         let config = CoordinatorConfig {
             listen: "127.0.0.1:0".into(),
             client_certificates: ClientCertificates::Optional,
@@ -56,6 +62,8 @@ impl World {
             handshake: Duration::from_secs(5),
             streams: 64,
             drain: Duration::from_secs(1),
+            hold_dead: Duration::from_secs(3600),
+            rates,
         };
         let who = issue(&certs, Kind::Coordinator, "coordinator", "*", 1);
         let service = Service::bind(coordinator.clone(), config, &who).await.unwrap();

@@ -7,19 +7,58 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Command {
-    Enqueue { tenant: u8, session: u8, which: u8, engine: u8 },
-    Claim { only: Option<u8>, tenant: Option<u8>, engine: Option<u8> },
-    Again { nth: usize },
-    Revive { nth: usize },
-    Renew { nth: usize, stale: bool },
-    Settle { nth: usize, fence: bool, version: bool },
-    GiveBack { nth: usize, stale: bool, wait: u16 },
+    Enqueue {
+        tenant: u8,
+        session: u8,
+        which: u8,
+        engine: u8,
+    },
+    Claim {
+        only: Option<u8>,
+        tenant: Option<u8>,
+        engine: Option<u8>,
+    },
+    Again {
+        nth: usize,
+    },
+    Revive {
+        nth: usize,
+    },
+    Renew {
+        nth: usize,
+        stale: bool,
+    },
+    Settle {
+        nth: usize,
+        fence: bool,
+        version: bool,
+    },
+    GiveBack {
+        nth: usize,
+        stale: bool,
+        wait: u16,
+    },
     Expire,
-    Abandon { session: u8, left: Left },
-    Bury { alive: bool },
-    Cancel { tenant: u8, session: u8, engines_only: bool },
-    Pass { millis: u64 },
+    Abandon {
+        session: u8,
+        left: Left,
+    },
+    Bury {
+        alive: bool,
+    },
+    Cancel {
+        tenant: u8,
+        session: u8,
+        engines_only: bool,
+    },
+    Pass {
+        millis: u64,
+    },
     Reopen,
+    /// It is opened again by somebody whose configuration says other limits.
+    Relimit {
+        which: u8,
+    },
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -47,13 +86,30 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(tenant, session, engines_only)| Command::Cancel { tenant, session, engines_only }),
         2 => (0..40_000u64).prop_map(|millis| Command::Pass { millis }),
         1 => Just(Command::Reopen),
+        1 => (0..3u8).prop_map(|which| Command::Relimit { which }),
     ]
+}
+
+fn other_limits(which: u8) -> Limits {
+    let engines = BTreeSet::from([format!("e{which}")]);
+    match which {
+        0 => limits(),
+        1 => Limits { fleet: 2, tenant: 1, provider: BTreeMap::new(), ..limits() },
+        _ => Limits {
+            fleet: 6,
+            tenants: BTreeMap::from([("t0".to_owned(), TenantLimits { running: 5, weight: 3 })]),
+            engine: BTreeMap::from([("e1".to_owned(), 1)]),
+            provider: BTreeMap::from([("q".to_owned(), Provider { running: 2, engines })]),
+            ..limits()
+        },
+    }
 }
 
 struct Pair {
     home: Home,
     store: Store,
     queue: Queue,
+    limits: Limits,
     versions: BTreeMap<SessionId, u64>,
     /// Every lease that was ever given: reports under old ones come too.
     leases: Vec<(JobId, Fence)>,
@@ -69,7 +125,7 @@ impl Pair {
             create(&store, id.as_str()).await.unwrap();
             versions.insert(id, 0);
         }
-        Self { home, store, queue: Queue::new(limits()), versions, leases: Vec::new(), now: NOW }
+        Self { home, store, queue: Queue::new(limits()), limits: limits(), versions, leases: Vec::new(), now: NOW }
     }
 
     fn lease(&self, nth: usize) -> Option<(JobId, Fence)> {
@@ -133,7 +189,12 @@ impl Pair {
                 prop_assert_eq!(self.commit(cancel).await, Committed::Done { stop });
             }
             Command::Pass { millis } => self.now += millis,
-            Command::Reopen => self.store = self.home.open().await,
+            Command::Reopen => self.store = self.home.open_with(self.limits.clone()).await,
+            Command::Relimit { which } => {
+                self.limits = other_limits(which);
+                self.queue.relimit(self.limits.clone());
+                self.store = self.home.open_with(self.limits.clone()).await;
+            }
         }
         self.agree().await
     }
@@ -226,6 +287,7 @@ impl Pair {
                 self.store.why(id.clone(), Vec::new(), self.now).await.unwrap(),
                 self.queue.why(id, self.now)
             );
+            prop_assert_eq!(self.store.line(id, Vec::new(), self.now).await.unwrap(), self.queue.line(id, self.now));
         }
         Ok(())
     }

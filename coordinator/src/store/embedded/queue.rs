@@ -2,10 +2,10 @@
 
 use super::rows::{Also, load, save};
 use super::{Embedded, StoreError};
-use crate::store::port::{DeadLetter, Leases};
+use crate::store::port::{Back, DeadLetter, Leases};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::Millis;
-use arena_domain::schedule::{Ask, Left, Place, Queue, Settled};
+use arena_domain::schedule::{Ask, Left, Line, Place, Queue, Settled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -35,12 +35,25 @@ impl Leases for Embedded {
         .await
     }
 
-    async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.end(id, move |queue, id| queue.give_back(id, &fence, due, now)).await
-    }
-
-    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.end(id, move |queue, id| queue.let_go(id, &fence, due, now)).await
+    async fn hand_back(
+        &self,
+        (id, fence): (JobId, Fence),
+        how: Back,
+        due: Millis,
+        now: Millis,
+    ) -> Result<Settled, StoreError> {
+        self.write(move |transaction, limits| {
+            let mut queue = load(transaction, limits, Also::default())?;
+            let settled = match how {
+                Back::Failed => queue.give_back(&id, &fence, due, now),
+                Back::LetGo => queue.let_go(&id, &fence, due, now),
+            };
+            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
+                save(transaction, &queue, place)?;
+            }
+            Ok(settled)
+        })
+        .await
     }
 
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
@@ -87,26 +100,22 @@ impl Leases for Embedded {
         })
         .await
     }
-}
 
-impl Embedded {
-    /// One lease.
-    async fn end(
-        &self,
-        id: JobId,
-        work: impl FnOnce(&mut Queue, &JobId) -> Settled + Send + 'static,
-    ) -> Result<Settled, StoreError> {
-        self.write(move |transaction, limits| {
-            let mut queue = load(transaction, limits, Also::default())?;
-            let settled = work(&mut queue, &id);
-            if let (Settled::Accepted, Some(place)) = (settled, queue.place(&id)) {
-                save(transaction, &queue, place)?;
+    async fn line(&self, id: &JobId, idle: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
+        let (id, limits) = (id.clone(), self.limits.clone());
+        self.call(move |connection| {
+            let transaction = &connection.transaction()?;
+            let mut queue = load(transaction, &limits, Also::default())?;
+            for session in &idle {
+                queue.cancel(session, |job| job.id != id, now);
             }
-            Ok(settled)
+            Ok(queue.line(&id, now))
         })
         .await
     }
+}
 
+impl Embedded {
     async fn requeue(
         &self,
         work: impl FnOnce(&mut Queue) -> Vec<JobId> + Send + 'static,

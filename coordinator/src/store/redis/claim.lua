@@ -35,15 +35,10 @@ local function open(e)
   return known[e]
 end
 
--- Text by its bytes: the server's own comparison follows its locale.
 local function before(a, b)
   local x, y = string.sub(a, 1, TURN), string.sub(b, 1, TURN)
   if x ~= y then return x < y end
-  for n = TURN + 1, math.min(#a, #b) do
-    local p, q = string.byte(a, n), string.byte(b, n)
-    if p ~= q then return p < q end
-  end
-  return #a < #b
+  return bytes_before(a, b, TURN + 1)
 end
 
 local function least(index, engines)

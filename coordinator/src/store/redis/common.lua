@@ -62,6 +62,30 @@ local function tenant_limit(tenant)
   return tonumber(v[1] or v[3]), tonumber(v[2] or '1')
 end
 
+-- The first limit that holds a job back: dimension, name, running, limit, and the set of those that run.
+local function blocked(j)
+  local function at(dimension, name, set, limit)
+    local running = limit and redis.call('SCARD', set)
+    if limit and running >= limit then return { dimension, name, running, limit, set } end
+  end
+  local v = redis.call('HMGET', LIMITS, 'fleet', 'e:' .. j.e, 'p:' .. j.e)
+  local limit = tenant_limit(j.t)
+  return at('fleet', 'all', RUNNING, tonumber(v[1]))
+    or at('tenant', j.t, IN('t', j.t), limit)
+    or at('session', j.s, IN('s', j.s), tonumber(redis.call('HGET', S(j.s), 'limit')))
+    or at('engine', string.sub(j.e, 2), IN('e', j.e), tonumber(v[2]))
+    or (v[3] and at('provider', v[3], IN('p', v[3]), tonumber(redis.call('HGET', LIMITS, 'l:' .. v[3]))))
+end
+
+-- Text by its bytes, from the nth on: the server's own comparison follows its locale.
+local function bytes_before(a, b, from)
+  for n = from, math.min(#a, #b) do
+    local p, q = string.byte(a, n), string.byte(b, n)
+    if p ~= q then return p < q end
+  end
+  return #a < #b
+end
+
 -- Whose turn it is, as text that sorts: parts of slots that run by weight, the mark, the latest claim.
 local TURN = 44
 local function turn(share, mark, served) return string.format('%012d%016d%016d', share, mark, served) end

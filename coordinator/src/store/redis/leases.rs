@@ -2,10 +2,10 @@
 
 use super::{Again, Call, Redis, engine, script, texts};
 use crate::store::StoreError;
-use crate::store::port::{DeadLetter, Leases};
+use crate::store::port::{Back, DeadLetter, Leases};
 use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis, State, worn_out};
-use arena_domain::schedule::{Ask, Left, Place, Settled};
+use arena_domain::schedule::{Ask, Held, Holder, Left, Line, MOST_NAMED, Place, Settled, Standing};
 use arena_proto::convert::Wire;
 use arena_proto::v1;
 use async_trait::async_trait;
@@ -13,6 +13,14 @@ use prost::Message;
 
 /// As `claim.lua` answers: id, body, attempt, failed, died, arrived, worker, fence, since, expires.
 type Claimed = (String, Vec<u8>, u32, u32, u32, u64, String, String, Millis, Millis);
+
+/// Sessions of one tenant, and tenants, that are looked at from the head of a line.
+const MOST_IN_LINE: &str = "200";
+
+/// As `line.lua` answers: name, running, weight, mark, head start, served, waiting.
+type Row = (String, u32, u32, Millis, Millis, u64, u32);
+/// Ahead in its session, tenants, sessions, holders, how many of its tenant, how many of others.
+type InLine = (u32, Vec<Row>, Vec<Row>, Vec<(String, String, String, Millis)>, u32, u32);
 
 #[async_trait]
 impl Leases for Redis {
@@ -44,12 +52,21 @@ impl Leases for Redis {
         Ok(lost.into_iter().map(JobId::new).collect())
     }
 
-    async fn give_back(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.end("give_back", &id, &fence, due, now).await
-    }
-
-    async fn let_go(&self, id: JobId, fence: Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        self.end("let_go", &id, &fence, due, now).await
+    async fn hand_back(
+        &self,
+        (id, fence): (JobId, Fence),
+        how: Back,
+        due: Millis,
+        now: Millis,
+    ) -> Result<Settled, StoreError> {
+        let how = match how {
+            Back::Failed => "give_back",
+            Back::LetGo => "let_go",
+        };
+        // How long, and not until when: the server has a clock of its own.
+        let wait = due.saturating_sub(now).to_string();
+        let back = self.requeue(now, texts([how, id.as_str(), fence.as_str(), &wait])).await?;
+        Ok(if back.is_empty() { Settled::Stale } else { Settled::Accepted })
     }
 
     async fn expire(&self, now: Millis) -> Result<Vec<JobId>, StoreError> {
@@ -89,17 +106,16 @@ impl Leases for Redis {
     async fn revive(&self, id: &JobId, now: Millis) -> Result<bool, StoreError> {
         self.write(Call::new(&script::REVIVE, now, texts([id.as_str()]))).await
     }
+
+    /// Every session of a fleet is moved, so none is idle.
+    async fn line(&self, id: &JobId, _: Vec<SessionId>, now: Millis) -> Result<Option<Line>, StoreError> {
+        let args = texts([id.as_str(), &MOST_NAMED.to_string(), MOST_IN_LINE]);
+        let found: Option<InLine> = self.read(Call::new(&script::LINE, now, args)).await?;
+        Ok(found.and_then(line))
+    }
 }
 
 impl Redis {
-    /// One lease, as `how` counts it.
-    async fn end(&self, how: &str, id: &JobId, fence: &Fence, due: Millis, now: Millis) -> Result<Settled, StoreError> {
-        // How long, and not until when: the server has a clock of its own.
-        let wait = due.saturating_sub(now).to_string();
-        let back = self.requeue(now, texts([how, id.as_str(), fence.as_str(), &wait])).await?;
-        Ok(if back.is_empty() { Settled::Stale } else { Settled::Accepted })
-    }
-
     async fn requeue(&self, now: Millis, args: Vec<Vec<u8>>) -> Result<Vec<JobId>, StoreError> {
         // Once more it would find the leases gone, and say that there were none.
         let call = Call { again: Again::Never, ..Call::new(&script::REQUEUE, now, args) };
@@ -113,4 +129,23 @@ fn place(claimed: Claimed) -> Result<Place, StoreError> {
     let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
     let (worker, fence) = (WorkerId::new(worker), Fence::new(fence));
     Ok(Place { job, state: State::Leased { worker, fence, since, expires }, attempt, failed, died, arrived })
+}
+
+/// Its own rows come first.
+fn line((of_session, tenants, sessions, named, of_tenant, of_others): InLine) -> Option<Line> {
+    let standings = |rows: Vec<Row>| -> Vec<Standing> { rows.into_iter().map(standing).collect() };
+    let (tenants, sessions) = (standings(tenants), standings(sessions));
+    let ((tenant, others), (session, siblings)) = (tenants.split_first()?, sessions.split_first()?);
+    let holder = |(job, tenant, worker, since): (String, String, String, Millis)| Holder {
+        job: JobId::new(job),
+        tenant: Tenant::new(tenant),
+        worker: WorkerId::new(worker),
+        since,
+    };
+    let held = Held { named: named.into_iter().map(holder).collect(), of_tenant, of_others };
+    Some(Line::new((tenant.clone(), session.clone(), of_session), others, siblings, held))
+}
+
+fn standing((name, running, weight, mark, head_start, served, waiting): Row) -> Standing {
+    Standing { name, running, weight, mark, head_start, served, waiting }
 }

@@ -112,6 +112,10 @@ impl Records for Redis {
         Ok(all)
     }
 
+    async fn prune(&self, id: &SessionId) -> Result<bool, StoreError> {
+        self.write(Call { again: Again::Never, ..Call::new(&script::PRUNE, 0, texts([id.as_str()])) }).await
+    }
+
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
         let args = vec![id.as_str().as_bytes().to_vec(), item.encode_to_vec()];
         let call = Call { again: Again::Never, ..Call::new(&script::PUBLISH, item.at, args) };

@@ -64,8 +64,10 @@ scripts! {
     REQUEUE Free "requeue.lua";
     REVIVE Write "revive.lua";
     PUBLISH Write "publish.lua";
+    PRUNE Free "prune.lua";
     TOUCH Free "touch.lua";
     WHY Read "why.lua";
+    LINE Read "line.lua";
     JOBS Read "jobs.lua";
     LIVE Read "live.lua";
     DEAD Read "dead.lua";

@@ -2,6 +2,7 @@
 
 use super::{Call, Redis, script, texts};
 use crate::store::StoreError;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// Sessions that one sweep looks at.
@@ -13,7 +14,11 @@ impl Redis {
         let first = self.swept.fetch_add(PART, Ordering::Relaxed);
         let mut pipe = redis::pipe();
         pipe.cmd("ZREVRANGE").arg(self.key("sessions")).arg(first).arg(first + PART - 1);
-        let (sessions,): (Vec<String>,) = self.looked(&pipe).await?;
+        pipe.cmd("HGETALL").arg(self.key("limits"));
+        let (sessions, limits): (Vec<String>, BTreeMap<String, String>) = self.looked(&pipe).await?;
+        if limits != self.limits.iter().cloned().collect() {
+            self.warn_of_limits();
+        }
         if (sessions.len() as u64) < PART {
             self.swept.store(0, Ordering::Relaxed);
         }

@@ -10,17 +10,8 @@ if j.st == 'l' then
 end
 if j.du > now then return { 'not_due', j.du } end
 
-local function at(dimension, name, running, limit)
-  if limit and running >= limit then return { 'limit', dimension, name, running, limit } end
-end
-local v = redis.call('HMGET', LIMITS, 'fleet', 'e:' .. j.e, 'p:' .. j.e)
-local limit = tenant_limit(j.t)
-local held = at('fleet', 'all', redis.call('SCARD', RUNNING), tonumber(v[1]))
-  or at('tenant', j.t, redis.call('SCARD', IN('t', j.t)), limit)
-  or at('session', j.s, redis.call('SCARD', IN('s', j.s)), tonumber(redis.call('HGET', S(j.s), 'limit')))
-  or at('engine', string.sub(j.e, 2), redis.call('SCARD', IN('e', j.e)), tonumber(v[2]))
-  or (v[3] and at('provider', v[3], redis.call('SCARD', IN('p', v[3])), tonumber(redis.call('HGET', LIMITS, 'l:' .. v[3]))))
-if held then return held end
+local held = blocked(j)
+if held then return { 'limit', held[1], held[2], held[3], held[4] } end
 local ahead = 0
 for _, e in ipairs(redis.call('SMEMBERS', SE(j.s))) do
   ahead = ahead + redis.call('ZCOUNT', Q(j.s, e), '-inf', '(' .. j.n)

@@ -184,6 +184,8 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         paradigm: Paradigm::Compete,
         mode: Mode::Team,
         parallel: 3,
+        priority: 0,
+        weight: 1,
         kind: "speed".into(),
         brief: BriefSection {
             specification: "Sums take fewer steps.".into(),

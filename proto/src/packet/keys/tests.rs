@@ -19,6 +19,8 @@ base       = "main"
 paradigm   = "compete"
 mode       = "team"
 parallel   = 3
+priority   = 2
+weight     = 1
 kind       = "optimize"
 [brief]
 specification = "Make the tokenizer faster; malformed input is refused as before"

@@ -1,0 +1,78 @@
+//! `[limits]` as the queue takes it: which engines ask which provider is known from their manifests.
+
+use crate::failure::{Failure, USAGE};
+use arena_domain::schedule::{Limits, Provider, TenantLimits, Terms};
+use arena_runtime::config::{self, Config};
+use arena_worker::engine::Manifest;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, Failure> {
+    let config::Limits { fleet, each, tenants, engine, provider } = &config.limits;
+    let of_tenant = |(name, of): (&String, &config::TenantLimits)| {
+        let running = of.running.unwrap_or(u32::MAX);
+        (name.clone(), TenantLimits { running, weight: of.weight })
+    };
+    let mut providers = BTreeMap::new();
+    for (name, of) in provider {
+        let engines = engines(name, of, manifests);
+        if engines.is_empty() {
+            let what = format!("[limits.provider.{name}]: no engine asks this provider");
+            let mend = "take the section out, or name engines of packets in it: `engines = [\"NAME\"]`";
+            return Err(Failure::new(USAGE, what, mend));
+        }
+        providers.insert(name.clone(), Provider { running: of.running, engines });
+    }
+    Ok(Limits {
+        fleet: *fleet,
+        tenant: each.running.unwrap_or(u32::MAX),
+        tenants: tenants.iter().map(of_tenant).collect(),
+        engine: engine.clone(),
+        provider: providers,
+        terms: Terms { lease: config.queue.lease, margin: config.queue.margin },
+    })
+}
+
+/// By all their names. An engine that serves any provider is counted where the section names it.
+fn engines(provider: &str, of: &config::ProviderLimits, manifests: &[Manifest]) -> BTreeSet<String> {
+    let asks = manifests.iter().filter(|one| one.provider == provider && !one.serves_any());
+    let known = asks.flat_map(|one| one.aliases.iter().chain([&one.name])).cloned();
+    known.chain(of.engines.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arena_worker::engine::built_in;
+
+    fn read(text: &str) -> Config {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        config::load(Some(file.path()), &|_| None, &[]).unwrap()
+    }
+
+    #[test]
+    fn the_engines_of_a_provider_are_those_that_ask_it_and_those_that_are_named() {
+        let said = read("[limits.provider.anthropic]\nrunning = 2\nengines = [\"mine\"]\n");
+        let made = limits(&said, built_in()).unwrap();
+        let anthropic = &made.provider["anthropic"];
+        assert_eq!(anthropic.running, 2);
+        assert!(anthropic.engines.contains("claude") && anthropic.engines.contains("mine"), "{anthropic:?}");
+        assert!(!anthropic.engines.contains("codex"), "{anthropic:?}");
+    }
+
+    #[test]
+    fn a_provider_that_no_engine_asks_is_refused() {
+        let refused = limits(&read("[limits.provider.nobodys]\nrunning = 2\n"), built_in()).unwrap_err();
+        assert!(refused.what.contains("limits.provider.nobodys"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_tenant_has_what_its_section_says_and_otherwise_what_each_has() {
+        let said = read("[limits]\ntenant = 4\n[limits.tenants.web]\nweight = 3\n[limits.tenants.app]\nrunning = 9\n");
+        let made = limits(&said, built_in()).unwrap();
+        let rows = [("web", 4, 3), ("app", 9, 1), ("other", 4, 1)];
+        for (tenant, running, weight) in rows {
+            assert_eq!(made.of_tenant(tenant), TenantLimits { running, weight }, "{tenant}");
+        }
+    }
+}

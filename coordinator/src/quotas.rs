@@ -1,0 +1,60 @@
+//! What a tenant may submit: sessions under way, waiting jobs, and the priority among its own.
+
+use crate::dispatch::Coordinator;
+use crate::sessions::SessionError;
+use arena_domain::id::{SessionId, Tenant};
+use arena_domain::packet::Packet;
+use arena_runtime::config::TenantLimits;
+use tonic::Status;
+
+impl Coordinator {
+    /// Refuses what the tenant's limits leave no room for. Coordinators that are asked at the same moment may let one more
+    /// through than the limit each: it is what is asked for that is counted here, and what runs is counted by the store.
+    pub(crate) async fn admit(&self, tenant: &Tenant, packet: &Packet) -> Result<(), Status> {
+        let TenantLimits { running: _, weight: _, sessions, queued, priority } = self.quotas.of_tenant(tenant.as_str());
+        let section = format!("[limits.tenants.{tenant}] of the coordinators");
+        if packet.priority > priority {
+            let asked = packet.priority;
+            return Err(Status::permission_denied(format!(
+                "a session of tenant {tenant} may ask for priority {priority} at most, and this one asks for {asked}; write \
+                 `priority = {priority}`, or have `priority` under {section} raised"
+            )));
+        }
+        if sessions.is_none() && queued.is_none() {
+            return Ok(());
+        }
+        let own = self.under_way(tenant).await.map_err(|error| crate::api::status(&error))?;
+        if let Some(most) = sessions.filter(|most| own.len() >= *most as usize) {
+            return Err(Status::resource_exhausted(format!(
+                "tenant {tenant} has {} sessions under way and may have {most}; wait until one has ended (`arena sessions`), \
+                 end one (`arena cancel ID`), or have `sessions` under {section} raised",
+                own.len()
+            )));
+        }
+        let Some(most) = queued else { return Ok(()) };
+        let mut waiting = 0;
+        for id in own {
+            let jobs = self.store.jobs(&id).await.map_err(crate::api::store_status)?;
+            waiting += jobs.iter().filter(|job| job.state == "queued").count();
+        }
+        if waiting >= most as usize {
+            return Err(Status::resource_exhausted(format!(
+                "{waiting} jobs of tenant {tenant} wait, and it submits nothing more from {most} on; wait until they run \
+                 (`arena queue`), or have `queued` under {section} raised"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Its sessions that have not ended.
+    async fn under_way(&self, tenant: &Tenant) -> Result<Vec<SessionId>, SessionError> {
+        let mut own = Vec::new();
+        for one in self.store.sessions().await? {
+            let id = SessionId::new(one.id);
+            if ["new", "waiting", "running"].contains(&one.status.as_str()) && self.tenant_of(&id).await? == *tenant {
+                own.push(id);
+            }
+        }
+        Ok(own)
+    }
+}
