@@ -99,7 +99,7 @@ async fn strangers_are_counted_by_their_address_and_known_callers_from_there_are
 #[tokio::test]
 async fn whoever_moved_too_many_bytes_moves_no_more_until_they_are_worked_off() {
     let world = World::with(Rates { blob_mib: 1, ..GENEROUS }, Limits::unlimited()).await;
-    let digest = world.coordinator.blobs.of(&Tenant::new("blue")).put(&vec![7; 3 << 20]).unwrap();
+    let digest = world.coordinator.blobs.of(&Tenant::new("blue")).put(&vec![7; 3 << 20]).await.unwrap();
     let (mut ann, mut bob) = (Asker::new(&world, Some("ann")).await, Asker::new(&world, Some("bob")).await);
     ann.get(&digest).await.unwrap();
     let wait = comes_back(&ann.get(&digest).await.unwrap_err());
@@ -113,7 +113,7 @@ async fn a_tenant_submits_no_more_than_it_may_have_under_way_and_asks_no_higher_
     let few = Limits { tenants: BTreeMap::from([("blue".to_owned(), most)]), ..Limits::unlimited() };
     let world = World::with(GENEROUS, few).await;
     world.session().await;
-    let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").unwrap();
+    let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").await.unwrap();
     let mut ann = Asker::new(&world, Some("ann")).await;
     let packet = crate::dispatch::tests::PACKET;
     let urgent = packet.replacen("[session]", "[session]\npriority = 4", 1);
@@ -135,7 +135,7 @@ async fn a_tenant_whose_jobs_wait_submits_nothing_more() {
     let most = TenantLimits { running: None, weight: 1, sessions: None, queued: Some(1), priority: 0 };
     let few = Limits { each: most, ..Limits::unlimited() };
     let world = World::with(GENEROUS, few).await;
-    let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").unwrap();
+    let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").await.unwrap();
     let mut ann = Asker::new(&world, Some("ann")).await;
     ann.submit("aaaaaaaaaaa1", &base, crate::dispatch::tests::PACKET).await.unwrap();
     let refused = ann.submit("aaaaaaaaaaa2", &base, crate::dispatch::tests::PACKET).await.unwrap_err();
