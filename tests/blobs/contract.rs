@@ -87,8 +87,12 @@ async fn what_is_damaged_is_refused_and_mended(subject: &Subject) {
         let mut bytes = pattern(length);
         bytes[0] = b'd';
         let name = subject.blobs.put(&bytes).await.expect("a blob");
-        let flipped = bytes.iter().enumerate().map(|(at, byte)| if at == length / 2 { !byte } else { *byte }).collect();
-        for damaged in [flipped, bytes[..length - 1].to_vec()] {
+        let mut flipped = bytes.clone();
+        flipped[length / 2] ^= 1;
+        // A large one is read and written often enough as it is.
+        let damages =
+            if length == LARGE { vec![flipped] } else { vec![flipped, bytes[..length - 1].to_vec(), Vec::new()] };
+        for damaged in damages {
             subject.raw.put(&subject.at(&name), damaged.into()).await.expect("damage");
             let refused = subject.blobs.get(&name).await;
             assert!(matches!(&refused, Err(BlobError::Damaged(found)) if *found == name), "{refused:?}");
@@ -110,7 +114,7 @@ async fn tenants_see_their_own(subject: &Subject) {
 
 async fn many_put_the_same(subject: &Subject) {
     let bytes: Arc<Vec<u8>> = Arc::new(pattern(9 << 20).into_iter().rev().collect());
-    let putting: Vec<_> = (0..4)
+    let putting: Vec<_> = (0..3)
         .map(|_| {
             let (blobs, bytes) = (subject.blobs.clone(), bytes.clone());
             arena_runtime::tasks::spawn(async move { blobs.put(&bytes).await.expect("a blob") })

@@ -6,7 +6,7 @@ use arena_proto::dial::{Dialer, endpoint};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
-use support::{Packet, World, binary, ready, soon};
+use support::{Leftovers, Packet, World, binary, leftovers, ready, soon};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
@@ -53,8 +53,8 @@ fn the_images_are_built_here_and_run_as_they_are_started() {
     let Some(team) = composed(name) else { return };
     let images = Images::built();
     both_hold_what_they_need_and_little_more(&images);
-    a_coordinator_answers_from_its_container_as_nobody(&images, &team);
-    a_worker_runs_a_session_with_what_is_said_of_it_and_not_with_less(&images, &team.1);
+    a_team_in_containers_runs_a_session_and_coordinators_are_nobody(&images, &team);
+    a_worker_without_rights_runs_a_session_in_volumes_alone(&images);
 }
 
 fn both_hold_what_they_need_and_little_more(images: &Images) {
@@ -81,46 +81,94 @@ impl Drop for Container {
     }
 }
 
-/// By the image's own command, with the configuration, the certificates and the Redis of Compose; addresses alone are others.
-fn a_coordinator_answers_from_its_container_as_nobody(
-    images: &Images,
-    (_, compose, certificates, redis): &(Outside, Value, Certificates, ComposedRedis),
-) {
-    let service = &compose["services"]["coordinator-1"];
-    assert_eq!(service["read_only"], true);
+type Team = (Outside, Value, Certificates, ComposedRedis);
+
+/// A service by its image's own command, with the configuration and the certificates of Compose.
+fn composed_as(service: &str, team: &Team) -> Command {
+    let (_, compose, certificates, _) = team;
+    let kind = service.split('-').next().expect("a kind");
     let mut command = Command::new("docker");
-    command
-        .args(["run", "-d", "--network=host", "--read-only", "--volume=/var/lib/arena"])
-        .args(listed(service, &["cap_drop", "security_opt"]));
-    let config = root().join("deploy/compose/coordinator.toml");
+    command.args(["run", "-d", "--network=host"]);
+    let keys = ["cap_drop", "cap_add", "security_opt", "device_cgroup_rules"];
+    command.args(listed(&compose["services"][service], &keys));
+    if compose["services"][service]["read_only"] == true {
+        command.arg("--read-only");
+    }
     for (source, target) in [
-        (config.as_path(), "/etc/arena/config.toml"),
-        (&certificates.of("coordinator-1"), "/etc/arena/tls"),
-        (&certificates.of("store"), "/etc/arena/store"),
+        (root().join(format!("deploy/compose/{kind}.toml")), "/etc/arena/config.toml"),
+        (certificates.of(service), "/etc/arena/tls"),
+        (certificates.of("store"), "/etc/arena/store"),
     ] {
         command.arg(format!("--mount=type=bind,source={},target={target},readonly", source.display()));
     }
-    let env = [
-        format!("ARENA_STORE_URL=rediss://127.0.0.1:{}", redis.port),
-        "ARENA_COORDINATOR_LISTEN=127.0.0.1:0".to_owned(),
-        "ARENA_TELEMETRY_PROMETHEUS=127.0.0.1:0".to_owned(),
-    ];
-    command.args(env.iter().flat_map(|one| ["--env", one]));
-    let container = Container(said(&command.arg(images.name("coordinator")).output().expect("docker")));
-    let logs = || {
-        let output = docker(&["logs", &container.0]);
+    command.args(["--env", "ARENA_TELEMETRY_PROMETHEUS=127.0.0.1:0"]);
+    command
+}
+
+impl Container {
+    fn started(command: &mut Command) -> Self {
+        Self(said(&command.output().expect("docker")))
+    }
+
+    fn logs(&self) -> String {
+        let output = docker(&["logs", &self.0]);
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    };
-    let url = || Some(logs().split_once("listens on ")?.1.split_whitespace().next()?.to_owned());
-    let ended = || said(&docker(&["inspect", "-f", "{{.State.Running}}", &container.0])) == "false";
-    assert!(soon(|| url().is_some() || ended()), "{}", logs());
-    let url = url().unwrap_or_else(|| panic!("no address: {}", logs()));
+    }
+
+    fn is_running(&self) -> bool {
+        said(&docker(&["inspect", "-f", "{{.State.Running}}", &self.0])) == "true"
+    }
+
+    /// As Compose stops it: politely, with time.
+    fn stop(&self) {
+        said(&docker(&["stop", "--time", "120", &self.0]));
+        let code = said(&docker(&["inspect", "-f", "{{.State.ExitCode}}", &self.0]));
+        assert_eq!(code, "0", "{}", self.logs());
+    }
+}
+
+/// A coordinator and a worker in their containers, and a person outside; addresses alone are others than those of Compose.
+fn a_team_in_containers_runs_a_session_and_coordinators_are_nobody(images: &Images, team: &Team) {
+    let (_, _, certificates, redis) = team;
+    let mut command = composed_as("coordinator-1", team);
+    let env =
+        [format!("ARENA_STORE_URL=rediss://127.0.0.1:{}", redis.port), "ARENA_COORDINATOR_LISTEN=127.0.0.1:0".into()];
+    command.arg("--volume=/var/lib/arena").args(env.iter().flat_map(|one| ["--env", one]));
+    let coordinator = Container::started(command.arg(images.name("coordinator")));
+    let url = || Some(coordinator.logs().split_once("listens on ")?.1.split_whitespace().next()?.to_owned());
+    assert!(soon(|| url().is_some() || !coordinator.is_running()), "{}", coordinator.logs());
+    let url = url().unwrap_or_else(|| panic!("no address: {}", coordinator.logs()));
     assert_eq!(health(&url, &certificates.of("worker")), ServingStatus::Serving);
-    let who = said(&docker(&["top", &container.0, "-o", "pid,uid,gid"]));
+    let who = said(&docker(&["top", &coordinator.0, "-o", "pid,uid,gid"]));
     let ids: Vec<&str> = who.lines().last().unwrap_or_default().split_whitespace().skip(1).collect();
     assert_eq!(ids, ["10003", "10003"], "{who}");
-    said(&docker(&["stop", "--time", "60", &container.0]));
-    assert_eq!(said(&docker(&["inspect", "-f", "{{.State.ExitCode}}", &container.0])), "0", "{}", logs());
+
+    let world = World::new();
+    let folder = world.repo.parent().expect("a folder").display().to_string();
+    let shared = Shared::mounted(&folder);
+    let state = format!("{folder}/worker");
+    let mut command = composed_as("worker", team);
+    command.args(["--volume=/var/run/docker.sock:/var/run/docker.sock", "--volume=/dev:/dev"]);
+    command.arg(format!("--mount=type=bind,source={folder},target={folder},bind-propagation=rshared"));
+    command.args(["--env", &format!("ARENA_STATE={state}"), "--env", &format!("ARENA_COORDINATOR={url}")]);
+    let worker = Container::started(command.arg(images.name("worker")));
+    let make = ["exec", &coordinator.0, "/usr/local/bin/arena", "tokens", "create", "ann", "--tenant", "blue"];
+    let token = said(&docker(&[&make[..], &["--config", "/etc/arena/config.toml"]].concat()));
+    let ask = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("ARENA_TLS_CA", certificates.of("worker").join("ca.pem"));
+        support::run(command.env("ARENA_TOKEN", token.trim()).env("ARENA_COORDINATOR", &url))
+    };
+    let attached = || ask(&["workers", "--json"]).document().as_array().map(Vec::len) == Some(1);
+    assert!(soon(|| attached() || !worker.is_running()) && worker.is_running(), "{}", worker.logs());
+    world.packet(&Packet::lower(&[("a", "echo 3 > value")]));
+    let ran = ask(&["run", "arena.toml", "--json"]);
+    assert_eq!((ran.code, &ran.result()["winner"]), (0, &json!("a")), "{ran:?} {}", worker.logs());
+    worker.stop();
+    coordinator.stop();
+    let state = Path::new(&state);
+    assert!(soon(|| leftovers(state) == Leftovers::default()), "{:?}", leftovers(state));
+    drop(shared);
 }
 
 /// What the service of health says to a peer of the team.
@@ -160,17 +208,15 @@ fn listed(service: &Value, keys: &[&str]) -> Vec<String> {
         "device_cgroup_rules" => "--device-cgroup-rule".to_owned(),
         key => format!("--{}", key.replace('_', "-")),
     };
-    let words = |key: &str| service[key].as_array().expect("a list").clone();
+    let words = |key: &str| service[key].as_array().cloned().unwrap_or_default();
     let one = |key: &str, word: &Value| format!("{}={}", flag(key), word.as_str().expect("a word"));
     keys.iter().flat_map(|key| words(key).iter().map(|word| one(key, word)).collect::<Vec<_>>()).collect()
 }
 
-fn a_worker_runs_a_session_with_what_is_said_of_it_and_not_with_less(images: &Images, compose: &Value) {
-    let keys = ["cap_drop", "cap_add", "security_opt", "device_cgroup_rules"];
-    let mut composed = listed(&compose["services"]["worker"], &keys);
-    composed.push("--volume=/dev:/dev".into());
-    let bare = || ["--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"].map(str::to_owned).to_vec();
-    for (workspaces, flags, code) in [("overlay", composed, 0), ("volume", bare(), 0), ("overlay", bare(), 1)] {
+/// With a socket and nothing else that counts.
+fn a_worker_without_rights_runs_a_session_in_volumes_alone(images: &Images) {
+    let flags = ["--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"];
+    for (workspaces, code) in [("volume", 0), ("overlay", 1)] {
         let world = World::new();
         let folder = world.repo.parent().expect("a folder").display().to_string();
         let shared = Shared::mounted(&folder);
@@ -180,13 +226,13 @@ fn a_worker_runs_a_session_with_what_is_said_of_it_and_not_with_less(images: &Im
         let mut command = Command::new("docker");
         command
             .args(["run", "--rm", "--network=none", "--volume=/var/run/docker.sock:/var/run/docker.sock"])
-            .args(&flags);
+            .args(flags);
         command.arg(format!("--mount=type=bind,source={folder},target={folder},bind-propagation=rshared"));
         command.args(["--env", "HOME=/root", "--env", &format!("ARENA_WORKER_WORKSPACES={workspaces}")]);
         command.args([&images.name("worker"), "--state", &state, "--yes", "--json", "run"]).arg(&packet);
         let ran = command.output().expect("docker");
         let told = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        assert_eq!(ran.status.code(), Some(code), "{workspaces} {flags:?}: {told}");
+        assert_eq!(ran.status.code(), Some(code), "{workspaces}: {told}");
         assert!(code == 0 || told.contains("Operation not permitted"), "{told}");
         world.assert_clean();
         drop(shared);

@@ -194,8 +194,11 @@ mod tests {
         let shown = format!("{:?}", BlobSettings { credentials: from_file, ..BlobSettings::new("s3://b") });
         assert!(shown.contains("AWS_SECRET_ACCESS_KEY") && !shown.contains("S/=1"), "{shown}");
         std::fs::write(&path, "[default]\naws_access_key_id = ID\n").unwrap();
-        let refused = Credentials::from_file(&path).unwrap_err().to_string();
-        assert!(refused.contains("both keys") && refused.contains("[default]"), "{refused}");
+        let refused = Credentials::from_file(&path).unwrap_err();
+        assert!(refused.to_string().contains("both keys") && refused.mend().contains("[default]"), "{refused}");
+        for name in VARIABLES {
+            assert!(name.to_lowercase().parse::<AmazonS3ConfigKey>().is_ok(), "{name}");
+        }
     }
 
     #[test]
