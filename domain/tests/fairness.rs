@@ -10,7 +10,7 @@ use figures::{Curve, SEED};
 use simulation::{Load, MINUTE, Scenario, Served, run, scenarios};
 
 fn scenario(name: &str) -> Scenario {
-    scenarios().into_iter().find(|one| one.name == name).unwrap()
+    scenarios().into_iter().find(|one| one.name == name).unwrap_or_else(|| panic!("no scenario {name}"))
 }
 
 /// Slot time of a series from one minute to another, in slots.

@@ -135,10 +135,10 @@ fn a_job_that_ends_its_workers_is_held_among_the_dead_and_lives_again_when_it_is
     let mut worker = fleet.worker("one", None);
     fleet.await_workers(&ann, 1);
     let mut run_of_ann = fleet.submit(&ann, &packet);
-    let dead = |token: &str| fleet.ask(token, &["dead", "--json"]).document();
+    let dead = |fleet: &Fleet, token: &str| fleet.ask(token, &["dead", "--json"]).document();
     let mut kills = 0;
-    while soon(|| job(&fleet, &ann, "leased", "/evaluate").is_some() || dead(&ann) != serde_json::json!([])) {
-        if dead(&ann) != serde_json::json!([]) {
+    while soon(|| job(&fleet, &ann, "leased", "/evaluate").is_some() || dead(&fleet, &ann) != serde_json::json!([])) {
+        if dead(&fleet, &ann) != serde_json::json!([]) {
             break;
         }
         worker.kill();
@@ -149,19 +149,19 @@ fn a_job_that_ends_its_workers_is_held_among_the_dead_and_lives_again_when_it_is
         // The next boot says at once that the one before it is dead.
         soon(|| job(&fleet, &ann, "leased", "/evaluate").map(|one| one["attempt"].clone()) != killed);
     }
-    let listed = dead(&ann);
+    let listed = dead(&fleet, &ann);
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["held"]), (Some(1), &true.into()), "{listed}");
     assert_eq!(listed[0]["tenant"], "blue");
     let reason = format!("{kills} workers were killed, or died, while they ran it");
     assert!(listed[0]["reason"].as_str().is_some_and(|said| said.contains(&reason)), "{listed}");
     let id = listed[0]["job"].as_str().expect("a job");
-    assert_eq!(dead(&eve), serde_json::json!([]));
+    assert_eq!(dead(&fleet, &eve), serde_json::json!([]));
     assert_eq!(fleet.ask(&eve, &["dead", "--requeue", id]).code, 5, "another tenant's is not there");
     assert_eq!(fleet.ask(&vic, &["dead", "--requeue", id]).code, 77, "a viewer looks");
     assert_eq!(fleet.ask(&ann, &["dead", "--requeue"]).code, 2, "none is named");
     let again = fleet.ask(&ann, &["dead", "--requeue", "--all", "--json"]);
     assert_eq!((again.code, &again.document()[0]["requeued"]), (0, &true.into()), "{again:?}");
-    assert_eq!(dead(&ann), serde_json::json!([]));
+    assert_eq!(dead(&fleet, &ann), serde_json::json!([]));
     await_job(&fleet, &ann, "leased", "/evaluate");
     let late = fleet.ask(&ann, &["dead", "--requeue", id, "--json"]);
     assert!(late.code == 1 && late.stdout.contains("it is not dead"), "{late:?}");

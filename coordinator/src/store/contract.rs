@@ -10,6 +10,7 @@ mod model;
 mod oracle;
 mod reach;
 mod server;
+mod tenants;
 
 use super::*;
 use arena_domain::id::{CompetitorName, Request, Tenant};

@@ -1,6 +1,7 @@
 //! The laws that hold on every implementation.
 
 use super::*;
+pub(super) use tenants::*;
 
 /// Jobs of the tenant that has many.
 const MANY: u32 = 10_000;
@@ -327,94 +328,4 @@ pub(super) async fn a_shelf_keeps_its_order_and_what_is_new_never_replaces(home:
     assert!(store.discard(Shelf::Audit, "c").await.unwrap());
     assert!(!store.discard(Shelf::Audit, "c").await.unwrap());
     assert_eq!(store.kept(Shelf::Audit, "c").await.unwrap(), None);
-}
-
-pub(super) async fn other_limits_hold_at_once_for_what_waits(home: Home) {
-    let few = Limits { fleet: 9, tenant: 1, ..Limits::default() };
-    let store = home.open_with(few.clone()).await;
-    let each = (0..3).flat_map(|tenant| (0..3).map(move |which| job(tenant, 0, which, 1)));
-    for tenant in 0..3 {
-        with_jobs(&store, each.clone().filter(|job| job.tenant.as_str() == format!("t{tenant}")).collect()).await;
-    }
-    for request in ["r1", "r2", "r3"] {
-        claim(&store, request).await;
-    }
-    assert_eq!(store.claim(ask("r4"), NOW).await.unwrap(), None, "each tenant is at its limit");
-    let raised = TenantLimits { running: 2, weight: 1 };
-    let more = Limits { tenants: BTreeMap::from([("t1".to_owned(), raised)]), ..few.clone() };
-    let store = home.open_with(more).await;
-    assert!(claim(&store, "r5").await.0.as_str().starts_with("t1-"));
-    assert_eq!(store.claim(ask("r6"), NOW).await.unwrap(), None);
-    let provider = Provider { running: 1, engines: BTreeSet::from(["e1".to_owned()]) };
-    let less = Limits { tenant: 9, provider: BTreeMap::from([("p".to_owned(), provider)]), ..few };
-    let store = home.open_with(less).await;
-    let mut rest = Vec::new();
-    while let Some(place) = store.claim(ask(&format!("s{}", rest.len())), NOW).await.unwrap() {
-        rest.push(place.job);
-    }
-    let engines =
-        store.live().await.unwrap().into_iter().filter(|(job, state)| *state == "leased" && job.engine.is_some());
-    let before = engines.count() - rest.iter().filter(|job| job.engine.is_some()).count();
-    assert!(before >= 1 && rest.iter().all(|job| job.engine.is_none()), "{before} run of the provider: {rest:?}");
-    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
-}
-
-/// In parts, as sessions would come.
-pub(super) async fn ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most(home: Home) {
-    // The embedded store reads its queue whole for each claim, and is for one machine.
-    let many: u32 = if matches!(home, Home::Server(_)) { 10_000 } else { 500 };
-    let store = home.open_with(Limits { fleet: 3, ..Limits::default() }).await;
-    for part in 0..10 {
-        let id = SessionId::new(format!("flood-{part}"));
-        let of_flood = |number: u32| Job {
-            id: JobId::new(format!("{id}/c{number}/1/implement")),
-            session: id.clone(),
-            tenant: Tenant::new("flood"),
-            ..numbered(number)
-        };
-        with_jobs(&store, (0..many / 10).map(of_flood).collect()).await;
-    }
-    let (first, fence) = claim(&store, "r0").await;
-    for request in ["r1", "r2"] {
-        assert!(claim(&store, request).await.0.as_str().starts_with("flood"));
-    }
-    let late = with_jobs(&store, vec![job(1, 0, 1, 1), job(1, 0, 2, 1)]).await;
-    let waiting = job(1, 0, 1, 1).id;
-    let line = store.line(&waiting, Vec::new(), NOW).await.unwrap().unwrap();
-    assert_eq!((line.ahead(), line.held.of_others), (0, 3), "{line:?}");
-    let last = JobId::new(format!("flood-9/c{}/1/implement", many / 10 - 1));
-    let line = store.line(&last, Vec::new(), NOW).await.unwrap().unwrap();
-    assert_eq!(line.ahead(), many - 3 - 1 + 2, "all that the flood has, and the two of the other one: {line:?}");
-    let of = SessionId::new(first.as_str().split('/').next().unwrap());
-    let settle = Transition { settle: Some((first, fence)), ..transition(&of, 1) };
-    store.commit(settle).await.unwrap();
-    assert!(claim(&store, "next").await.0.as_str().starts_with(late.as_str()));
-}
-
-pub(super) async fn what_has_ended_is_taken_away_whole_and_what_has_not_is_not(home: Home) {
-    let store = home.open().await;
-    let old = with_jobs(&store, vec![job(0, 0, 1, 1), job(0, 0, 2, 1)]).await;
-    let other = with_jobs(&store, vec![job(1, 0, 1, 1)]).await;
-    assert!(!store.prune(&old).await.unwrap(), "it runs");
-    let over = Transition {
-        cancel: Some(Cancel { engines_only: false }),
-        status: "cancelled".into(),
-        feed: vec![told("ended")],
-        ..transition(&old, 1)
-    };
-    store.commit(over).await.unwrap();
-    let before = kept(&store, &other).await;
-    assert!(store.prune(&old).await.unwrap());
-    assert!(!store.prune(&old).await.unwrap(), "it is not there any more");
-    assert!(matches!(store.record(&old).await, Err(StoreError::NotFound(_))));
-    assert!(matches!(store.resolve("t0").await, Err(StoreError::NotFound(_))));
-    assert_eq!((store.jobs(&old).await.unwrap(), store.feed(&old, 0, 9).await.unwrap()), (Vec::new(), Vec::new()));
-    let after = kept(&store, &other).await;
-    assert_eq!((after.0, after.1, after.2), (before.0, before.1, before.2));
-    assert_eq!(store.sessions().await.unwrap().len(), 1);
-    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
-    if let Home::Server(server) = &home {
-        let keys = server.says(&["KEYS", "*t0-s0*"]);
-        assert!(!keys.contains("t0-s0"), "{keys}");
-    }
 }
