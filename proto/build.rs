@@ -6,8 +6,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={file}");
     }
     let descriptors = protox::compile(&files, ["."])?;
-    // The one large message of its stream: what waits on its way to a worker has room for the others alone.
-    let boxed = ".arena.v1.Down.down.run";
-    tonic_prost_build::configure().bytes(".").boxed(boxed).codec_path("crate::codec::Lean").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        // The large messages of a worker's stream: what waits there has room for the others alone.
+        .boxed(".arena.v1.Down.down.run")
+        .boxed(".arena.v1.Up.up.result")
+        .codec_path("crate::codec::Lean")
+        .compile_fds(descriptors)?;
     Ok(())
 }

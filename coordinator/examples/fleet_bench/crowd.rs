@@ -209,7 +209,7 @@ impl Attached {
             tokio::time::sleep(RUNS).await;
             let result = v1::Result { lease: Some(lease), outcome: Some(outcome.to_wire()), trace: None };
             // A worker that has gone says nothing.
-            let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
+            let _ = up.send(v1::Up { up: Some(up::Up::Result(Box::new(result))) }).await;
         }));
     }
 }

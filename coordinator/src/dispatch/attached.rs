@@ -81,14 +81,15 @@ impl Attached {
         hello: v1::Hello,
         down: mpsc::Sender<Result<v1::Down, Status>>,
         pulse: Pulse,
-    ) -> Result<Self, Status> {
+    ) -> Result<Box<Self>, Status> {
         let (protocol, state) = introduced(&caller, &hello)?;
         desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let seat = desk.coordinator.roster.seat(worker.clone(), only.clone());
         let slots = hello.slots;
-        let mut attached = Self { desk, caller, worker, only, slots, running, down, beat: 0, seat, pulse, state };
+        let mut attached =
+            Box::new(Self { desk, caller, worker, only, slots, running, down, beat: 0, seat, pulse, state });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
@@ -221,7 +222,7 @@ impl Attached {
         match message.up {
             Some(up::Up::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(up::Up::Progress(progress)) => self.progress(progress).await,
-            Some(up::Up::Result(result)) => self.result(result).await,
+            Some(up::Up::Result(result)) => self.result(*result).await,
             Some(up::Up::Gone(gone)) => self.gone(gone).await,
             Some(up::Up::Released(released)) => self.released(released).await,
             Some(up::Up::Log(log)) => self.log(log).await,

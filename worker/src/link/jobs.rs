@@ -250,7 +250,7 @@ impl Jobs {
                     one.done = true;
                 }
                 self.results.insert(job, result.clone());
-                self.send(up::Up::Result(result));
+                self.send(up::Up::Result(Box::new(result)));
             }
             (None, Some(one)) => {
                 one.done = true;
@@ -262,7 +262,7 @@ impl Jobs {
 
     fn repeat_results(&self) {
         for result in self.results.values() {
-            self.send(up::Up::Result(result.clone()));
+            self.send(up::Up::Result(Box::new(result.clone())));
         }
     }
 

@@ -41,7 +41,7 @@ impl Link {
 
     async fn reports(&self, lease: &v1::Lease) {
         let result = v1::Result { lease: Some(lease.clone()), outcome: Some(passing().to_wire()), trace: None };
-        self.say(up::Up::Result(result)).await;
+        self.say(up::Up::Result(Box::new(result))).await;
     }
 
     /// What it is told beside the answers to its greeting and its heartbeats.
