@@ -1,5 +1,6 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
+mod capacity;
 mod hello;
 mod leases;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
+use capacity::Capacity;
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,7 +35,7 @@ struct Attached {
     caller: Caller,
     worker: WorkerId,
     only: Option<SessionId>,
-    slots: u32,
+    capacity: Capacity,
     /// What it runs, under which fence.
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
@@ -79,7 +81,7 @@ impl Attached {
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let mut attached =
-            Self { desk, caller, worker, only, slots: hello.slots, running, down, data_version: 0, state };
+            Self { desk, caller, worker, only, capacity: Capacity::of(&state), running, down, data_version: 0, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         attached
             .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
@@ -127,6 +129,8 @@ impl Attached {
         }
         self.state.heard = clock::now_millis();
         self.state.running = self.running.keys().map(ToString::to_string).collect();
+        let free = self.capacity.free();
+        (self.state.free_memory_mib, self.state.free_disk_mib) = (free.memory, free.disk);
         Ok(fleet::register(&self.desk.coordinator.store, &self.state).await?)
     }
 
@@ -152,16 +156,21 @@ impl Attached {
         if self.state.draining || self.desk.coordinator.is_closing() {
             return Ok(());
         }
-        while self.running.len() < self.slots as usize {
+        for id in self.capacity.unknown(&self.running) {
+            let job = self.store().job(&id).await?;
+            self.capacity.holds(id, job.as_ref());
+        }
+        while let Some(offer) = self.capacity.offer(&self.running) {
+            let (worker, request) = (self.worker.clone(), Request::new(token::nonce()));
             let tenant = self.caller.scope().tenant().cloned();
-            let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
-            let ask = Ask { only: self.only.clone(), tenant, ..any };
+            let ask = Ask { worker, request, only: self.only.clone(), tenant, offer };
             let now = clock::now_millis();
             let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
             self.desk.coordinator.claimed(&place, now);
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
             let record = self.store().record(&place.job.session).await?;
             self.running.insert(place.job.id.clone(), fence.clone());
+            self.capacity.holds(place.job.id.clone(), Some(&place.job));
             let run = v1::Run {
                 job: Some(place.job.to_wire()),
                 fence: fence.to_wire(),
@@ -191,6 +200,7 @@ impl Attached {
         let moved: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
         self.state.draining |= heartbeat.draining;
+        self.capacity.has_disk(heartbeat.disk_mib);
         self.renew(heartbeat.leases, heartbeat.number).await?;
         self.register().await
     }
@@ -238,7 +248,7 @@ impl Attached {
         let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
         let accepted = self.is_own(&job, &fence, "report").await?
-            && self.desk.coordinator.settle(job.clone(), fence, outcome, &cause).await?;
+            && self.desk.coordinator.settle(job.clone(), fence, outcome, (self.home(), &cause)).await?;
         if !accepted {
             tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
         }
@@ -247,6 +257,11 @@ impl Attached {
         }
         self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
         Ok(())
+    }
+
+    /// The name by which a session's next jobs find this worker again. On one machine there is no other.
+    fn home(&self) -> Option<&str> {
+        (!self.desk.gate.is_local()).then_some(self.state.name.as_str())
     }
 
     fn holds(&self, job: &JobId, fence: &str) -> bool {

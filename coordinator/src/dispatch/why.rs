@@ -5,6 +5,7 @@ use crate::access::Caller;
 use crate::api::store_status;
 use crate::sessions;
 use arena_domain::id::{JobId, SessionId, Tenant};
+use arena_domain::placement::Home;
 use arena_domain::schedule::Why;
 use arena_proto::v1;
 use arena_runtime::clock;
@@ -81,6 +82,17 @@ fn told(why: &Why) -> (&'static str, String) {
         Why::Dead { reason } => ("dead", format!("it is tried no more: {reason}")),
         Why::Ended => ("ended", "it has ended".to_owned()),
         Why::Ready { ahead } => ("ready", format!("it waits for a free slot of a worker; {ahead} jobs are ahead")),
+        Why::Kept { home: Home::Worker(name), until } => {
+            let until = clock::rfc3339(*until);
+            ("kept", format!("worker {name} has its repository ready and may have it first, until {until}"))
+        }
+        Why::Kept { home: Home::Hardware(class), until } => {
+            let until = clock::rfc3339(*until);
+            (
+                "kept",
+                format!("only workers of hardware {class}, where its base was measured, may have it until {until}"),
+            )
+        }
         Why::NotDue { at } => ("not_due", format!("it is tried again at {}", clock::rfc3339(*at))),
         Why::Limit { dimension, name, running, limit } => {
             ("limit", format!("the {dimension} limit of {name} is reached: {running} of {limit} run"))
@@ -118,6 +130,7 @@ pub(crate) async fn answer(
             holders = named(&live(coordinator).await?.iter().filter(|one| one.is_leased()).collect::<Vec<_>>(), caller);
             frees = "one of these jobs ends, or another worker is attached (`arena workers`)".into();
         }
+        Why::Kept { .. } => frees = "such a worker has a free slot, or that time passes".into(),
         Why::NotDue { .. } => frees = "its time: an attempt failed, and the next one waits a little".into(),
         Why::Suspect { .. } => frees = "its worker comes back, or that time passes".into(),
         Why::Runs { .. } | Why::Ended | Why::Dead { .. } | Why::Unknown => {}

@@ -3,12 +3,14 @@
 use super::*;
 use crate::id::{CompetitorName, Tenant};
 use crate::job::{MAX_ATTEMPTS, MAX_DEATHS, Work};
+use crate::placement::{Home, Needs, Room, SQUEEZED, Slot};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
 enum Command {
     Enqueue { tenant: u8, session: u8, number: u8, engine: u8 },
-    Claim { only: Option<u8>, tenant: Option<u8>, engine: Option<u8> },
+    Claim { only: Option<u8>, tenant: Option<u8>, engine: Option<u8>, dice: u16 },
     Renew { nth: usize, stale: bool },
     Settle { nth: usize, stale: bool },
     GiveBack { nth: usize, wait: u64 },
@@ -29,8 +31,9 @@ fn command() -> impl Strategy<Value = Command> {
             proptest::option::of(0..3u8),
             proptest::option::weighted(0.2, 0..3u8),
             proptest::option::weighted(0.2, 0..3u8),
+            any::<u16>(),
         )
-            .prop_map(|(only, tenant, engine)| Command::Claim { only, tenant, engine }),
+            .prop_map(|(only, tenant, engine, dice)| Command::Claim { only, tenant, engine, dice }),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(nth, stale)| Command::Renew { nth, stale }),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(nth, stale)| Command::Settle { nth, stale }),
         1 => (any::<usize>(), 0..5_000u64).prop_map(|(nth, wait)| Command::GiveBack { nth, wait }),
@@ -54,11 +57,24 @@ fn job(tenant: u8, which: u8, number: u8, engine: u8) -> Job {
         tenant: Tenant::new(format!("t{tenant}")),
         competitor: Some(competitor),
         round: 1,
-        work: Work::Implement { brief: String::new(), parent: None },
+        work: match number % 5 {
+            0 => Work::Evaluate { tree: None, holdout: false },
+            _ => Work::Implement { brief: String::new(), parent: None },
+        },
         session_limit: 2,
         session_weight: 1 + u32::from(which),
         priority: u32::from(which % 2) * 3,
         engine: (engine < 3).then(|| format!("e{engine}")),
+        needs: Needs {
+            ability: (engine < 2).then(|| format!("e{engine}")),
+            labels: (number % 3 == 1).then(|| "gpu".to_owned()).into_iter().collect(),
+            room: Room { memory: 20 + 20 * u32::from(number % 4), disk: 10 },
+        },
+        home: match number % 4 {
+            1 => Some(Home::Worker("near".into())),
+            2 => Some(Home::Hardware("big".into())),
+            _ => None,
+        },
         trace: crate::job::Mark::default(),
         session,
     }
@@ -71,6 +87,7 @@ fn limits() -> Limits {
         tenants: BTreeMap::from([("t2".to_owned(), TenantLimits { running: 4, weight: 2 })]),
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
+        ..Limits::default()
     }
 }
 
@@ -79,7 +96,28 @@ fn provider() -> Provider {
 }
 
 fn ask(request: &str) -> Ask {
-    Ask::any(WorkerId::new("w"), Request::new(request))
+    let offer = Offer { labels: BTreeSet::from(["gpu".to_owned()]), ..Offer::everything("w") };
+    Ask { offer, ..Ask::any(WorkerId::new("w"), Request::new(request)) }
+}
+
+/// A worker as chance has it.
+fn offer(dice: u16, engine: Option<u8>) -> Offer {
+    let says = |bit: u16| dice >> bit & 1 == 1;
+    let whole = Room { memory: if says(5) { 60 } else { 80 }, disk: 10 };
+    let used = Room { memory: 20 * u32::from(dice >> 6 & 3), disk: 0 };
+    Offer {
+        name: if says(0) { "near" } else { "far" }.into(),
+        hardware: if says(1) { "big" } else { "small" }.into(),
+        abilities: engine.map(|n| BTreeSet::from([format!("e{n}")])),
+        labels: says(2).then(|| "gpu".to_owned()).into_iter().collect(),
+        slots: [(3, Slot::Engine), (4, Slot::Measure)]
+            .into_iter()
+            .filter(|(bit, _)| says(*bit))
+            .map(|(_, s)| s)
+            .collect(),
+        whole,
+        free: whole.without(used),
+    }
 }
 
 fn leases(queue: &Queue) -> Vec<(JobId, Fence)> {
@@ -135,7 +173,7 @@ impl World {
                 prop_assert!(!self.queue.enqueue(job, self.now, self.now), "the same job twice is one job");
                 prop_assert_eq!(&self.queue, &once);
             }
-            Command::Claim { only, tenant, engine } => self.claim(only, tenant, engine)?,
+            Command::Claim { only, tenant, engine, dice } => self.claim(only, tenant, offer(dice, engine))?,
             Command::Renew { nth, stale } => {
                 if let Some((id, fence)) = pick(nth) {
                     let fence = if stale { Fence::new("old") } else { fence };
@@ -234,25 +272,55 @@ impl World {
         Ok(())
     }
 
-    fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, engine: Option<u8>) -> Result<(), TestCaseError> {
+    fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, offer: Offer) -> Result<(), TestCaseError> {
         self.claims += 1;
         let ask = Ask {
             only: only.map(|n| SessionId::new(format!("t0-s{n}"))),
             tenant: tenant.map(|n| Tenant::new(format!("t{n}"))),
-            engines: engine.map(|n| BTreeSet::from([format!("e{n}")])),
+            offer,
             ..ask(&format!("r{}", self.claims))
         };
-        let running = limits::Running::count(self.queue.places());
-        let eligible = self.queue.places().any(|place| {
-            matches!(place.state, State::Queued { due } if due <= self.now)
-                && ask.fits(&place.job)
-                && running.blocks(&place.job, &limits()).is_none()
-        });
+        let eligible: Vec<(Room, bool)> = self.queue.places().filter_map(|place| self.room_of(place, &ask)).collect();
+        let fits = eligible.iter().any(|(room, _)| ask.offer.free.holds(*room));
+        let held = eligible.iter().any(|(room, long)| *long && !ask.offer.free.holds(*room));
+        let before = self.queue.clone();
         let claimed = self.queue.claim(&ask, self.now);
-        prop_assert_eq!(claimed.is_some(), eligible, "work-conserving");
-        let others = claimed.filter(|place| ask.tenant.as_ref().is_some_and(|mine| mine != &place.job.tenant));
-        prop_assert_eq!(others, None, "nobody gets another tenant's job");
+        prop_assert!(claimed.is_some() == fits || (fits && held), "work-conserving, but for what waited long for room");
+        let Some(claimed) = claimed else { return Ok(()) };
+        prop_assert!(
+            ask.tenant.as_ref().is_none_or(|mine| mine == &claimed.job.tenant),
+            "nobody gets another tenant's job"
+        );
+        let given = before.place(&claimed.job.id).and_then(|place| self.room_of(place, &ask));
+        prop_assert!(given.is_some_and(|(room, _)| ask.offer.free.holds(room)), "nobody gets what does not fit");
         Ok(())
+    }
+
+    /// What an eligible job needs, and whether it waited long; spelt out again, so that the code is held to it.
+    fn room_of(&self, place: &Place, ask: &Ask) -> Option<(Room, bool)> {
+        let State::Queued { due } = place.state else { return None };
+        let (job, offer) = (&place.job, &ask.offer);
+        let patience = match &job.home {
+            Some(Home::Worker(name)) if *name != offer.name => 2_000,
+            Some(Home::Hardware(class)) if *class != offer.hardware => 120_000,
+            Some(_) | None => 0,
+        };
+        let patience = if ask.only.is_some() { 0 } else { patience };
+        let engine =
+            !matches!((&offer.abilities, &job.needs.ability), (Some(has), Some(wants)) if !has.contains(wants));
+        let slot = if matches!(job.work, Work::Implement { .. }) { Slot::Engine } else { Slot::Measure };
+        let mine = ask.only.as_ref().is_none_or(|only| *only == job.session)
+            && ask.tenant.as_ref().is_none_or(|tenant| *tenant == job.tenant);
+        let running = limits::Running::count(self.queue.places().filter(|other| other.job.id != job.id));
+        let eligible = mine
+            && engine
+            && due + patience <= self.now
+            && offer.slots.contains(&slot)
+            && job.needs.labels.iter().all(|label| offer.labels.contains(label))
+            && job.needs.room.memory <= offer.whole.memory
+            && job.needs.room.disk <= offer.whole.disk
+            && running.blocks(job, &limits()).is_none();
+        eligible.then(|| (job.needs.room, self.now - due >= SQUEEZED.as_millis() as Millis))
     }
 }
 
@@ -333,7 +401,7 @@ fn a_dead_job_says_why_and_is_run_again_when_it_is_requeued() {
 fn a_clock_that_jumps_takes_only_so_many_leases_at_a_time() {
     let mut queue = Queue::new(Limits { fleet: 1_000, ..Limits::default() });
     for number in 0..250u8 {
-        queue.enqueue(Job { session_limit: 1_000, ..job(0, 0, number, 3) }, 0, 0);
+        queue.enqueue(Job { session_limit: 1_000, home: None, ..job(0, 0, number, 3) }, 0, 0);
         queue.claim(&ask(&format!("r{number}")), Millis::from(number)).unwrap();
     }
     let taken: Vec<usize> = (0..4).map(|_| queue.expire(1_000_000).len()).collect();
@@ -356,4 +424,55 @@ fn a_waiting_job_says_what_it_waits_for() {
     assert_eq!(queue.why(&first, 1), Why::Runs { worker: WorkerId::new("w") });
     assert_eq!(queue.why(&first, 60_001), Why::Suspect { worker: WorkerId::new("w"), until: 75_001 });
     assert_eq!(queue.why(&JobId::new("nothing"), 1), Why::Unknown);
+}
+
+fn sized(number: u8, memory: u32) -> Job {
+    let needs = Needs { room: Room { memory, disk: 0 }, ..Needs::default() };
+    Job { needs, session_limit: 100, home: None, engine: None, ..job(0, 0, number, 3) }
+}
+
+#[test]
+fn what_needs_a_whole_machine_is_passed_over_for_a_while_and_then_waited_for() {
+    let mut queue = Queue::new(Limits { fleet: 100, ..Limits::default() });
+    queue.enqueue(sized(1, 80), 0, 0);
+    for number in 2..50 {
+        queue.enqueue(sized(number, 20), 0, 0);
+    }
+    let whole = Room { memory: 80, disk: 0 };
+    let mut free = whole.without(Room { memory: 20, disk: 0 });
+    let mut given = Vec::new();
+    for turn in 0..70 {
+        // One small job ends each second.
+        let offer = Offer { whole, free, ..ask("").offer };
+        if let Some(place) = queue.claim(&Ask { offer, ..ask(&format!("r{turn}")) }, turn * 1_000) {
+            given.push((turn, place.job.needs.room.memory));
+            free = free.without(place.job.needs.room);
+        }
+        free = Room { memory: (free.memory + 20).min(80), disk: 0 };
+        if given.last().is_some_and(|(_, memory)| *memory == 80) {
+            break;
+        }
+    }
+    let small = given.iter().filter(|(_, memory)| *memory == 20).count();
+    let last = given.last().copied().unwrap();
+    assert!(small >= 40 && last.1 == 80 && last.0 <= 64, "{given:?}");
+}
+
+#[test]
+fn a_job_waits_for_its_home_as_long_as_it_has_patience() {
+    let rows = [(Home::Worker("near".into()), 2_000), (Home::Hardware("big".into()), 120_000)];
+    for (home, patience) in rows {
+        let mut queue = Queue::new(limits());
+        let kept = Job { home: Some(home.clone()), ..sized(1, 1) };
+        let far = Offer { name: "far".into(), hardware: "small".into(), ..ask("").offer };
+        let at_home = Offer { name: "near".into(), hardware: "big".into(), ..far.clone() };
+        queue.enqueue(kept.clone(), 500, 0);
+        let asked = |offer: &Offer, only: Option<SessionId>| Ask { offer: offer.clone(), only, ..ask("r") };
+        let given = |offer, only, now| queue.clone().claim(&asked(offer, only), now).is_some();
+        assert!(!given(&at_home, None, 499) && given(&at_home, None, 500), "{home:?}");
+        assert!(!given(&far, None, 500 + patience - 1) && given(&far, None, 500 + patience), "{home:?}");
+        assert!(given(&far, Some(kept.session.clone()), 500), "who serves this session alone is its home");
+        assert_eq!(queue.why(&kept.id, 500), Why::Kept { home, until: 500 + patience });
+        assert_eq!(queue.why(&kept.id, 500 + patience), Why::Ready { ahead: 0 });
+    }
 }

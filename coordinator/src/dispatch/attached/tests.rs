@@ -91,6 +91,7 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
         free_slots: 0,
         draining: false,
         number: 1,
+        ..v1::Heartbeat::default()
     }))
     .await;
     coordinator
@@ -103,6 +104,7 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
         free_slots: 0,
         draining: false,
         number: 1,
+        ..v1::Heartbeat::default()
     }))
     .await;
     let stop = down::Down::Stop(v1::Stop { job: lease.job, reason: "cancelled, or its lease is lost".into() });
@@ -133,7 +135,7 @@ async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
     let anew = link.begins().await;
     assert_eq!((&anew.job, anew.fence == old.fence), (&old.job, false));
     // A heartbeat that was on its way names the old lease: the new one is not stopped by it.
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], free_slots: 0, draining: false, number: 1 }))
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], number: 1, ..v1::Heartbeat::default() }))
         .await;
     link.reports(&old).await;
     assert_eq!(link.hears().await, acknowledged(&old, false));
