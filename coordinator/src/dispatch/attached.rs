@@ -80,8 +80,8 @@ impl Attached {
         desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
-        let mut attached =
-            Self { desk, caller, worker, only, capacity: Capacity::of(&state), running, down, data_version: 0, state };
+        let capacity = Capacity::of(&state, only.is_some());
+        let mut attached = Self { desk, caller, worker, only, capacity, running, down, data_version: 0, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         attached
             .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))

@@ -14,12 +14,14 @@ pub(super) struct Capacity {
     /// `None`: of before there were two kinds of slots, so its engine slots are for everything.
     measures: Option<usize>,
     held: BTreeMap<JobId, (Slot, Room)>,
+    /// The only worker of its session: what it begins alone was looked at before, and nobody else would ever take it.
+    only: bool,
 }
 
 impl Capacity {
-    pub(super) fn of(state: &v1::WorkerState) -> Self {
+    pub(super) fn of(state: &v1::WorkerState, only: bool) -> Self {
         let measures = state.offer.as_ref().map(|offer| offer.measure_slots as usize);
-        Self { whole: fleet::offered(state), engines: state.slots as usize, measures, held: BTreeMap::new() }
+        Self { whole: fleet::offered(state), engines: state.slots as usize, measures, held: BTreeMap::new(), only }
     }
 
     /// What is free and what jobs hold, as the worker says it.
@@ -53,7 +55,11 @@ impl Capacity {
                 .filter_map(|(slot, most)| (of(slot) < most).then_some(slot))
                 .collect(),
         };
-        (!slots.is_empty()).then(|| Offer { slots, free: self.free(), ..self.whole.clone() })
+        let all = match self.only && self.held.is_empty() {
+            true => Offer::everything(&self.whole.name),
+            false => Offer { free: self.free(), ..self.whole.clone() },
+        };
+        (!slots.is_empty()).then_some(Offer { slots, ..all })
     }
 
     pub(super) fn free(&self) -> Room {
@@ -99,7 +105,7 @@ mod tests {
     impl World {
         fn new(offer: Option<v1::Offer>) -> Self {
             let state = v1::WorkerState { slots: 6, offer, ..v1::WorkerState::default() };
-            Self(Capacity::of(&state), BTreeMap::new())
+            Self(Capacity::of(&state, false), BTreeMap::new())
         }
 
         fn begin(&mut self, job: &Job) {
@@ -138,6 +144,17 @@ mod tests {
         assert_eq!(world.0.free(), Room { memory: 30, disk: 30 });
         world.1.clear();
         assert_eq!(world.0.offer(&world.1).unwrap().free, Room { memory: 100, disk: 40 });
+    }
+
+    #[test]
+    fn the_only_worker_of_a_session_never_leaves_it_waiting_with_nothing_to_do() {
+        let offer = v1::Offer { measure_slots: 1, memory_mib: 100, disk_mib: 100, ..v1::Offer::default() };
+        let state = v1::WorkerState { slots: 6, offer: Some(offer), ..v1::WorkerState::default() };
+        let mut world = World(Capacity::of(&state, true), BTreeMap::new());
+        let large = Needs { labels: ["gpu".to_owned()].into(), room: Room { memory: 500, disk: 0 }, ability: None };
+        assert!(world.0.offer(&world.1).unwrap().whole.holds(large.room));
+        world.begin(&engine("a", 70));
+        assert_eq!(world.0.offer(&world.1).unwrap().free, Room { memory: 30, disk: 90 });
     }
 
     #[test]
