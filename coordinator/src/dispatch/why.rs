@@ -1,5 +1,7 @@
 //! What waits, what it waits for, who holds the slots that it waits for, and what would free one.
 
+mod lacks;
+
 use super::{Coordinator, session_of};
 use crate::access::Caller;
 use crate::api::store_status;
@@ -9,6 +11,7 @@ use arena_domain::placement::Home;
 use arena_domain::schedule::Why;
 use arena_proto::v1;
 use arena_runtime::clock;
+use lacks::{Lacking, Workers};
 use tonic::Status;
 
 /// Holders that are named.
@@ -48,16 +51,22 @@ async fn live(coordinator: &Coordinator) -> Result<Vec<Live>, Status> {
     Ok(all)
 }
 
-/// Everything that waits or runs, as far as the caller may see it.
-pub(crate) async fn queue(coordinator: &Coordinator, caller: &Caller) -> Result<Vec<v1::QueuedJob>, Status> {
-    let mut jobs = Vec::new();
+/// Everything that waits or runs, as far as the caller may see it. `listed`: whether workers are, as those of a team.
+pub(crate) async fn queue(
+    coordinator: &Coordinator,
+    caller: &Caller,
+    listed: bool,
+) -> Result<Vec<v1::QueuedJob>, Status> {
+    let (mut jobs, mut workers) = (Vec::new(), Workers::new(listed));
     for one in live(coordinator).await?.into_iter().filter(|one| caller.sees(&one.tenant)) {
         let why = match one.is_leased() {
             true => String::new(),
             false => {
                 let id = JobId::new(&one.state.id);
-                let why = coordinator.store.why(id, Vec::new(), clock::now_millis()).await.map_err(store_status)?;
-                told(&why).1
+                let now = clock::now_millis();
+                let why = coordinator.store.why(id.clone(), Vec::new(), now).await.map_err(store_status)?;
+                let lacking = workers.lack(coordinator, &id, &why).await?;
+                lacking.map_or_else(|| told(&why).1, |lacking| lacking.text)
             }
         };
         let Live { state, session: _, tenant } = one;
@@ -105,10 +114,14 @@ pub(crate) async fn answer(
     caller: &Caller,
     id: JobId,
     idle: Vec<SessionId>,
+    listed: bool,
 ) -> Result<v1::WhyResponse, Status> {
     let why = coordinator.store.why(id.clone(), idle, clock::now_millis()).await.map_err(store_status)?;
     if why == Why::Unknown {
         return Err(Status::not_found(format!("no job '{id}'")));
+    }
+    if let Some(Lacking { kind, text, frees }) = Workers::new(listed).lack(coordinator, &id, &why).await? {
+        return Ok(v1::WhyResponse { kind: kind.into(), text, holders: Vec::new(), frees });
     }
     let (kind, mut text) = told(&why);
     let (mut holders, mut frees) = (Vec::new(), String::new());
