@@ -8,7 +8,7 @@ use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
 use arena_domain::placement::Patience;
-use arena_domain::schedule::Limits;
+use arena_domain::schedule::{Limits, Terms};
 use arena_runtime::config::{self, Config};
 use arena_runtime::tasks;
 use arena_worker::link::{LinkError, Worker};
@@ -179,7 +179,9 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
 pub(crate) fn limits(config: &Config) -> Limits {
     let tenant = config.limits.tenant.unwrap_or(u32::MAX);
     let patience = Patience { worker: config.placement.warm, hardware: config.placement.equal_hardware };
-    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), patience, ..Limits::default() }
+    let terms = Terms { lease: config.queue.lease, margin: config.queue.margin };
+    let engine = config.limits.engine.clone();
+    Limits { fleet: config.limits.fleet, tenant, engine, patience, terms, ..Limits::default() }
 }
 
 /// Made, and canonical.

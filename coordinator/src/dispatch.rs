@@ -239,7 +239,8 @@ impl Coordinator {
 
     /// Takes the leases away that nobody renewed, so that their slots are free again for every session of the store.
     async fn take_expired(&self, now: Millis) -> Result<(), SessionError> {
-        if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now) {
+        let lease = self.store.terms().lease;
+        if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now, lease) {
             return Ok(());
         }
         for mended in self.store.sweep().await? {

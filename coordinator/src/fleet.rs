@@ -4,7 +4,6 @@ use crate::access::{Caller, Scope};
 use crate::store::{Shelf, Store, StoreError};
 use arena_domain::id::Tenant;
 use arena_domain::placement::{Offer, Room, Slot};
-use arena_domain::schedule::LEASE;
 use arena_proto::v1::{DeadJob, WorkerState};
 use arena_runtime::clock;
 use prost::Message;
@@ -55,7 +54,7 @@ pub(crate) async fn offers(store: &Store, tenant: &Tenant) -> Result<Vec<Offer>,
 async fn attached(store: &Store) -> Result<Vec<WorkerState>, StoreError> {
     let now = clock::now_millis();
     let silent = |state: &WorkerState| now.saturating_sub(state.heard);
-    let lease = LEASE.as_millis() as u64;
+    let lease = store.terms().lease_millis();
     let mut all = Vec::new();
     for (id, body) in store.shelf(Shelf::Workers, "", MOST).await? {
         let state = WorkerState::decode(body.as_slice())?;

@@ -21,7 +21,7 @@ pub use transition::{Cancel, Committed, Transition};
 
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis};
-use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Why};
+use arena_domain::schedule::{Ask, Left, Limits, Place, Settled, Terms, Why};
 use arena_proto::v1;
 use port::{Leases, Records, Shelves, Sights};
 use std::path::Path;
@@ -35,6 +35,7 @@ pub struct Store {
     leases: Arc<dyn Leases>,
     sights: Arc<dyn Sights>,
     shelves: Arc<dyn Shelves>,
+    terms: Terms,
 }
 
 /// A session's record: its head, and its events so far.
@@ -49,23 +50,31 @@ pub struct Record {
 impl Store {
     /// The embedded store of a state directory, which is made when it is not there.
     pub fn open(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        Ok(Self::over(embedded::Embedded::open(folder, limits)?))
+        let terms = limits.terms;
+        Ok(Self::over(embedded::Embedded::open(folder, limits)?, terms))
     }
 
     /// For looking only, where nothing can be written: on a file system that is read-only, or in another user's folder.
     pub fn look(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        Ok(Self::over(embedded::Embedded::look(folder, limits)?))
+        let terms = limits.terms;
+        Ok(Self::over(embedded::Embedded::look(folder, limits)?, terms))
     }
 
     /// The fleet's store. The server's profile is checked, and one that would lose or drop writes is refused; the limits
     /// become those of the whole cell.
     pub async fn connect(settings: RedisSettings, limits: Limits) -> Result<Self, StoreError> {
-        Ok(Self::over(self::redis::Redis::connect(settings, limits, false).await?))
+        let terms = limits.terms;
+        Ok(Self::over(self::redis::Redis::connect(settings, limits, false).await?, terms))
     }
 
-    fn over(store: impl Records + Leases + Sights + Shelves + 'static) -> Self {
+    fn over(store: impl Records + Leases + Sights + Shelves + 'static, terms: Terms) -> Self {
         let store = Arc::new(store);
-        Self { records: store.clone(), leases: store.clone(), sights: store.clone(), shelves: store }
+        Self { records: store.clone(), leases: store.clone(), sights: store.clone(), shelves: store, terms }
+    }
+
+    /// How long the leases hold that this handle gives and renews.
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// A new session before its first event; the same id twice is refused.

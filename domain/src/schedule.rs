@@ -13,23 +13,18 @@ mod laws;
 mod limits;
 mod release;
 mod share;
+mod terms;
 mod why;
 
 pub use limits::{Limits, Provider, TenantLimits};
 pub use share::{Account, HORIZON, PARTS};
+pub use terms::Terms;
 pub use why::Why;
 
 use crate::id::{Fence, JobId, Request, SessionId, Tenant, WorkerId};
 use crate::job::{Job, Millis, State, worn_out};
 use crate::placement::Offer;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// A lease that is not renewed for this long is suspect.
-pub const LEASE: Duration = Duration::from_secs(60);
-
-/// A suspect keeps its job and its slots for this long: its worker ends its containers meanwhile, or comes back.
-pub const KILL_MARGIN: Duration = Duration::from_secs(15);
 
 /// Leases that one tick takes away at most: when a clock jumps or a network parts, most of their workers are well.
 pub const MOST_EXPIRED: usize = 100;
@@ -186,7 +181,7 @@ impl Queue {
     /// renewals may be among what was lost, and whoever was answered one runs on.
     pub fn recover(&mut self, now: Millis) {
         self.counters.generation += 1;
-        let whole = now + LEASE.as_millis() as Millis;
+        let whole = now + self.limits.terms.lease_millis();
         for place in self.places.values_mut() {
             match &mut place.state {
                 State::Leased { expires, .. } => *expires = whole.max(*expires),

@@ -19,7 +19,7 @@ use std::time::Duration;
 use build::Build;
 pub use build::is_variable;
 pub use provider::{Api, KeyStyle, Login};
-pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, StoreConfig, TlsConfig};
+pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, QueueConfig, StoreConfig, TlsConfig};
 pub use telemetry::TelemetryConfig;
 
 /// The defaults with their documentation.
@@ -37,6 +37,7 @@ pub struct Config {
     pub tls: TlsConfig,
     pub limits: Limits,
     pub placement: PlacementConfig,
+    pub queue: QueueConfig,
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
     pub egress_hosts: BTreeMap<String, std::net::IpAddr>,

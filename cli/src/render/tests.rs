@@ -57,6 +57,7 @@ fn packet() -> Packet {
         scoring: Scoring::default(),
         budget: Budget::default(),
         sandbox: Sandbox::default(),
+        labels: std::collections::BTreeSet::new(),
         language: Language::English,
         unknown: vec!["kpi.target".into()],
         found: arena_domain::packet::Found::default(),

@@ -40,6 +40,8 @@ struct Attached {
     running: BTreeMap<JobId, Fence>,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     data_version: i64,
+    /// The number of the heartbeat that was heard last.
+    beat: u64,
     /// For whoever looks at the fleet.
     state: v1::WorkerState,
 }
@@ -81,11 +83,11 @@ impl Attached {
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let capacity = Capacity::of(&state, only.is_some());
-        let mut attached = Self { desk, caller, worker, only, capacity, running, down, data_version: 0, state };
+        let mut attached =
+            Self { desk, caller, worker, only, capacity, running, down, data_version: 0, beat: 0, state };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        attached
-            .send(down::Down::Welcome(v1::Welcome { protocol, version, worker: attached.worker.to_string() }))
-            .await;
+        let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
+        attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
         attached.register().await.map_err(|error| crate::api::status(&error))?;
@@ -164,7 +166,7 @@ impl Attached {
             let (worker, request) = (self.worker.clone(), Request::new(token::nonce()));
             let tenant = self.caller.scope().tenant().cloned();
             let ask = Ask { worker, request, only: self.only.clone(), tenant, offer };
-            let now = clock::now_millis();
+            let (now, after) = (clock::now_millis(), Some(self.beat));
             let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
             self.desk.coordinator.claimed(&place, now);
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
@@ -176,6 +178,7 @@ impl Attached {
                 fence: fence.to_wire(),
                 attempt: place.attempt,
                 head: Some(record.head),
+                after,
             };
             self.send(down::Down::Run(run)).await;
         }
@@ -201,6 +204,7 @@ impl Attached {
         self.store().touch(moved.into_iter().collect(), clock::now_millis()).await?;
         self.state.draining |= heartbeat.draining;
         self.capacity.has_disk(heartbeat.disk_mib);
+        self.beat = heartbeat.number;
         self.renew(heartbeat.leases, heartbeat.number).await?;
         self.register().await
     }

@@ -1,7 +1,6 @@
 //! When leases that ran out may be taken away: only by a coordinator that was there to hear them renewed.
 
 use arena_domain::job::Millis;
-use arena_domain::schedule::LEASE;
 use std::time::Duration;
 
 /// Whoever looks less often than this slept, or was held up: workers could not be heard.
@@ -17,14 +16,14 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    /// Whether leases that ran out may be taken now: not while workers have not had a whole lease to be heard, so that a
-    /// machine that wakes up does not take its own jobs away.
-    pub(super) fn may_take(&mut self, now: Millis) -> bool {
+    /// Whether leases that ran out may be taken now: not while workers have not had a whole lease, of this length, to be
+    /// heard, so that a machine that wakes up does not take its own jobs away.
+    pub(super) fn may_take(&mut self, now: Millis, lease: Duration) -> bool {
         if now.abs_diff(self.latest) > millis(GAP) {
             self.since = now;
         }
         self.latest = now;
-        let watched = now.saturating_sub(self.since) >= millis(LEASE);
+        let watched = now.saturating_sub(self.since) >= millis(lease);
         if !watched || now.abs_diff(self.taken) < millis(EVERY) {
             return false;
         }
@@ -47,7 +46,7 @@ mod tests {
     fn taken(seconds: u64, slept: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut vigil = Vigil::default();
         let looks = (0..seconds).filter(|second| !slept(*second));
-        looks.filter(|second| vigil.may_take(START + second * 1000)).collect()
+        looks.filter(|second| vigil.may_take(START + second * 1000, Duration::from_secs(60))).collect()
     }
 
     #[test]

@@ -15,12 +15,14 @@ use super::*;
 use arena_domain::id::{CompetitorName, Request, Tenant};
 use arena_domain::job::{Job, MAX_ATTEMPTS, Work};
 use arena_domain::placement::{self, Needs, Offer, Room, Slot};
-use arena_domain::schedule::{KILL_MARGIN, LEASE, Provider, TenantLimits};
+use arena_domain::schedule::{Provider, TenantLimits, Terms};
 use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 
 const NOW: Millis = 1_700_000_000_000;
+/// Not the usual ones: a store that knew only those would not agree.
+const TERMS: Terms = Terms { lease: Duration::from_secs(50), margin: Duration::from_secs(12) };
 
 fn limits() -> Limits {
     Limits {
@@ -29,6 +31,7 @@ fn limits() -> Limits {
         tenants: BTreeMap::from([("t2".to_owned(), TenantLimits { running: 2, weight: 2 })]),
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
+        terms: TERMS,
         ..Limits::default()
     }
 }

@@ -17,7 +17,7 @@ mod trouble;
 
 use super::StoreError;
 use arena_domain::job::Millis;
-use arena_domain::schedule::Limits;
+use arena_domain::schedule::{Limits, Terms};
 use link::Link;
 use profile::Info;
 use redis::FromRedisValue;
@@ -33,6 +33,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Redis {
     settings: RedisSettings,
     limits: Vec<(String, String)>,
+    terms: Terms,
     /// Tests give the time with each call; everybody else has the server's.
     callers_clock: bool,
     writes: Link,
@@ -95,6 +96,7 @@ impl Redis {
             waits: link(None),
             waiting: tokio::sync::Mutex::default(),
             limits: flat(&limits),
+            terms: limits.terms,
             swept: AtomicU64::new(0),
             callers_clock,
             settings,
@@ -108,6 +110,11 @@ impl Redis {
 
     fn key(&self, name: &str) -> String {
         key(&self.settings.cell, name)
+    }
+
+    async fn greet(&self, open: &mut MultiplexedConnection) -> Result<(), StoreError> {
+        let info = self.look_at(open).await?;
+        self.begin(open, &info).await
     }
 
     async fn look_at(&self, open: &mut MultiplexedConnection) -> Result<Info, StoreError> {
@@ -146,9 +153,12 @@ impl Redis {
     async fn written<T: FromRedisValue>(&self, call: &Call<'_>) -> Result<T, StoreError> {
         let (mut open, fresh) = self.writes.connection().await?;
         if fresh {
-            // Another server perhaps: after a failover it must be as good as the first one.
-            let info = self.look_at(&mut open).await?;
-            self.begin(&mut open, &info).await?;
+            // Another server perhaps: after a failover it must be as good as the first one. Until it has heard of this
+            // coordinator, each call tells it anew.
+            if let Err(error) = self.greet(&mut open).await {
+                self.writes.let_go().await;
+                return Err(error);
+            }
         }
         let answer = self.evaluate(&self.writes, &mut open, call).await.map_err(|error| trouble::of(&error))?;
         let wanted = self.settings.replicas;
@@ -188,7 +198,8 @@ impl Redis {
     ) -> Result<T, redis::RedisError> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(&call.script.sha).arg(1).arg(self.key("cell"));
-        command.arg(if self.callers_clock { call.now.to_string() } else { String::new() });
+        let now = if self.callers_clock { call.now.to_string() } else { String::new() };
+        command.arg(format!("{now}/{}/{}", self.terms.lease_millis(), self.terms.margin_millis()));
         command.arg(&call.args);
         match link.ask(open, &command).await {
             Err(error) if trouble::is_unknown_script(&error) => {
@@ -204,7 +215,8 @@ impl Redis {
 
 /// Names and values, as the scripts read them.
 fn flat(limits: &Limits) -> Vec<(String, String)> {
-    let Limits { fleet, tenant, tenants, engine: engines, provider, patience } = limits;
+    // The terms travel with each call: they are those of whoever asks.
+    let Limits { fleet, tenant, tenants, engine: engines, provider, patience, terms: _ } = limits;
     let mut all = vec![("fleet".to_owned(), fleet.to_string()), ("tenant".to_owned(), tenant.to_string())];
     for (kind, patience) in [("w", patience.worker), ("h", patience.hardware)] {
         all.push((format!("patience:{kind}"), patience.as_millis().to_string()));

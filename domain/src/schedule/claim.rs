@@ -2,7 +2,7 @@
 
 use super::limits::Running;
 use super::share::Weight;
-use super::{Ask, LEASE, Place, Queue};
+use super::{Ask, Place, Queue};
 use crate::id::{Fence, JobId};
 use crate::job::{HEAD_START, MOST_PRIORITY, Millis, State};
 use crate::placement::SQUEEZED;
@@ -31,7 +31,7 @@ impl Queue {
             worker: ask.worker.clone(),
             fence: Fence::of(self.counters.generation, counter, &ask.request),
             since: now,
-            expires: now + LEASE.as_millis() as Millis,
+            expires: now + self.limits.terms.lease_millis(),
         };
         self.tenants.entry(place.job.tenant.to_string()).or_default().served = counter;
         self.sessions.entry(place.job.session.to_string()).or_default().served = counter;
@@ -67,10 +67,11 @@ impl Queue {
     /// Keeps a lease, also one that ran out and was not taken away yet; `false` means that it is not this fence's any more
     /// and the work must stop.
     pub fn renew(&mut self, id: &JobId, fence: &Fence, now: Millis) -> bool {
+        let whole = now + self.limits.terms.lease_millis();
         let Some(place) = self.places.get_mut(id) else { return false };
         match &mut place.state {
             State::Leased { fence: held, expires, .. } if held == fence => {
-                *expires = now + LEASE.as_millis() as Millis;
+                *expires = whole;
                 true
             }
             State::Leased { .. }

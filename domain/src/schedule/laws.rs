@@ -9,6 +9,10 @@ use crate::placement::{Home, Needs, Room, SQUEEZED, Slot};
 use placement::{offer, room_of};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Not the usual ones.
+const TERMS: Terms = Terms { lease: Duration::from_secs(50), margin: Duration::from_secs(12) };
 
 #[derive(Debug, Clone)]
 enum Command {
@@ -90,6 +94,7 @@ fn limits() -> Limits {
         tenants: BTreeMap::from([("t2".to_owned(), TenantLimits { running: 4, weight: 2 })]),
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
+        terms: TERMS,
         ..Limits::default()
     }
 }
@@ -226,7 +231,7 @@ impl World {
 
     /// Suspects keep their slots until the margin has passed, and come back until then.
     fn expire(&mut self) -> Result<(), TestCaseError> {
-        let margin = KILL_MARGIN.as_millis() as Millis;
+        let margin = TERMS.margin_millis();
         let before = self.queue.clone();
         let over =
             |place: &&Place| matches!(place.state, State::Leased { expires, .. } if expires + margin <= self.now);
@@ -322,7 +327,7 @@ fn lives(leave: impl Fn(&mut Queue, &JobId, &Fence, Millis)) -> u32 {
 #[test]
 fn a_job_that_ends_its_worker_each_time_is_given_up_and_one_that_is_stopped_is_not() {
     let session = SessionId::new("t0-s0");
-    assert_eq!(lives(|queue, _, _, now| drop(queue.expire(now + 75_000))), MAX_ATTEMPTS);
+    assert_eq!(lives(|queue, _, _, now| drop(queue.expire(now + 62_000))), MAX_ATTEMPTS);
     assert_eq!(
         lives(|queue, id, fence, now| assert_eq!(queue.give_back(id, fence, now, now), Settled::Accepted)),
         MAX_ATTEMPTS
@@ -378,6 +383,6 @@ fn a_waiting_job_says_what_it_waits_for() {
     assert_eq!(queue.why(&waiting, 1), Why::Limit { dimension: "session", name: "t0-s0".into(), running: 2, limit: 2 });
     let first = job(0, 0, 0, 1).id;
     assert_eq!(queue.why(&first, 1), Why::Runs { worker: WorkerId::new("w") });
-    assert_eq!(queue.why(&first, 60_001), Why::Suspect { worker: WorkerId::new("w"), until: 75_001 });
+    assert_eq!(queue.why(&first, 50_001), Why::Suspect { worker: WorkerId::new("w"), until: 62_001 });
     assert_eq!(queue.why(&JobId::new("nothing"), 1), Why::Unknown);
 }

@@ -1,7 +1,7 @@
 //! How much may run at a time, in every dimension, and what runs now.
 
-use super::Why;
 use super::share::Weight;
+use super::{Terms, Why};
 use crate::job::{Job, State};
 use crate::placement::Patience;
 use crate::schedule::Place;
@@ -20,6 +20,7 @@ pub struct Limits {
     pub provider: BTreeMap<String, Provider>,
     /// Of jobs that would rather run somewhere.
     pub patience: Patience,
+    pub terms: Terms,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Default for Limits {
             engine: BTreeMap::new(),
             provider: BTreeMap::new(),
             patience: Patience::default(),
+            terms: Terms::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How leases end: settled, given back, expired, abandoned, cancelled. Each frees its slots and is charged once.
 
 use super::share::Weight;
-use super::{KILL_MARGIN, Left, MOST_EXPIRED, Place, Queue, Settled};
+use super::{Left, MOST_EXPIRED, Place, Queue, Settled};
 use crate::id::{Fence, JobId, SessionId, WorkerId};
 use crate::job::{Job, Millis, State};
 
@@ -44,7 +44,7 @@ impl Queue {
     /// Suspects whose margin has passed go back to the queue, the longest overdue first, so many at a time; their ids are
     /// returned.
     pub fn expire(&mut self, now: Millis) -> Vec<JobId> {
-        let margin = KILL_MARGIN.as_millis() as Millis;
+        let margin = self.limits.terms.margin_millis();
         let over = |place: &Place| match &place.state {
             State::Leased { expires, .. } if expires + margin <= now => Some((*expires, place.job.id.clone())),
             State::Leased { .. }

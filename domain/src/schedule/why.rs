@@ -1,7 +1,7 @@
 //! What a job waits for, in words that a person can act on.
 
 use super::limits::Running;
-use super::{KILL_MARGIN, Place, Queue};
+use super::{Place, Queue};
 use crate::id::{JobId, WorkerId};
 use crate::job::{Millis, State};
 use crate::placement::Home;
@@ -50,7 +50,7 @@ impl Queue {
         let Some(place) = self.places.get(id) else { return Why::Unknown };
         match &place.state {
             State::Leased { worker, expires, .. } if *expires <= now => {
-                Why::Suspect { worker: worker.clone(), until: expires + KILL_MARGIN.as_millis() as Millis }
+                Why::Suspect { worker: worker.clone(), until: expires + self.limits.terms.margin_millis() }
             }
             State::Leased { worker, .. } => Why::Runs { worker: worker.clone() },
             State::Done { .. } | State::Cancelled => Why::Ended,

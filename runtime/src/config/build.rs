@@ -51,6 +51,7 @@ impl Build<'_> {
                 warm: self.seconds(&["placement", "warm_s"]),
                 equal_hardware: self.seconds(&["placement", "equal_hardware_s"]),
             },
+            queue: self.queue(),
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
             providers: self.providers(),

@@ -61,6 +61,8 @@ pub(super) static KEYS: &[Key] = &[
     key("limits.engine.*", Kind::Count),
     key("placement.warm_s", Kind::Count),
     key("placement.equal_hardware_s", Kind::Count),
+    key("queue.lease_s", Kind::Count),
+    key("queue.margin_s", Kind::Count),
     key("broker.idle_s", Kind::Count),
     key("broker.retries", Kind::Count),
     key("broker.retry_wait_s", Kind::Count),

@@ -4,6 +4,10 @@ use super::build::Build;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Renewals are a quarter of a lease apart, and its last quarter is for containers to be ended in.
+const LEAST_LEASE_S: u32 = 10;
+const LEAST_MARGIN_S: u32 = 3;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoordinatorConfig {
     /// Address and port; port 0 takes a free one.
@@ -44,6 +48,13 @@ pub struct StoreConfig {
     pub tls: TlsConfig,
     /// That must have a write before it is answered.
     pub replicas: u32,
+}
+
+/// How long a lease holds without word of its worker, and how long its job waits after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueConfig {
+    pub lease: Duration,
+    pub margin: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,6 +113,19 @@ impl Build<'_> {
             tls: TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") },
             replicas: self.entry(&replicas).map_or(0, |_| self.count(&replicas)),
         }
+    }
+
+    pub(super) fn queue(&mut self) -> QueueConfig {
+        for (name, least, reason) in [
+            ("lease_s", LEAST_LEASE_S, "is too short for renewals to be lost and for containers to be ended in"),
+            ("margin_s", LEAST_MARGIN_S, "is too short for a container that takes its time to end"),
+        ] {
+            let path = ["queue", name];
+            if self.count(&path) < least {
+                self.refuse(&path, reason, &format!("write at least {least}"));
+            }
+        }
+        QueueConfig { lease: self.seconds(&["queue", "lease_s"]), margin: self.seconds(&["queue", "margin_s"]) }
     }
 
     pub(super) fn tls(&self) -> TlsConfig {

@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Duration;
 
 /// A file of a test, gone when the test ends.
 struct Scratch(PathBuf);
@@ -39,6 +40,7 @@ fn the_defaults_are_what_their_file_says() {
     assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
     assert_eq!(config.worker.workspaces, Workspaces::Auto);
     assert_eq!(config.limits, Limits { fleet: 3, tenant: None, engine: BTreeMap::new() });
+    assert_eq!((config.queue.lease, config.queue.margin), (Duration::from_secs(60), Duration::from_secs(15)));
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
     let openai = &config.providers["openai"];
     assert_eq!(
@@ -189,6 +191,8 @@ fn what_does_not_fit_is_refused_with_its_place() {
         "did you mean `provider.x.key_env`?",
     );
     refused("[broker]\nbodies_mib = 63\n", &[], &[], "line 2: broker.bodies_mib: is too little");
+    refused("[queue]\nlease_s = 9\n", &[], &[], "line 2: queue.lease_s: is too short");
+    refused("", &[("ARENA_QUEUE_MARGIN_S", "2")], &[], "ARENA_QUEUE_MARGIN_S: queue.margin_s: is too short");
     refused("worker.engine_slots = 0\n", &[], &[], "worker.engine_slots: does not fit; write a whole number");
     refused("worker = 3\n", &[], &[], "worker: is no table");
     refused(

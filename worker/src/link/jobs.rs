@@ -8,7 +8,7 @@ use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, JobId};
 use arena_domain::job::Job;
 use arena_domain::outcome::{Failure, Outcome};
-use arena_domain::schedule::LEASE;
+use arena_domain::schedule::Terms;
 use arena_proto::convert::Wire;
 use arena_proto::packet;
 use arena_proto::v1::{self, down, up};
@@ -22,8 +22,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// What a container needs to be gone in, before the lease ends that it runs under.
-const KILL: Duration = Duration::from_secs(15);
 /// Heartbeats whose answers may still come.
 const BEATS: usize = 8;
 /// Messages that must fit on the way up before more is taken from the jobs.
@@ -39,8 +37,8 @@ pub(super) enum Said {
 struct Running {
     fence: Fence,
     cancel: CancellationToken,
-    /// When the heartbeat was sent that a coordinator answered last.
-    renewed: Stopwatch,
+    /// When the heartbeat was sent that a coordinator answered last, and how long its leases hold.
+    renewed: (Stopwatch, Duration),
     /// Its lease could not be renewed in time.
     overdue: CancellationToken,
     /// Its task has ended.
@@ -58,6 +56,8 @@ pub(super) struct Jobs {
     results: BTreeMap<JobId, v1::Result>,
     beats: VecDeque<(u64, Stopwatch)>,
     number: u64,
+    /// Of the coordinator that it is attached to, or was last.
+    lease: Duration,
     /// Boots of this worker that are dead.
     dead: Vec<String>,
     draining: bool,
@@ -78,6 +78,7 @@ impl Jobs {
             running: BTreeMap::new(),
             beats: VecDeque::new(),
             number: 0,
+            lease: Terms::default().lease,
             dead,
             draining: false,
             ending: CancellationToken::new(),
@@ -103,6 +104,7 @@ impl Jobs {
     /// A coordinator is there: first it hears the results of whatever is over, then which boots are dead.
     pub(super) fn attach(&mut self, line: &Line) {
         self.up = Some(line.up.clone());
+        self.lease = line.lease;
         self.beats = VecDeque::from([(0, line.greeted)]);
         self.repeat_results();
         if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
@@ -162,7 +164,7 @@ impl Jobs {
         let mut unknown = Vec::new();
         for lease in renewed.leases {
             match self.running.get_mut(&JobId::new(&lease.job)) {
-                Some(one) if one.fence.as_str() == lease.fence => one.renewed = sent,
+                Some(one) if one.fence.as_str() == lease.fence => one.renewed = (sent, self.lease),
                 Some(_) | None => unknown.push(lease),
             }
         }
@@ -176,12 +178,13 @@ impl Jobs {
     fn begin(&mut self, run: v1::Run) {
         let (Some(job), Some(head)) = (run.job, run.head) else { return };
         let lease = v1::Lease { job: job.id.clone(), fence: run.fence.clone() };
-        if self.draining || self.ending.is_cancelled() {
+        // Where it took so long to arrive that its lease may be over before the job could be ended, it is not begun.
+        let Some(renewed) = self.given(run.after).filter(|_| !self.draining && !self.ending.is_cancelled()) else {
             return self.send(up::Up::Released(v1::Released { leases: vec![lease] }));
-        }
+        };
         let cancel = CancellationToken::new();
         let overdue = CancellationToken::new();
-        let (fence, renewed) = (Fence::new(&run.fence), Stopwatch::start());
+        let (fence, renewed) = (Fence::new(&run.fence), (renewed, self.lease));
         let one = Running { fence, cancel: cancel.clone(), renewed, overdue: overdue.clone(), done: false };
         self.running.insert(JobId::new(&job.id), one);
         self.tell_slots();
@@ -215,6 +218,13 @@ impl Jobs {
             }
             let _ = words.send(Said::Done(lease, result.map(Box::new))).await;
         });
+    }
+
+    /// From when a lease counts that was given after this heartbeat was heard; nothing: it may be over soon.
+    fn given(&self, after: Option<u64>) -> Option<Stopwatch> {
+        let Some(after) = after.filter(|_| self.context.blobs.0.is_lasting()) else { return Some(Stopwatch::start()) };
+        let (_, sent) = self.beats.iter().find(|(number, _)| *number == after)?;
+        (sent.elapsed() < Terms::patience(self.lease)).then_some(*sent)
     }
 
     pub(super) fn happened(&mut self, said: Said) {
@@ -284,7 +294,8 @@ impl Jobs {
             return;
         }
         for (job, one) in &self.running {
-            if !one.done && !one.cancel.is_cancelled() && one.renewed.elapsed() + KILL >= LEASE {
+            let (renewed, lease) = one.renewed;
+            if !one.done && !one.cancel.is_cancelled() && renewed.elapsed() >= Terms::patience(lease) {
                 tracing::warn!(%job, "its lease could not be renewed; its containers are ended");
                 one.overdue.cancel();
                 one.cancel.cancel();

@@ -2,10 +2,12 @@
 
 use crate::offer;
 use crate::run::Context;
+use arena_domain::schedule::Terms;
 use arena_proto::v1::workers_client::WorkersClient;
 use arena_proto::v1::{self, down, up};
 use arena_proto::{MAX_MESSAGE, OLDEST_PROTOCOL, PROTOCOL};
 use arena_runtime::clock::Stopwatch;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,6 +21,8 @@ pub(super) struct Line {
     pub(super) down: Streaming<v1::Down>,
     /// When the greeting was sent, from which its leases count.
     pub(super) greeted: Stopwatch,
+    /// How long leases hold that this coordinator gives and renews.
+    pub(super) lease: Duration,
 }
 
 /// Opens it; the coordinator has welcomed this worker.
@@ -46,11 +50,18 @@ pub(super) async fn open(context: &Context, leases: Vec<v1::Lease>) -> Result<Li
     match down.next().await {
         Some(Ok(v1::Down { down: Some(down::Down::Welcome(welcome)) })) => {
             tracing::info!(worker = %welcome.worker, coordinator = %welcome.version, "attached");
-            Ok(Line { up, down, greeted })
+            Ok(Line { up, down, greeted, lease: lease(&welcome) })
         }
         Some(Ok(_)) => Err(Status::failed_precondition("the coordinator did not greet this worker; update it")),
         Some(Err(status)) => Err(status),
         None => Err(Status::unavailable("the coordinator broke off")),
+    }
+}
+
+fn lease(welcome: &v1::Welcome) -> Duration {
+    match welcome.lease_ms {
+        0 => Terms::default().lease,
+        said => Duration::from_millis(said),
     }
 }
 

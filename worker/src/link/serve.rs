@@ -6,6 +6,7 @@ use super::line::{self, Line};
 use super::{LinkError, is_full};
 use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
+use arena_domain::schedule::Terms;
 use arena_proto::v1;
 use arena_runtime::token;
 use std::pin::Pin;
@@ -16,8 +17,6 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// A quarter of a lease: three that are lost do not lose it.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// For the last results to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -38,7 +37,7 @@ pub(super) async fn serve(
     let mut line: Option<Line> = None;
     let mut turns = 0;
     let mut dialing = dial(context, &jobs, Duration::ZERO);
-    let mut beat = tokio::time::interval(HEARTBEAT);
+    let mut beat = beats(Terms::default().lease);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let ended = loop {
         tokio::select! {
@@ -46,6 +45,7 @@ pub(super) async fn serve(
                 Ok(opened) => {
                     turns = 0;
                     jobs.attach(&opened);
+                    beat = beats(opened.lease);
                     line = Some(opened);
                 }
                 Err(status) if !lasting || line::is_final(&status) => break Err(status.into()),
@@ -125,6 +125,13 @@ async fn end(mut jobs: Jobs, mut heard: mpsc::Receiver<super::jobs::Said>, mut l
         }
     };
     let _ = tokio::time::timeout(LAST_WORDS, told).await;
+}
+
+/// The greeting was the first one.
+fn beats(lease: Duration) -> tokio::time::Interval {
+    let mut beat = tokio::time::interval(Terms::beat(lease));
+    beat.reset();
+    beat
 }
 
 async fn next(line: &mut Option<Line>) -> Option<Result<v1::Down, Status>> {

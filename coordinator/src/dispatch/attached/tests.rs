@@ -112,6 +112,25 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
 }
 
 #[tokio::test]
+async fn a_job_says_which_heartbeat_came_before_its_lease() {
+    let (_folder, coordinator, _) = submitted().await;
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 2, Vec::new()).await;
+    let after = async |link: &mut Link| {
+        let message = link.hears().await;
+        let down::Down::Run(run) = message else { panic!("no job: {message:?}") };
+        (run.after, v1::Lease { job: run.job.unwrap().id, fence: run.fence })
+    };
+    let first = after(&mut link).await;
+    assert_eq!([first.0, after(&mut link).await.0], [Some(0), Some(0)], "only the greeting did");
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: Vec::new(), free_slots: 0, draining: false, number: 7 })).await;
+    submit(&coordinator, "aedcba987654").await;
+    link.reports(&first.1).await;
+    assert_eq!(link.hears().await, acknowledged(&first.1, true));
+    assert_eq!(after(&mut link).await.0, Some(7));
+}
+
+#[tokio::test]
 async fn what_a_worker_runs_is_handed_to_nobody_else_though_its_stream_broke() {
     let (_folder, coordinator, _) = submitted().await;
     submit(&coordinator, "fedcba987654").await;

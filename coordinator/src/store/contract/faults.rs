@@ -220,6 +220,6 @@ async fn the_server_has_a_clock_of_its_own() {
     let here = arena_runtime::clock::now_millis();
     let State::Leased { since, expires, .. } = place.state else { panic!("{place:?}") };
     assert!(since.abs_diff(here) < 60_000, "{since} and {here}");
-    assert_eq!(expires - since, LEASE.as_millis() as Millis);
+    assert_eq!(expires - since, TERMS.lease_millis());
     assert_eq!(store.expire(u64::MAX / 2).await.unwrap(), []);
 }

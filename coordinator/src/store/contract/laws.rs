@@ -174,15 +174,15 @@ pub(super) async fn a_suspect_keeps_its_job_until_the_margin_has_passed(home: Ho
     let store = home.open().await;
     with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
     let (id, fence) = claim(&store, "r1").await;
-    let over = NOW + LEASE.as_millis() as Millis;
-    let margin = KILL_MARGIN.as_millis() as Millis;
+    let over = NOW + TERMS.lease_millis();
+    let margin = TERMS.margin_millis();
     let suspect = Why::Suspect { worker: WorkerId::new("w"), until: over + margin };
     assert_eq!(store.why(id.clone(), Vec::new(), over).await.unwrap(), suspect);
     assert_eq!(store.expire(over + margin - 1).await.unwrap(), []);
     let lease = vec![(id.clone(), fence.clone())];
     assert_eq!(store.renew(lease.clone(), over + margin - 1).await.unwrap(), [], "it came back");
     assert_eq!(store.expire(over + margin).await.unwrap(), []);
-    let late = over + 2 * margin + LEASE.as_millis() as Millis;
+    let late = over + 2 * margin + TERMS.lease_millis();
     assert_eq!(store.expire(late).await.unwrap(), vec![id.clone()]);
     assert_eq!(store.renew(lease, late).await.unwrap(), vec![id], "and now it has not");
 }

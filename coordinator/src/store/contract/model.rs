@@ -99,7 +99,7 @@ impl Small {
         let now = self.now();
         let Some((fence, until)) = &mut self.workers[one].runs else { return };
         if self.primary.renew(&Self::only(), fence, now) {
-            *until = now + LEASE.as_millis() as Millis;
+            *until = now + Terms::default().lease_millis();
         } else {
             self.workers[one].runs = None;
         }

@@ -129,7 +129,8 @@ impl Server {
 
     /// A handle whose calls give the time.
     pub(super) async fn store(&self, settings: RedisSettings, limits: Limits) -> Result<Store, StoreError> {
-        Ok(Store::over(Redis::connect(settings, limits, true).await?))
+        let terms = limits.terms;
+        Ok(Store::over(Redis::connect(settings, limits, true).await?, terms))
     }
 }
 

@@ -1,10 +1,13 @@
 -- ARGV: now, the server's replication id, then names and values of the limits. Answers the generation.
+local longest = math.max(LEASE, tonumber(redis.call('HGET', KEYS[1], 'lease') or '0'))
+redis.call('HSET', KEYS[1], 'lease', longest)
 -- Another id: a replica was promoted, or the server began anew; its latest writes may be lost, and its counters went back.
 if redis.call('HGET', KEYS[1], 'replid') ~= ARGV[2] then
   redis.call('HINCRBY', KEYS[1], 'generation', 1)
   redis.call('HSET', KEYS[1], 'replid', ARGV[2])
-  -- Renewals may be among what was lost, and whoever was answered one runs on: every lease is whole again.
-  local whole = clock() + LEASE
+  -- Renewals may be among what was lost, and whoever was answered one runs on: every lease is whole again, and as long as
+  -- the longest that any coordinator of this cell gave.
+  local whole = clock() + longest
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('ZADD', LEASES, 'XX', 'GT', whole, id) end
 end
 local same = redis.call('HLEN', LIMITS) == (#ARGV - 2) / 2

@@ -41,9 +41,13 @@ local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
 local LIMITS, LEASES, DUE, DEAD, REQ, RUNNING = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'req', P .. 'in'
 local KEPT, CLASSES = P .. 'kept', P .. 'classes'
 
+-- ARGV[1] is NOW/LEASE/MARGIN in milliseconds: how long the leases hold that the asker gives and renews, and its margin.
+local NOW, LEASE, KILL_MARGIN = string.match(ARGV[1], '^(%d*)/(%d+)/(%d+)$')
+LEASE, KILL_MARGIN = tonumber(LEASE), tonumber(KILL_MARGIN)
+
 -- The server's own clock; only tests give another one.
 local function clock()
-  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  if NOW ~= '' then return tonumber(NOW) end
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end

@@ -2,7 +2,7 @@
 
 use arena_domain::job::{HEAD_START, MAX_ATTEMPTS, MAX_DEATHS, MOST_PRIORITY};
 use arena_domain::placement::SQUEEZED;
-use arena_domain::schedule::{HORIZON, KILL_MARGIN, LEASE, MOST_EXPIRED, PARTS};
+use arena_domain::schedule::{HORIZON, MOST_EXPIRED, PARTS};
 use std::sync::LazyLock;
 
 const COMMON: &str = include_str!("common.lua");
@@ -32,8 +32,6 @@ impl Script {
             May::Free => " flags=allow-oom",
         };
         let numbers = [
-            ("LEASE", LEASE.as_millis()),
-            ("KILL_MARGIN", KILL_MARGIN.as_millis()),
             ("HEAD_START", HEAD_START.as_millis()),
             ("SQUEEZED", SQUEEZED.as_millis()),
             ("HORIZON", u128::from(HORIZON)),
