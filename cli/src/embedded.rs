@@ -7,6 +7,7 @@ use arena_coordinator::blobs::Blobs;
 use arena_coordinator::store::{Store, StoreError};
 use arena_coordinator::{Coordinator, api};
 use arena_domain::id::{SessionId, WorkerId};
+use arena_domain::placement::Patience;
 use arena_domain::schedule::{Limits, Terms};
 use arena_runtime::config::{self, Config};
 use arena_runtime::tasks;
@@ -155,7 +156,9 @@ pub(crate) fn settings(engines: &Engines, state: &Path, slots: u32) -> Result<Se
         reserve: Some(Reserve::hold(state)?),
         backend,
         engines: engines.clone(),
-        labels: Vec::new(),
+        labels: config.labels.clone(),
+        memory_mib: config.memory_mib,
+        disk_mib: config.disk_mib,
     })
 }
 
@@ -175,8 +178,10 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
 /// Of the queue, as the configuration says.
 pub(crate) fn limits(config: &Config) -> Limits {
     let tenant = config.limits.tenant.unwrap_or(u32::MAX);
+    let patience = Patience { worker: config.placement.warm, hardware: config.placement.equal_hardware };
     let terms = Terms { lease: config.queue.lease, margin: config.queue.margin };
-    Limits { fleet: config.limits.fleet, tenant, engine: config.limits.engine.clone(), terms, ..Limits::default() }
+    let engine = config.limits.engine.clone();
+    Limits { fleet: config.limits.fleet, tenant, engine, patience, terms, ..Limits::default() }
 }
 
 /// Made, and canonical.

@@ -36,6 +36,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub tls: TlsConfig,
     pub limits: Limits,
+    pub placement: PlacementConfig,
     pub queue: QueueConfig,
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
@@ -61,6 +62,9 @@ pub struct WorkerConfig {
     pub labels: Vec<String>,
     /// For jobs to end in when the worker is told to stop.
     pub drain: Duration,
+    /// Of all its jobs together; nothing: what the machine has.
+    pub memory_mib: Option<u32>,
+    pub disk_mib: Option<u32>,
 }
 
 /// What a competitor's tree lies on.
@@ -80,6 +84,13 @@ pub struct Limits {
     pub tenant: Option<u32>,
     /// Of single engines.
     pub engine: BTreeMap<String, u32>,
+}
+
+/// How long a job is kept for a worker of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacementConfig {
+    pub warm: Duration,
+    pub equal_hardware: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

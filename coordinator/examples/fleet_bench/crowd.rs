@@ -191,7 +191,7 @@ impl Attached {
                     },
                 }
             }
-            let beat = v1::Heartbeat { leases: leases.clone(), free_slots: 1, draining: false, number };
+            let beat = v1::Heartbeat { leases: leases.clone(), number, ..v1::Heartbeat::default() };
             self.up.send(v1::Up { up: Some(up::Up::Heartbeat(beat)) }).await?;
         }
         Ok(())

@@ -1,13 +1,17 @@
 //! What waits, what it waits for, who holds the slots that it waits for, and what would free one.
 
+mod lacks;
+
 use super::{Coordinator, session_of};
 use crate::access::Caller;
 use crate::api::store_status;
 use crate::sessions;
 use arena_domain::id::{JobId, SessionId, Tenant};
+use arena_domain::placement::Home;
 use arena_domain::schedule::Why;
 use arena_proto::v1;
 use arena_runtime::clock;
+use lacks::{Lacking, Workers};
 use tonic::Status;
 
 /// Holders that are named.
@@ -47,16 +51,22 @@ async fn live(coordinator: &Coordinator) -> Result<Vec<Live>, Status> {
     Ok(all)
 }
 
-/// Everything that waits or runs, as far as the caller may see it.
-pub(crate) async fn queue(coordinator: &Coordinator, caller: &Caller) -> Result<Vec<v1::QueuedJob>, Status> {
-    let mut jobs = Vec::new();
+/// Everything that waits or runs, as far as the caller may see it. `listed`: whether workers are, as those of a team.
+pub(crate) async fn queue(
+    coordinator: &Coordinator,
+    caller: &Caller,
+    listed: bool,
+) -> Result<Vec<v1::QueuedJob>, Status> {
+    let (mut jobs, mut workers) = (Vec::new(), Workers::new(listed));
     for one in live(coordinator).await?.into_iter().filter(|one| caller.sees(&one.tenant)) {
         let why = match one.is_leased() {
             true => String::new(),
             false => {
                 let id = JobId::new(&one.state.id);
-                let why = coordinator.store.why(id, Vec::new(), clock::now_millis()).await.map_err(store_status)?;
-                told(&why).1
+                let now = clock::now_millis();
+                let why = coordinator.store.why(id.clone(), Vec::new(), now).await.map_err(store_status)?;
+                let lacking = workers.lack(coordinator, &id, &why).await?;
+                lacking.map_or_else(|| told(&why).1, |lacking| lacking.text)
             }
         };
         let Live { state, session: _, tenant } = one;
@@ -81,6 +91,17 @@ fn told(why: &Why) -> (&'static str, String) {
         Why::Dead { reason } => ("dead", format!("it is tried no more: {reason}")),
         Why::Ended => ("ended", "it has ended".to_owned()),
         Why::Ready { ahead } => ("ready", format!("it waits for a free slot of a worker; {ahead} jobs are ahead")),
+        Why::Kept { home: Home::Worker(name), until } => {
+            let until = clock::rfc3339(*until);
+            ("kept", format!("worker {name} has its repository ready and may have it first, until {until}"))
+        }
+        Why::Kept { home: Home::Hardware(class), until } => {
+            let until = clock::rfc3339(*until);
+            (
+                "kept",
+                format!("only workers of hardware {class}, where its base was measured, may have it until {until}"),
+            )
+        }
         Why::NotDue { at } => ("not_due", format!("it is tried again at {}", clock::rfc3339(*at))),
         Why::Limit { dimension, name, running, limit } => {
             ("limit", format!("the {dimension} limit of {name} is reached: {running} of {limit} run"))
@@ -93,10 +114,14 @@ pub(crate) async fn answer(
     caller: &Caller,
     id: JobId,
     idle: Vec<SessionId>,
+    listed: bool,
 ) -> Result<v1::WhyResponse, Status> {
     let why = coordinator.store.why(id.clone(), idle, clock::now_millis()).await.map_err(store_status)?;
     if why == Why::Unknown {
         return Err(Status::not_found(format!("no job '{id}'")));
+    }
+    if let Some(Lacking { kind, text, frees }) = Workers::new(listed).lack(coordinator, &id, &why).await? {
+        return Ok(v1::WhyResponse { kind: kind.into(), text, holders: Vec::new(), frees });
     }
     let (kind, mut text) = told(&why);
     let (mut holders, mut frees) = (Vec::new(), String::new());
@@ -118,6 +143,7 @@ pub(crate) async fn answer(
             holders = named(&live(coordinator).await?.iter().filter(|one| one.is_leased()).collect::<Vec<_>>(), caller);
             frees = "one of these jobs ends, or another worker is attached (`arena workers`)".into();
         }
+        Why::Kept { .. } => frees = "such a worker has a free slot, or that time passes".into(),
         Why::NotDue { .. } => frees = "its time: an attempt failed, and the next one waits a little".into(),
         Why::Suspect { .. } => frees = "its worker comes back, or that time passes".into(),
         Why::Runs { .. } | Why::Ended | Why::Dead { .. } | Why::Unknown => {}

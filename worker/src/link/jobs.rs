@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use crate::figures;
+use crate::offer;
 use crate::run::{self, Context, Task, Word};
 use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, JobId};
@@ -279,7 +280,8 @@ impl Jobs {
             self.beats.pop_front();
         }
         let (draining, number) = (self.draining, self.number);
-        self.send(up::Up::Heartbeat(v1::Heartbeat { leases, free_slots, draining, number }));
+        let disk_mib = offer::disk(&self.context);
+        self.send(up::Up::Heartbeat(v1::Heartbeat { leases, free_slots, draining, number, disk_mib }));
         if self.context.blobs.0.is_lasting() {
             self.repeat_results();
             self.release_done();

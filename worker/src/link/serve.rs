@@ -146,6 +146,6 @@ fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
     let (context, leases) = (context.clone(), jobs.leases());
     Box::pin(async move {
         tokio::time::sleep(pause).await;
-        line::open(&context.blobs.0, &context.settings, &context.boot.id, leases).await
+        line::open(&context, leases).await
     })
 }

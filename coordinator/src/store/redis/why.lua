@@ -21,6 +21,7 @@ local held = at('fleet', 'all', redis.call('SCARD', RUNNING), tonumber(v[1]))
   or at('engine', string.sub(j.e, 2), redis.call('SCARD', IN('e', j.e)), tonumber(v[2]))
   or (v[3] and at('provider', v[3], redis.call('SCARD', IN('p', v[3])), tonumber(redis.call('HGET', LIMITS, 'l:' .. v[3]))))
 if held then return held end
+if now < kept_until(j) then return { 'kept', j.h, kept_until(j) } end
 local ahead = 0
 for _, e in ipairs(redis.call('SMEMBERS', SE(j.s))) do
   ahead = ahead + redis.call('ZCOUNT', Q(j.s, e), '-inf', '(' .. j.n)
