@@ -9,8 +9,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // For whoever asks a coordinator what it can be asked.
     let folder = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(folder.join("arena.v1.bin"), prost::Message::encode_to_vec(&descriptors))?;
-    // The one large message of its stream: what waits on its way to a worker has room for the others alone.
-    let boxed = ".arena.v1.Down.down.run";
-    tonic_prost_build::configure().bytes(".").boxed(boxed).codec_path("crate::codec::Lean").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        // The large messages of a worker's stream: what waits there has room for the others alone.
+        .boxed(".arena.v1.Down.down.run")
+        .boxed(".arena.v1.Up.up.result")
+        .codec_path("crate::codec::Lean")
+        .compile_fds(descriptors)?;
     Ok(())
 }

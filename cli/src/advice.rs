@@ -8,6 +8,7 @@ use arena_domain::id::Commit;
 use arena_domain::packet::{GateKind, Packet};
 use arena_domain::scope::Reach;
 use arena_proto::packet::{Places, Problem};
+use arena_runtime::config::WorkerConfig;
 use std::collections::BTreeSet;
 
 /// The image that `deploy/image` makes, and what repositories often need that is not in it.
@@ -35,7 +36,6 @@ pub(crate) fn of(
     warnings.extend(references(packet, places, &tree));
     warnings.extend(commands(packet, places, &tree));
     warnings.extend(missing_tool(packet, places));
-    warnings.extend(memory(packet, places, machine::memory()));
     warnings.sort_by_key(|warning| warning.line);
     Ok(warnings)
 }
@@ -131,18 +131,54 @@ fn missing_tool(packet: &Packet, places: &Places) -> Option<Problem> {
     Some(places.problem("sandbox.image", reason, "name an image that has it: [sandbox] image = \"…\""))
 }
 
+/// What no worker of this machine could ever run.
+pub(crate) fn unfit(packet: &Packet, places: &Places, worker: &WorkerConfig) -> Vec<Problem> {
+    let machine = Machine {
+        processors: machine::processors(),
+        memory: worker.memory_mib.or_else(|| arena_worker::offer::memory().map(|bytes| mebibytes(bytes).1)),
+        disk: worker.disk_mib,
+        labels: worker.labels.iter().cloned().collect(),
+    };
+    let all = [too_many(packet, places, machine.processors), memory(packet, places, machine.memory)];
+    let all = all.into_iter().chain([disk(packet, places, machine.disk), label(packet, places, &machine.labels)]);
+    all.flatten().collect()
+}
+
+/// What this machine has for jobs, in MiB; nothing where nobody says.
+struct Machine {
+    processors: Option<u32>,
+    memory: Option<u32>,
+    disk: Option<u32>,
+    labels: BTreeSet<String>,
+}
+
+/// As much as is needed, and as much as is there.
+fn mebibytes(bytes: u64) -> (u32, u32) {
+    let whole = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    (whole(bytes.div_ceil(1 << 20)), whole(bytes >> 20))
+}
+
 /// Docker gives a container more memory than there is, and the kernel then kills whatever it likes.
-fn memory(packet: &Packet, places: &Places, machine: Option<u64>) -> Option<Problem> {
-    let has = machine.filter(|has| packet.sandbox.memory_bytes > *has)?;
-    let reason = format!("is more than this machine has ({} MiB)", has >> 20);
+fn memory(packet: &Packet, places: &Places, machine: Option<u32>) -> Option<Problem> {
+    let has = machine.filter(|has| mebibytes(packet.sandbox.memory_bytes).0 > *has)?;
+    let reason = format!("is more than this machine has for jobs ({has} MiB)");
     Some(places.problem("sandbox.memory", reason, "write less, or run it on a larger machine"))
 }
 
-/// Docker refuses a container with more processors than there are.
-pub(crate) fn processors(packet: &Packet, places: &Places) -> Option<Problem> {
-    too_many(packet, places, machine::processors())
+fn disk(packet: &Packet, places: &Places, machine: Option<u32>) -> Option<Problem> {
+    let has = machine.filter(|has| mebibytes(packet.sandbox.disk_bytes).0 > *has)?;
+    let reason = format!("is more than `disk_mib` under [worker] lets a job have ({has} MiB)");
+    Some(places.problem("sandbox.disk", reason, "write less, or raise `disk_mib`"))
 }
 
+fn label(packet: &Packet, places: &Places, labels: &BTreeSet<String>) -> Option<Problem> {
+    let missing = packet.labels.difference(labels).next()?;
+    let reason = format!("this machine does not carry the label {missing}");
+    let mend = "name it in `labels` under [worker], or run it on a team's fleet: `--coordinator URL`";
+    Some(places.problem("placement.labels", reason, mend))
+}
+
+/// Docker refuses a container with more processors than there are.
 fn too_many(packet: &Packet, places: &Places, machine: Option<u32>) -> Option<Problem> {
     let has = machine.filter(|has| packet.sandbox.cpus > f64::from(*has))?;
     let reason = format!("{} are more than the {has} of this machine, and Docker refuses that", packet.sandbox.cpus);
@@ -172,7 +208,7 @@ mod tests {
         all.extend(references(&packet, &places, &tree));
         all.extend(commands(&packet, &places, &tree));
         all.extend(missing_tool(&packet, &places));
-        all.extend(memory(&packet, &places, Some(1 << 30)).filter(|_| more.contains("memory")));
+        all.extend(memory(&packet, &places, Some(1 << 10)).filter(|_| more.contains("memory")));
         all.extend(too_many(&packet, &places, Some(2)));
         all.iter().map(ToString::to_string).collect()
     }
@@ -197,7 +233,7 @@ mod tests {
                 "gate = [{name = \"g\", run = \"make\", kind = \"build\"}, {name = \"h\", run = \"src/x\"}]",
                 Some("gate[1]"),
             ),
-            ("sandbox.memory = \"2GiB\"", Some("sandbox.memory: is more than this machine has (1024 MiB)")),
+            ("sandbox.memory = \"2GiB\"", Some("sandbox.memory: is more than this machine has for jobs (1024 MiB)")),
             (
                 "gate = [{name = \"g\", run = \"cd src && cargo test\"}]",
                 Some("sandbox.image: arena/base does not have `cargo`"),

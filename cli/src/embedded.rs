@@ -155,7 +155,9 @@ pub(crate) fn settings(engines: &Engines, state: &Path, slots: u32) -> Result<Se
         reserve,
         backend,
         engines: engines.clone(),
-        labels: Vec::new(),
+        labels: config.labels.clone(),
+        memory_mib: config.memory_mib,
+        disk_mib: config.disk_mib,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `[limits]` as the queue takes it: which engines ask which provider is known from their manifests.
 
 use crate::failure::{Failure, USAGE};
+use arena_domain::placement::Patience;
 use arena_domain::schedule::{Limits, Provider, TenantLimits, Terms};
 use arena_runtime::config::{self, Config};
 use arena_worker::engine::Manifest;
@@ -28,6 +29,7 @@ pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, 
         tenants: tenants.iter().map(of_tenant).collect(),
         engine: engine.clone(),
         provider: providers,
+        patience: Patience { worker: config.placement.warm, hardware: config.placement.equal_hardware },
         terms: Terms { lease: config.queue.lease, margin: config.queue.margin },
     })
 }

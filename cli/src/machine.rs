@@ -7,11 +7,6 @@ pub(crate) fn processors() -> Option<u32> {
     ranges(&fs::read_to_string("/sys/devices/system/cpu/online").ok()?)
 }
 
-/// Bytes of memory.
-pub(crate) fn memory() -> Option<u64> {
-    total(&fs::read_to_string("/proc/meminfo").ok()?)
-}
-
 /// How many numbers `0-3,8` holds.
 fn ranges(text: &str) -> Option<u32> {
     text.trim()
@@ -21,11 +16,6 @@ fn ranges(text: &str) -> Option<u32> {
             last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
         })
         .sum()
-}
-
-fn total(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -38,7 +28,5 @@ mod tests {
         for (text, count) in rows {
             assert_eq!(ranges(text), count, "{text}");
         }
-        assert_eq!(total("MemTotal:       1024 kB\nMemFree: 1 kB\n"), Some(1 << 20));
-        assert_eq!(total("nothing"), None);
     }
 }

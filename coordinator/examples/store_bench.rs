@@ -77,6 +77,8 @@ fn job(tenant: u32, session: u32, number: u32, limit: u32) -> Job {
         work: Work::Implement { brief: "x".repeat(100), parent: None },
         session_limit: limit,
         session_weight: 1,
+        needs: arena_domain::placement::Needs::default(),
+        home: None,
         priority: 0,
         engine: Some(format!("e{}", number % 2)),
         trace: Mark::default(),

@@ -134,7 +134,7 @@ impl Coordinator {
 
     /// Applies an event that no job brought.
     pub async fn happen(&self, id: &SessionId, event: Event) -> Result<(), SessionError> {
-        match sessions::step(&self.store, id, None, event, &telemetry::current()).await? {
+        match sessions::step(&self.store, id, None, event, (None, &telemetry::current())).await? {
             Stepped::Done { session, stop } => self.moved(&session, stop),
             Stepped::Repeated | Stepped::Stale => {}
         }
@@ -180,13 +180,13 @@ impl Coordinator {
 
     /// A worker's result: into the session, or back to the queue when only infrastructure failed. `true`: it is durable
     /// and was accepted, now or before.
-    /// `cause`: the worker's span, empty when it has none.
+    /// `from`: the worker's name, where a team has more than one; and its span, empty when it has none.
     pub(crate) async fn settle(
         &self,
         job: JobId,
         fence: Fence,
         outcome: Outcome,
-        cause: &str,
+        from: (Option<&str>, &str),
     ) -> Result<bool, SessionError> {
         if let Outcome::Failed(Failure::Infrastructure(reason)) = &outcome
             && let Some(failed) = self.store.failures(&job, &fence).await?
@@ -197,7 +197,7 @@ impl Coordinator {
             }
             let now = clock::now_millis();
             let due = now + backoff(failed + 1, token::chance()).as_millis() as Millis;
-            self.returned(&job, due, cause);
+            self.returned(&job, due, from.1);
             figures::lease("returned", 1);
             let given_back = self.store.give_back(job, fence, due, now).await?;
             self.roster.hint();
@@ -209,11 +209,17 @@ impl Coordinator {
             // The same report again: its answer was lost.
             return Ok(true);
         }
-        self.record(job, fence, outcome, cause).await
+        self.record(job, fence, outcome, from).await
     }
 
     /// Into the session, whatever it is.
-    async fn record(&self, job: JobId, fence: Fence, outcome: Outcome, cause: &str) -> Result<bool, SessionError> {
+    async fn record(
+        &self,
+        job: JobId,
+        fence: Fence,
+        outcome: Outcome,
+        from: (Option<&str>, &str),
+    ) -> Result<bool, SessionError> {
         let Some(session) = session_of(&job) else { return Ok(false) };
         let given_up = match &outcome {
             Outcome::Failed(Failure::Infrastructure(reason)) => Some(reason.clone()),
@@ -223,7 +229,7 @@ impl Coordinator {
         };
         let at = clock::now_millis();
         let event = Event::Settled { at, job: job.clone(), outcome };
-        match sessions::step(&self.store, &session, Some((job.clone(), fence)), event, cause).await? {
+        match sessions::step(&self.store, &session, Some((job.clone(), fence)), event, from).await? {
             Stepped::Done { session, stop } => {
                 if let Some(reason) = given_up {
                     let (id, tenant) = (job.to_string(), session.tenant.to_string());

@@ -2,7 +2,8 @@
 
 use crate::access::{Caller, Scope};
 use crate::store::{Shelf, Store, StoreError};
-use arena_domain::id::JobId;
+use arena_domain::id::{JobId, Tenant};
+use arena_domain::placement::{Offer, Room, Slot};
 use arena_proto::v1::{DeadJob, WorkerState};
 use arena_runtime::clock;
 use prost::Message;
@@ -21,6 +22,33 @@ pub(crate) async fn leave(store: &Store, id: &str) -> Result<(), StoreError> {
     store.discard(Shelf::Workers, id).await?;
     store.discard(Shelf::Drains, id).await?;
     Ok(())
+}
+
+/// What a worker could give if nothing ran there. One of before workers said it can do all, and carries its labels.
+pub(crate) fn offered(state: &WorkerState) -> Offer {
+    let all = Offer { labels: state.labels.iter().cloned().collect(), ..Offer::everything(&state.name) };
+    let Some(offer) = &state.offer else { return all };
+    let whole = Room { memory: offer.memory_mib, disk: offer.disk_mib };
+    let abilities = Some(offer.abilities.iter().cloned().collect());
+    Offer { hardware: offer.hardware.clone(), abilities, whole, free: whole, ..all }
+}
+
+/// What the workers have to give that may run jobs of this tenant and take new ones.
+pub(crate) async fn offers(store: &Store, tenant: &Tenant) -> Result<Vec<Offer>, StoreError> {
+    let mut all = attached(store).await?;
+    let serves =
+        |one: &WorkerState| one.scope.as_ref().and_then(Scope::from_wire).is_some_and(|scope| scope.holds(tenant));
+    all.retain(|one| !one.draining && serves(one));
+    let now = |one: &WorkerState| {
+        let whole = offered(one);
+        let says = one.offer.is_some();
+        let free = Room { memory: one.free_memory_mib, disk: one.free_disk_mib };
+        let measures = one.offer.as_ref().is_none_or(|offer| offer.measure_slots > 0);
+        let slots = [(one.slots > 0, Slot::Engine), (measures, Slot::Measure)];
+        let slots = slots.into_iter().filter_map(|(has, slot)| has.then_some(slot)).collect();
+        Offer { free: if says { free } else { whole.free }, slots, ..whole }
+    };
+    Ok(all.iter().map(now).collect())
 }
 
 /// Those that were heard within a lease; of what no coordinator heard for ten, nothing is kept.

@@ -3,6 +3,8 @@
 use crate::store::{Cancel, Committed, Record, Store, StoreError, Transition};
 use crate::trace;
 use arena_domain::id::{Commit, Fence, JobId, SessionId, Tenant};
+use arena_domain::job::Job;
+use arena_domain::placement::Home;
 use arena_domain::session::{Effect, Event, IllegalTransition, Phase, Session};
 use arena_proto::convert::{Malformed, Wire, feed_item};
 use arena_proto::packet;
@@ -49,13 +51,14 @@ pub fn replay(record: &Record) -> Result<Session, SessionError> {
     Ok(fresh.replay(events)?)
 }
 
-/// Applies one event and commits what follows; decides again when somebody else moved the session meanwhile.
+/// Applies one event and commits what follows; decides again when somebody else moved the session meanwhile. `from`: the
+/// worker of a team that the event came from, and the span.
 pub(crate) async fn step(
     store: &Store,
     id: &SessionId,
     settle: Option<(JobId, Fence)>,
     event: Event,
-    cause: &str,
+    (worker, cause): (Option<&str>, &str),
 ) -> Result<Stepped, SessionError> {
     let mut span = None;
     loop {
@@ -74,6 +77,7 @@ pub(crate) async fn step(
             (Err(illegal), None) => return Err(illegal.into()),
         };
         let mut transition = transition(&session, record.version, settle.clone(), &event, effects);
+        at_home(&mut transition.enqueue, worker);
         trace::mark(&record, &mut transition);
         let jobs = transition.enqueue.clone();
         let stepped = match store.commit(transition).instrument(span.clone()).await? {
@@ -87,6 +91,17 @@ pub(crate) async fn step(
         };
         trace::unchanged(&stepped, span);
         return Ok(stepped);
+    }
+}
+
+/// Engines would rather go on where the repository and the setup are ready; on one machine nothing is kept for anybody.
+fn at_home(jobs: &mut [Job], worker: Option<&str>) {
+    for job in jobs {
+        job.home = match (worker, job.home.take()) {
+            (None, _) => None,
+            (Some(_), Some(home)) => Some(home),
+            (Some(name), None) => Some(Home::Worker(name.to_owned())),
+        };
     }
 }
 

@@ -203,6 +203,11 @@ impl Store {
         self.sights.why(id, idle, now).await
     }
 
+    /// A job that waits, runs or is dead.
+    pub async fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        self.sights.job(id).await
+    }
+
     /// All jobs of a session, for those who look.
     pub async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
         self.sights.jobs(session).await

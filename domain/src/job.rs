@@ -1,6 +1,7 @@
 //! The unit that is queued, leased and run by a worker, and the states it moves through.
 
 use crate::id::{Commit, CompetitorName, Fence, JobId, SessionId, Tenant, WorkerId};
+use crate::placement::{Home, Needs};
 use std::time::Duration;
 
 /// Milliseconds since the epoch, given by whoever calls; the domain has no clock.
@@ -24,6 +25,9 @@ pub struct Job {
     pub priority: u32,
     /// The dimension of the engine limit; evaluations have none.
     pub engine: Option<String>,
+    pub needs: Needs,
+    /// Where it would rather run.
+    pub home: Option<Home>,
     pub trace: Mark,
 }
 

@@ -10,6 +10,7 @@ pub mod measure;
 pub mod outcome;
 pub mod packet;
 pub mod pareto;
+pub mod placement;
 pub mod report;
 pub mod schedule;
 pub mod scope;

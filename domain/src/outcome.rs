@@ -110,7 +110,17 @@ pub struct Evaluated {
     pub incomplete: Option<String>,
     /// Cores of its own for the measurement, or shared ones.
     pub exclusive_cores: bool,
+    /// The class of the machine that measured; empty: of a worker that did not say.
+    pub hardware: String,
     pub duration: Duration,
+}
+
+impl Evaluated {
+    /// Whether its figures were measured on another kind of machine than those of `base`: then ratios to the base that was
+    /// measured beside it hold, and nothing else can be compared.
+    pub fn is_elsewhere(&self, base: &Evaluated) -> bool {
+        !self.hardware.is_empty() && !base.hardware.is_empty() && self.hardware != base.hardware
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -61,6 +61,8 @@ pub struct Packet {
     pub scoring: Scoring,
     pub budget: Budget,
     pub sandbox: Sandbox,
+    /// That a worker must carry, each in full.
+    pub labels: BTreeSet<String>,
     pub language: Language,
     /// Paths of the fields whose value is the string `unknown`.
     pub unknown: Vec<String>,
@@ -130,6 +132,19 @@ impl Packet {
             None if self.found.contextual.contains(engine) => BriefStyle::Contextual,
             None => BriefStyle::Directive,
         }
+    }
+
+    /// What a worker must be able to do to run this engine, in words; a command of the packet's own needs no more than the
+    /// provider that it names.
+    pub fn ability(&self, engine: &str) -> Option<String> {
+        match self.engines.get(engine) {
+            Some(own) => own.provider.as_ref().map(|provider| format!("provider {provider}")),
+            None => Some(format!("engine {engine}")),
+        }
+    }
+
+    pub fn builds(&self) -> bool {
+        self.gates.iter().any(|gate| gate.kind == GateKind::Build)
     }
 
     /// How many competitors run at the same time: one in `solo` mode, else as declared.

@@ -2,7 +2,8 @@
 //!
 //! Laws: running never exceeds a limit in any dimension; every job is in exactly one state; a report under a stale fence
 //! changes nothing; a repeated report or request answers the same; a free slot and an eligible job never coexist after a
-//! claim; who waits is served after a bounded number of others' turns.
+//! claim; who waits is served after a bounded number of others' turns. A job is eligible for a worker that has what it
+//! needs (`placement.rs`), at home at once and elsewhere when its patience is over.
 
 mod claim;
 #[cfg(test)]
@@ -24,7 +25,8 @@ pub use why::Why;
 
 use crate::id::{Fence, JobId, Request, SessionId, Tenant, WorkerId};
 use crate::job::{Job, Millis, State, worn_out};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::placement::Offer;
+use std::collections::BTreeMap;
 
 /// Leases that one tick takes away at most: when a clock jumps or a network parts, most of their workers are well.
 pub const MOST_EXPIRED: usize = 100;
@@ -74,8 +76,7 @@ pub struct Ask {
     pub only: Option<SessionId>,
     /// The tenant whose jobs it may have; `None`: every one's.
     pub tenant: Option<Tenant>,
-    /// The engines that the worker has; `None`: all. Jobs without an engine fit every worker.
-    pub engines: Option<BTreeSet<String>>,
+    pub offer: Offer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,19 +98,20 @@ pub enum Left {
 }
 
 impl Ask {
-    /// For any session and with every engine.
+    /// For any session, and able to run everything.
     pub fn any(worker: WorkerId, request: Request) -> Self {
-        Self { worker, request, only: None, tenant: None, engines: None }
+        let offer = Offer::everything(worker.as_str());
+        Self { worker, request, only: None, tenant: None, offer }
     }
 
-    fn fits(&self, job: &Job) -> bool {
+    /// Whether it may have this job, due since `due`, when nothing else ran there.
+    fn may_have(&self, job: &Job, due: Millis, now: Millis, limits: &Limits) -> bool {
         let session = self.only.as_ref().is_none_or(|only| only == &job.session);
         let tenant = self.tenant.as_ref().is_none_or(|tenant| tenant == &job.tenant);
-        let engine = match (&self.engines, &job.engine) {
-            (Some(has), Some(wants)) => has.contains(wants),
-            (None, _) | (_, None) => true,
-        };
-        session && tenant && engine
+        // Who serves one session alone is all that it has.
+        let at_home = self.only.is_some() || job.home.as_ref().is_none_or(|home| self.offer.is(home));
+        let kept = !at_home && now < job.kept_until(due, limits.patience);
+        session && tenant && !kept && self.offer.slots.contains(&job.slot()) && self.offer.can(&job.needs)
     }
 }
 

@@ -49,6 +49,9 @@ pub struct Entry {
     pub reverted: Vec<String>,
     pub gates: Vec<GateResult>,
     pub kpis: Vec<KpiResult>,
+    /// They were measured on another kind of machine than the base was: their ratios hold, beside the base that was measured
+    /// with them, and their values compare with nobody's.
+    pub incomparable: bool,
     pub flags: Vec<Flag>,
     pub rounds: Vec<Round>,
     pub best_round: Option<u32>,

@@ -40,6 +40,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub tls: TlsConfig,
     pub limits: Limits,
+    pub placement: PlacementConfig,
     pub queue: QueueConfig,
     pub broker: BrokerConfig,
     /// Addresses of names that packets may reach through the broker; all others are looked up, and must be public.
@@ -66,6 +67,9 @@ pub struct WorkerConfig {
     pub labels: Vec<String>,
     /// For jobs to end in when the worker is told to stop.
     pub drain: Duration,
+    /// Of all its jobs together; nothing: what the machine has.
+    pub memory_mib: Option<u32>,
+    pub disk_mib: Option<u32>,
 }
 
 /// What a competitor's tree lies on.
@@ -75,6 +79,13 @@ pub enum Workspaces {
     Auto,
     Overlay,
     Volume,
+}
+
+/// How long a job is kept for a worker of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacementConfig {
+    pub warm: Duration,
+    pub equal_hardware: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,4 +3,5 @@
 mod bucket;
 mod commands;
 mod faults;
+mod placement;
 mod sessions;

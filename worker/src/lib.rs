@@ -11,6 +11,7 @@ mod holders;
 mod layers;
 pub mod link;
 mod mounts;
+pub mod offer;
 mod outbox;
 pub mod reach;
 pub mod redact;

@@ -68,8 +68,11 @@ pub struct Settings {
     pub reserve: Option<Reserve>,
     pub backend: Backend,
     pub engines: Engines,
-    /// For whoever looks at a team's fleet.
+    /// What jobs may ask for, and whoever looks at a team's fleet is shown.
     pub labels: Vec<String>,
+    /// Of all jobs together; `None`: what the machine has.
+    pub memory_mib: Option<u32>,
+    pub disk_mib: Option<u32>,
 }
 
 /// What this worker knows of engines, and how they reach their providers.

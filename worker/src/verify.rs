@@ -27,6 +27,8 @@ impl Worker {
             work: Work::Evaluate { tree: None, holdout: false },
             session_limit: 1,
             session_weight: 1,
+            needs: arena_domain::placement::Needs::default(),
+            home: None,
             priority: 0,
             engine: None,
             trace: Mark::default(),

@@ -62,6 +62,11 @@ impl Disks {
         Ok(Self { folder, next: AtomicU64::new(0), spares: Mutex::default() })
     }
 
+    /// Bytes that all of them take up.
+    pub fn held(&self) -> u64 {
+        crate::offer::blocks(&self.folder)
+    }
+
     /// A fresh disk of this size: the spare one if there is one.
     pub fn take(&self, bytes: u64) -> io::Result<Disk> {
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);

@@ -52,7 +52,14 @@ fn look(loaded: &Loaded) -> Result<Found, Failure> {
         found.problems.push(say("engine", failure));
     }
     found.problems.extend(loaded.wrong_doors());
-    found.problems.extend(advice::processors(&loaded.packet, &loaded.places));
+    let config = &loaded.engines.engines.config;
+    let unfit = advice::unfit(&loaded.packet, &loaded.places, &config.worker);
+    // A team's workers are other machines.
+    if config.client.coordinators.is_empty() {
+        found.problems.extend(unfit)
+    } else {
+        found.warnings.extend(unfit)
+    }
     found.problems.sort_by_key(|problem| problem.line);
     Ok(found)
 }

@@ -37,6 +37,9 @@ pub(super) async fn workers(common: &Common, home: &Home) -> Done {
             whose(one.scope.as_ref()),
             sanitise_line(&one.version, 20),
         ));
+        for line in has(one) {
+            output::line(&format!("  {line}"));
+        }
         for job in &one.running {
             output::line(&format!("  {}", sanitise_line(job, 120)));
         }
@@ -44,11 +47,33 @@ pub(super) async fn workers(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What it offers to jobs, in lines.
+fn has(one: &WorkerState) -> Vec<String> {
+    let Some(offer) = &one.offer else { return Vec::new() };
+    let cores = match one.measure_cores.as_slice() {
+        [] => "on shared cores".to_owned(),
+        sets => format!("on cores {}", sets.join(" ")),
+    };
+    let free = |free: u32, all: u32, what: &str| format!("{free} of {all} MiB {what} free");
+    let able = if offer.abilities.is_empty() { "no engine of its own".to_owned() } else { offer.abilities.join(", ") };
+    let slots = format!("{} engines, {} measurements {cores}", one.slots, offer.measure_slots);
+    let memory = free(one.free_memory_mib, offer.memory_mib, "memory");
+    let disk = free(one.free_disk_mib, offer.disk_mib, "disk");
+    let hardware = format!("hardware {}: {}", offer.hardware, offer.machine);
+    let lines = [format!("{slots}; {memory}, {disk}"), hardware, able];
+    lines.iter().map(|line| sanitise_line(line, 200)).collect()
+}
+
 fn document(one: &WorkerState) -> Value {
+    let offer = one.offer.clone().unwrap_or_default();
     json!({
         "worker": one.name, "id": one.id, "tenant": whose(one.scope.as_ref()), "slots": one.slots,
         "running": one.running, "draining": one.draining, "labels": one.labels, "measure_cores": one.measure_cores,
         "version": one.version, "since": clock::rfc3339(one.since), "heard": clock::rfc3339(one.heard),
+        "measure_slots": offer.measure_slots, "abilities": offer.abilities, "hardware": offer.hardware,
+        "machine": offer.machine, "runtime": offer.runtime,
+        "memory_mib": offer.memory_mib, "free_memory_mib": one.free_memory_mib,
+        "disk_mib": offer.disk_mib, "free_disk_mib": one.free_disk_mib,
     })
 }
 

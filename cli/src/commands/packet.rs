@@ -135,9 +135,10 @@ impl Loaded {
         Ok(())
     }
 
-    /// What asks for more than this machine has, and would be refused by Docker after everything else was made.
+    /// What asks for more than this machine has: it would be refused by Docker after everything else was made, or never begin.
     pub(crate) fn check_machine(&self) -> Result<(), Failure> {
-        let Some(problem) = advice::processors(&self.packet, &self.places) else { return Ok(()) };
+        let unfit = advice::unfit(&self.packet, &self.places, &self.engines.engines.config.worker);
+        let Some(problem) = unfit.into_iter().next() else { return Ok(()) };
         let Problem { line, path, reason, mend } = problem;
         Err(Failure::new(USAGE, format!("{}: line {line}: {path}: {reason}", self.path.display()), mend))
     }

@@ -29,8 +29,7 @@ pub(super) async fn worker(common: &Common) -> Done {
     let (who, name) = identity(&engines.config.tls, Kind::Worker)?;
     let state = state_folder(common)?;
     let _alone = alone(&state)?;
-    let mut settings = settings(&engines, &state, config.engine_slots)?;
-    settings.labels = config.labels;
+    let settings = settings(&engines, &state, config.engine_slots)?;
     let reach = Reach::team(&urls, &who).map_err(|error| Failure::new(USAGE, team::causes(&error), team::PAIR))?;
     let mut signals = Signals::listen()?;
     let worker = Worker::start(settings, reach).await.map_err(worker_failure)?;

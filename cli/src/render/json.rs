@@ -50,6 +50,7 @@ fn entry(entry: &Entry) -> Value {
         "scope": { "kept": figures::scope_kept(entry), "reverted": entry.reverted },
         "gates": entry.gates.iter().map(gate).collect::<Vec<_>>(),
         "kpis": entry.kpis.iter().map(kpi).collect::<Vec<_>>(),
+        "incomparable": entry.incomparable,
         "flags": entry.flags.iter().map(flag).collect::<Vec<_>>(),
         "rounds": entry.rounds.len(),
         "usage": {
@@ -161,7 +162,7 @@ mod tests {
         let first = &result["standing"][0];
         assert_eq!(
             keys(first),
-            "rank competitor engine qualified disqualified_for commit branch files_changed scope gates kpis flags rounds usage score \
+            "rank competitor engine qualified disqualified_for commit branch files_changed scope gates kpis incomparable flags rounds usage score \
              ending ending_detail engine_version engine_usage said"
         );
         assert_eq!(keys(&first["gates"][0]), "name kind passed exit duration_s tests command");

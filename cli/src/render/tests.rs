@@ -59,6 +59,7 @@ fn packet() -> Packet {
         scoring: Scoring::default(),
         budget: Budget::default(),
         sandbox: Sandbox::default(),
+        labels: std::collections::BTreeSet::new(),
         language: Language::English,
         unknown: vec!["kpi.target".into()],
         found: arena_domain::packet::Found::default(),
@@ -133,6 +134,7 @@ pub(super) fn entry(rank: u32, name: &str, ratio: f64, verdict: Verdict) -> Entr
         usage: Usage { input_tokens: Some(2000), output_tokens: Some(100), ..Usage::default() },
         runs: Runs::default(),
         score: Some(4.2),
+        incomparable: false,
         on_front: true,
         said: vec!["I made the loop tighter.".into()],
         stopped: "rounds used up".into(),
@@ -150,6 +152,7 @@ pub(super) fn disqualified(rank: u32, name: &str) -> Entry {
         flags: vec![flag],
         reverted: vec!["Cargo.toml".into()],
         gates: vec![gate(Exit::DeadlinePassed)],
+        incomparable: false,
         on_front: false,
         ..entry(rank, name, 0.5, Verdict::Better)
     }

@@ -191,7 +191,7 @@ impl Attached {
                     },
                 }
             }
-            let beat = v1::Heartbeat { leases: leases.clone(), free_slots: 1, draining: false, number };
+            let beat = v1::Heartbeat { leases: leases.clone(), number, ..v1::Heartbeat::default() };
             self.up.send(v1::Up { up: Some(up::Up::Heartbeat(beat)) }).await?;
         }
         Ok(())
@@ -209,7 +209,7 @@ impl Attached {
             tokio::time::sleep(RUNS).await;
             let result = v1::Result { lease: Some(lease), outcome: Some(outcome.to_wire()), trace: None };
             // A worker that has gone says nothing.
-            let _ = up.send(v1::Up { up: Some(up::Up::Result(result)) }).await;
+            let _ = up.send(v1::Up { up: Some(up::Up::Result(Box::new(result))) }).await;
         }));
     }
 }

@@ -51,7 +51,7 @@ impl Fleet for FleetApi {
 
     async fn queue(&self, request: Request<v1::QueueRequest>) -> Result<Response<v1::QueueResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Queue).await?;
-        let jobs = why::queue(&self.0.coordinator, &caller).await?;
+        let jobs = why::queue(&self.0.coordinator, &caller, !self.0.gate.is_local()).await?;
         Ok(Response::new(v1::QueueResponse { jobs }))
     }
 

@@ -137,7 +137,9 @@ impl Sessions for SessionsApi {
         let v1::WhyRequest { job, idle } = request.into_inner();
         self.0.session(&caller, Rpc::Why, job.split('/').next().unwrap_or_default()).await?;
         let idle = idle.iter().map(SessionId::new).collect();
-        why::answer(&self.0.coordinator, &caller, JobId::new(job), idle).await.map(Response::new)
+        why::answer(&self.0.coordinator, &caller, JobId::new(job), idle, !self.0.gate.is_local())
+            .await
+            .map(Response::new)
     }
 
     async fn put_blob(

@@ -1,5 +1,6 @@
 //! One attached worker: what it may run, what it reports, what it must stop.
 
+mod capacity;
 mod hello;
 mod leases;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use arena_domain::schedule::Ask;
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
+use capacity::Capacity;
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
@@ -32,9 +34,11 @@ struct Attached {
     caller: Caller,
     worker: WorkerId,
     only: Option<SessionId>,
-    slots: u32,
+    capacity: Capacity,
     /// What it runs, under which fence.
     running: BTreeMap<JobId, Fence>,
+    /// It has ended a job since it asked last.
+    freed: bool,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     /// The number of the heartbeat that was heard last.
     beat: u64,
@@ -81,14 +85,16 @@ impl Attached {
         hello: v1::Hello,
         down: mpsc::Sender<Result<v1::Down, Status>>,
         pulse: Pulse,
-    ) -> Result<Self, Status> {
+    ) -> Result<Box<Self>, Status> {
         let (protocol, state) = introduced(&caller, &hello)?;
         desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
-        let seat = desk.coordinator.roster.seat(worker.clone(), only.clone());
-        let slots = hello.slots;
-        let mut attached = Self { desk, caller, worker, only, slots, running, down, beat: 0, seat, pulse, state };
+        let (seat, capacity) =
+            (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
+        let (beat, freed) = (0, false);
+        let mut attached =
+            Box::new(Self { desk, caller, worker, only, capacity, running, freed, down, beat, seat, pulse, state });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
@@ -96,6 +102,7 @@ impl Attached {
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
         attached.register().await.map_err(|error| crate::api::status(&error))?;
         attached.check_drain().await.map_err(|error| crate::api::status(&error))?;
+        attached.weigh().await.map_err(|error| crate::api::status(&error))?;
         Ok(attached)
     }
 
@@ -103,7 +110,8 @@ impl Attached {
         let coordinator = self.desk.coordinator.clone();
         let bell = self.seat.bell.clone();
         loop {
-            self.seat.stands(self.kind());
+            let kind = self.kind();
+            self.seat.stands(kind);
             let done = tokio::select! {
                 message = up.next() => match message {
                     // Apart from the rest: a worker that says nothing does not keep room for all that it may say.
@@ -115,8 +123,22 @@ impl Attached {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
             };
+            let done = match done {
+                Ok(()) => Box::pin(self.go_on()).await,
+                Err(error) => Err(error),
+            };
             done.map_err(|error| crate::api::status(&error))?;
         }
+    }
+
+    /// What follows from whatever happened.
+    async fn go_on(&mut self) -> Result<(), SessionError> {
+        self.weigh().await?;
+        // What a job leads to is kept for a while for whoever ran it, so nobody else asks for it.
+        if std::mem::take(&mut self.freed) {
+            self.claim().await?;
+        }
+        Ok(())
     }
 
     /// How it is listed now; on one machine nobody lists it.
@@ -126,6 +148,8 @@ impl Attached {
         }
         self.state.heard = clock::now_millis();
         self.state.running = self.running.keys().map(ToString::to_string).collect();
+        let free = self.capacity.free();
+        (self.state.free_memory_mib, self.state.free_disk_mib) = (free.memory, free.disk);
         Some(self.state.clone())
     }
 
@@ -151,20 +175,32 @@ impl Attached {
         &self.desk.coordinator.store
     }
 
-    fn has_room(&self) -> bool {
-        let takes = !self.state.draining && !self.desk.coordinator.is_closing();
-        takes && self.running.len() < self.slots as usize
-    }
-
-    /// What it asks for; workers that ask for the same are of one kind.
-    fn ask(&self, worker: WorkerId, request: Request) -> Ask {
+    /// What it asks for, as long as it has a free slot.
+    fn ask(&mut self) -> Option<Ask> {
+        if self.state.draining || self.desk.coordinator.is_closing() {
+            return None;
+        }
+        let offer = self.capacity.offer(&self.running)?;
+        let (worker, request) = (self.worker.clone(), Request::new(token::nonce()));
         let tenant = self.caller.scope().tenant().cloned();
-        Ask { only: self.only.clone(), tenant, ..Ask::any(worker, request) }
+        Some(Ask { worker, request, only: self.only.clone(), tenant, offer })
     }
 
-    /// As what it asks when its turn comes, as long as it has a free slot.
-    fn kind(&self) -> Option<Ask> {
-        self.has_room().then(|| self.ask(WorkerId::new(""), Request::new("")))
+    /// As what it asks when its turn comes. Workers of one kind are answered the same but for the jobs that are kept for
+    /// one of them, and for what one has a little more room for than the other: the first asks by itself when it reports,
+    /// the second in its turn.
+    fn kind(&mut self) -> Option<Ask> {
+        let (worker, request) = (WorkerId::new(""), Request::new(""));
+        self.ask().map(|ask| Ask { worker, request, offer: ask.offer.about(), ..ask })
+    }
+
+    /// Knows what those take up that were given before its stream broke.
+    async fn weigh(&mut self) -> Result<(), SessionError> {
+        for id in self.capacity.unknown(&self.running) {
+            let job = self.store().job(&id).await?;
+            self.capacity.holds(id, job.as_ref());
+        }
+        Ok(())
     }
 
     async fn told(&mut self, said: Said) -> Result<(), SessionError> {
@@ -179,22 +215,25 @@ impl Attached {
             }
         }
         if ask {
-            let given = if self.has_room() { Some(self.claim().await?) } else { None };
-            self.seat.answered(given, self.kind());
+            let given = self.claim().await?;
+            let kind = self.kind();
+            self.seat.answered(given, kind);
         }
         Ok(())
     }
 
-    /// Gives the worker one job, when there is one for it.
-    async fn claim(&mut self) -> Result<bool, SessionError> {
-        let ask = self.ask(self.worker.clone(), Request::new(token::nonce()));
+    /// Gives the worker one job, when there is one for it; `None`: it has no free slot.
+    async fn claim(&mut self) -> Result<Option<bool>, SessionError> {
+        let Some(ask) = self.ask() else { return Ok(None) };
         let (now, after) = (clock::now_millis(), Some(self.beat));
-        let Some(place) = self.store().claim(ask, now).await? else { return Ok(false) };
+        let Some(place) = self.store().claim(ask, now).await? else { return Ok(Some(false)) };
         self.desk.coordinator.claimed(&place, now);
-        let Some(fence) = place.fence().cloned() else { return Ok(false) };
+        let Some(fence) = place.fence().cloned() else { return Ok(Some(false)) };
         // Before it is sent: the next one asks meanwhile.
         self.hold(place.job.id.clone(), fence.clone());
-        self.seat.answered(Some(true), self.kind());
+        self.capacity.holds(place.job.id.clone(), Some(&place.job));
+        let kind = self.kind();
+        self.seat.answered(Some(true), kind);
         let record = self.store().record(&place.job.session).await?;
         let run = v1::Run {
             job: Some(place.job.to_wire()),
@@ -204,7 +243,7 @@ impl Attached {
             after,
         };
         self.send(down::Down::Run(Box::new(run))).await;
-        Ok(true)
+        Ok(Some(true))
     }
 
     fn hold(&mut self, job: JobId, fence: Fence) {
@@ -221,7 +260,7 @@ impl Attached {
         match message.up {
             Some(up::Up::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
             Some(up::Up::Progress(progress)) => self.progress(progress).await,
-            Some(up::Up::Result(result)) => self.result(result).await,
+            Some(up::Up::Result(result)) => self.result(*result).await,
             Some(up::Up::Gone(gone)) => self.gone(gone).await,
             Some(up::Up::Released(released)) => self.released(released).await,
             Some(up::Up::Log(log)) => self.log(log).await,
@@ -234,6 +273,7 @@ impl Attached {
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.state.draining |= heartbeat.draining;
+        self.capacity.has_disk(heartbeat.disk_mib);
         self.beat = heartbeat.number;
         let leases = self.own(heartbeat.leases).await?;
         let beat = Beat { sessions, leases: leases.clone(), state: self.listed() };
@@ -285,15 +325,21 @@ impl Attached {
         let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
         let accepted = self.is_own(&job, &fence, "report").await?
-            && self.desk.coordinator.settle(job.clone(), fence, outcome, &cause).await?;
+            && self.desk.coordinator.settle(job.clone(), fence, outcome, (self.home(), &cause)).await?;
         if !accepted {
             tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
         }
         if self.holds(&job, &lease.fence) {
             self.let_go(&job);
+            self.freed = true;
         }
         self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
         Ok(())
+    }
+
+    /// The name by which a session's next jobs find this worker again. On one machine there is no other.
+    fn home(&self) -> Option<&str> {
+        (!self.desk.gate.is_local()).then_some(self.state.name.as_str())
     }
 
     fn holds(&self, job: &JobId, fence: &str) -> bool {

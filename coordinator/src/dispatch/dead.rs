@@ -52,7 +52,7 @@ impl Coordinator {
             let reason = noted.map_or(letter.reason, |dead| dead.reason);
             let failed = Outcome::Failed(Failure::Infrastructure(reason));
             // One session whose record cannot be read holds up no other.
-            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed, "").await {
+            if let Err(error) = self.record(letter.job.clone(), letter.fence, failed, (None, "")).await {
                 tracing::warn!(job = %letter.job, %error, "a dead job's session could not be told");
             }
         }
@@ -108,7 +108,10 @@ impl Coordinator {
             (None, Why::Runs { worker } | Why::Suspect { worker, .. }) => {
                 format!("it is not dead: it runs on {worker}")
             }
-            (None, Why::Ready { .. } | Why::NotDue { .. } | Why::Limit { .. } | Why::Dead { .. }) => {
+            (
+                None,
+                Why::Ready { .. } | Why::Kept { .. } | Why::NotDue { .. } | Why::Limit { .. } | Why::Dead { .. },
+            ) => {
                 format!("it is not dead: it waits, and `arena why {id}` says for what")
             }
         };

@@ -101,9 +101,9 @@ async fn a_result_that_comes_again_is_answered_the_same() {
     let (_folder, coordinator, id) = submitted().await;
     let (job, fence) = claim(&coordinator, "r1").await;
     for _ in 0..3 {
-        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), "").await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), (None, "")).await.unwrap());
     }
-    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job), "").await.unwrap());
+    assert!(!coordinator.settle(job.clone(), Fence::new("f0"), outcome_of(&job), (None, "")).await.unwrap());
     let record = coordinator.store.record(&id).await.unwrap();
     assert_eq!(record.version, 2, "the submission, and the result once");
 }
@@ -114,7 +114,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     let mut results = Vec::new();
     for turn in 0..3 {
         let (job, fence) = claim(&coordinator, &format!("r{turn}")).await;
-        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), "").await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), (None, "")).await.unwrap());
         results.push((job, fence));
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_session_goes_through_to_its_end_and_leaves_nothing_behind() {
     assert!(jobs.iter().all(|job| job.state == "done"), "{jobs:?}");
     // A worker that did not hear the answer sends its result to a session that has ended.
     for (job, fence) in results {
-        assert!(coordinator.settle(job.clone(), fence, outcome_of(&job), "").await.unwrap());
+        assert!(coordinator.settle(job.clone(), fence, outcome_of(&job), (None, "")).await.unwrap());
     }
     let kinds: Vec<String> =
         coordinator.store.feed(&id, 0, 99).await.unwrap().into_iter().map(|item| item.kind).collect();
@@ -137,13 +137,13 @@ async fn infrastructure_that_fails_is_tried_again_and_then_told() {
     let failed = || Outcome::Failed(Failure::Infrastructure("no disk".into()));
     let (base, fence) = claim(&coordinator, "r1").await;
     assert!(base.as_str().ends_with("/base/0/evaluate"), "{base} was enqueued first");
-    assert!(coordinator.settle(base.clone(), fence, failed(), "").await.unwrap());
+    assert!(coordinator.settle(base.clone(), fence, failed(), (None, "")).await.unwrap());
     let job = coordinator.store.jobs(&id).await.unwrap().into_iter().find(|job| job.id == base.as_str()).unwrap();
     assert_eq!((job.state.as_str(), job.attempt), ("queued", 1));
     for request in ["r2", "r3"] {
         let (job, fence) = claim(&coordinator, request).await;
         assert_eq!(job, base);
-        assert!(coordinator.settle(job, fence, failed(), "").await.unwrap());
+        assert!(coordinator.settle(job, fence, failed(), (None, "")).await.unwrap());
     }
     let (_, session) = sessions::load(&coordinator.store, &id).await.unwrap();
     assert_eq!(session.status(), "failed");
@@ -156,7 +156,7 @@ async fn a_cancelled_session_stops_what_runs_and_its_late_result_is_stale() {
     let (job, fence) = claim(&coordinator, "r1").await;
     coordinator.happen(&id, Event::Cancelled { at: clock::now_millis() }).await.unwrap();
     assert_eq!(stops.recv().await.unwrap(), job);
-    assert!(!coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), "").await.unwrap());
+    assert!(!coordinator.settle(job.clone(), fence.clone(), outcome_of(&job), (None, "")).await.unwrap());
     let jobs = coordinator.store.jobs(&id).await.unwrap();
     assert!(jobs.iter().all(|job| job.state == "cancelled"), "{jobs:?}");
 }
@@ -238,7 +238,7 @@ async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
     let (again, fence) = claim(&coordinator, "again").await;
     assert_eq!(again, job);
     assert!(requeue(&coordinator, "local", &job).await.unwrap().1.contains("it runs on w"));
-    assert!(coordinator.settle(job.clone(), fence, passing(), "").await.unwrap());
+    assert!(coordinator.settle(job.clone(), fence, passing(), (None, "")).await.unwrap());
     assert_eq!(requeue(&coordinator, "local", &job).await, Some((false, "it has ended".into())));
     assert_eq!(requeue(&coordinator, "local", &JobId::new(format!("{id}/nobody/1/implement"))).await, None);
 }
@@ -251,12 +251,12 @@ async fn the_last_failure_that_is_reported_is_held_with_its_reason_and_told_when
     let mut last = None;
     for turn in 0..MAX_ATTEMPTS {
         let (job, fence) = claim(&holding, &format!("r{turn}")).await;
-        assert!(holding.settle(job.clone(), fence.clone(), failed(), "").await.unwrap());
+        assert!(holding.settle(job.clone(), fence.clone(), failed(), (None, "")).await.unwrap());
         last = Some((job, fence));
     }
     let (job, fence) = last.unwrap();
     assert!(
-        holding.settle(job.clone(), fence, failed(), "").await.unwrap(),
+        holding.settle(job.clone(), fence, failed(), (None, "")).await.unwrap(),
         "the same report again is answered the same"
     );
     let dead = holding.dead_jobs(&caller("local")).await.unwrap().remove(0);

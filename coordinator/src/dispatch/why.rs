@@ -1,14 +1,18 @@
 //! What waits, what it waits for, who holds the slots that it waits for, what would free one, and where it stands beside
 //! others.
 
+mod lacks;
+
 use super::Coordinator;
 use crate::access::Caller;
 use crate::api::store_status;
 use arena_domain::id::{JobId, SessionId, Tenant};
 use arena_domain::job::Millis;
+use arena_domain::placement::Home;
 use arena_domain::schedule::{Held, Holder, Line, Standing, Why};
 use arena_proto::v1;
 use arena_runtime::clock;
+use lacks::{Lacking, Workers};
 use tonic::Status;
 
 /// One live job of the whole store.
@@ -40,16 +44,22 @@ async fn live(coordinator: &Coordinator) -> Result<Vec<Live>, Status> {
     Ok(all)
 }
 
-/// Everything that waits or runs, as far as the caller may see it.
-pub(crate) async fn queue(coordinator: &Coordinator, caller: &Caller) -> Result<Vec<v1::QueuedJob>, Status> {
-    let mut jobs = Vec::new();
+/// Everything that waits or runs, as far as the caller may see it. `listed`: whether workers are, as those of a team.
+pub(crate) async fn queue(
+    coordinator: &Coordinator,
+    caller: &Caller,
+    listed: bool,
+) -> Result<Vec<v1::QueuedJob>, Status> {
+    let (mut jobs, mut workers) = (Vec::new(), Workers::new(listed));
     for one in live(coordinator).await?.into_iter().filter(|one| caller.sees(&one.tenant)) {
         let why = match one.is_leased() {
             true => String::new(),
             false => {
                 let id = JobId::new(&one.state.id);
-                let why = coordinator.store.why(id, Vec::new(), clock::now_millis()).await.map_err(store_status)?;
-                told(&why).1
+                let now = clock::now_millis();
+                let why = coordinator.store.why(id.clone(), Vec::new(), now).await.map_err(store_status)?;
+                let lacking = workers.lack(coordinator, &id, &why).await?;
+                lacking.map_or_else(|| told(&why).1, |lacking| lacking.text)
             }
         };
         let Live { state, tenant } = one;
@@ -74,6 +84,17 @@ fn told(why: &Why) -> (&'static str, String) {
         Why::Dead { reason } => ("dead", format!("it is tried no more: {reason}")),
         Why::Ended => ("ended", "it has ended".to_owned()),
         Why::Ready { ahead } => ("ready", format!("it waits for a free slot of a worker; {ahead} jobs are ahead")),
+        Why::Kept { home: Home::Worker(name), until } => {
+            let until = clock::rfc3339(*until);
+            ("kept", format!("worker {name} has its repository ready and may have it first, until {until}"))
+        }
+        Why::Kept { home: Home::Hardware(class), until } => {
+            let until = clock::rfc3339(*until);
+            (
+                "kept",
+                format!("only workers of hardware {class}, where its base was measured, may have it until {until}"),
+            )
+        }
         Why::NotDue { at } => ("not_due", format!("it is tried again at {}", clock::rfc3339(*at))),
         Why::Limit { dimension, name, running, limit } => {
             ("limit", format!("the {dimension} limit of {name} is reached: {running} of {limit} run"))
@@ -86,6 +107,7 @@ pub(crate) async fn answer(
     caller: &Caller,
     id: JobId,
     idle: Vec<SessionId>,
+    listed: bool,
 ) -> Result<v1::WhyResponse, Status> {
     let (store, now) = (&coordinator.store, clock::now_millis());
     let why = store.why(id.clone(), idle.clone(), now).await.map_err(store_status)?;
@@ -93,6 +115,10 @@ pub(crate) async fn answer(
         return Err(Status::not_found(format!("no job '{id}'")));
     }
     let line = store.line(&id, idle, now).await.map_err(store_status)?;
+    if let Some(Lacking { kind, text, frees }) = Workers::new(listed).lack(coordinator, &id, &why).await? {
+        let line = line.map(|line| wire(line, now));
+        return Ok(v1::WhyResponse { kind: kind.into(), text, holders: Vec::new(), frees, line });
+    }
     let (kind, mut text) = told(&why);
     if let (Why::Ready { .. }, Some(line)) = (&why, &line) {
         text = format!("it waits for a free slot of a worker; {} jobs are served before it", line.ahead());
@@ -101,6 +127,7 @@ pub(crate) async fn answer(
     let frees = match &why {
         Why::Limit { dimension, name, .. } => remedy(dimension, name, tenant),
         Why::Ready { .. } => "one of these jobs ends, or another worker is attached (`arena workers`)".into(),
+        Why::Kept { .. } => "such a worker has a free slot, or that time passes".into(),
         Why::NotDue { .. } => "its time: an attempt failed, and the next one waits a little".into(),
         Why::Suspect { .. } => "its worker comes back, or that time passes".into(),
         Why::Dead { .. } => format!("`arena dead --requeue {id}`, as long as its session was not told"),

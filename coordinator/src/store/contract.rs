@@ -15,6 +15,7 @@ mod tenants;
 use super::*;
 use arena_domain::id::{CompetitorName, Request, Tenant};
 use arena_domain::job::{Job, MAX_ATTEMPTS, Work};
+use arena_domain::placement::{self, Needs, Offer, Room, Slot};
 use arena_domain::schedule::{Provider, TenantLimits, Terms};
 use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ fn limits() -> Limits {
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
         terms: TERMS,
+        ..Limits::default()
     }
 }
 
@@ -134,6 +136,16 @@ fn job(tenant: u8, number: u8, which: u8, engine: u8) -> Job {
         session_weight: 1 + u32::from(number),
         priority: u32::from(number),
         engine: (kind == "implement").then(|| format!("e{engine}")),
+        needs: Needs {
+            ability: (which == 1).then(|| format!("e{engine}")),
+            labels: (which == 2 || which == 4).then(|| "rack=\"7\"".to_owned()).into_iter().collect(),
+            room: Room { memory: 20 * u32::from(which % 4), disk: 1 },
+        },
+        home: match which {
+            4 | 6 => Some(placement::Home::Worker("near".into())),
+            7 | 8 => Some(placement::Home::Hardware("big".into())),
+            _ => None,
+        },
         trace: arena_domain::job::Mark::default(),
         session,
     }
@@ -161,7 +173,29 @@ fn told(text: &str) -> v1::FeedItem {
 }
 
 fn ask(request: &str) -> Ask {
-    Ask::any(WorkerId::new("w"), Request::new(request))
+    let labels = BTreeSet::from(["rack=\"7\"".to_owned()]);
+    let offer = Offer { name: "near".into(), hardware: "big".into(), labels, ..Offer::everything("w") };
+    Ask { offer, ..Ask::any(WorkerId::new("w"), Request::new(request)) }
+}
+
+/// A worker as chance has it; the most able one for 0.
+fn offer(dice: u16, engine: Option<u8>) -> Offer {
+    let lacks = |bit: u16| dice >> bit & 1 == 1;
+    let whole = Room { memory: if lacks(5) { 40 } else { 60 }, disk: 1 };
+    let used = Room { memory: 20 * u32::from(dice >> 6 & 3), disk: u32::from(dice >> 8 & 7 == 7) };
+    Offer {
+        name: if lacks(0) { "far" } else { "near" }.into(),
+        hardware: if lacks(1) { "small" } else { "big" }.into(),
+        abilities: engine.map(|number| BTreeSet::from([format!("e{number}")])),
+        labels: (!lacks(2)).then(|| "rack=\"7\"".to_owned()).into_iter().collect(),
+        slots: [(3, Slot::Engine), (4, Slot::Measure)]
+            .into_iter()
+            .filter(|(bit, _)| !lacks(*bit))
+            .map(|(_, s)| s)
+            .collect(),
+        whole,
+        free: whole.without(used),
+    }
 }
 
 /// The next job, and its fence.

@@ -109,6 +109,7 @@ pub(super) trait Sights: Send + Sync {
     async fn not_held(&self, leases: Vec<(JobId, Fence)>) -> Result<Vec<JobId>, StoreError>;
     async fn accepted(&self, id: &JobId, fence: &Fence) -> Result<bool, StoreError>;
     async fn why(&self, id: JobId, idle: Vec<SessionId>, now: Millis) -> Result<Why, StoreError>;
+    async fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError>;
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError>;
     async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError>;
     async fn data_version(&self) -> Result<i64, StoreError>;

@@ -3,6 +3,7 @@
 //! What the scripts decide is what the domain's scheduler says. Three connections: what is written and must reach
 //! replicas, what is read and renewed, and what waits for news; so none holds up another.
 
+mod class;
 mod leases;
 mod link;
 mod profile;
@@ -244,8 +245,11 @@ impl Redis {
 /// Names and values, as the scripts read them.
 fn flat(limits: &Limits) -> Vec<(String, String)> {
     // The terms travel with each call: they are those of whoever asks.
-    let Limits { fleet, tenant, tenants, engine: engines, provider, terms: _ } = limits;
+    let Limits { fleet, tenant, tenants, engine: engines, provider, patience, terms: _ } = limits;
     let mut all = vec![("fleet".to_owned(), fleet.to_string()), ("tenant".to_owned(), tenant.to_string())];
+    for (kind, patience) in [("w", patience.worker), ("h", patience.hardware)] {
+        all.push((format!("patience:{kind}"), patience.as_millis().to_string()));
+    }
     for (name, of) in tenants {
         all.push((format!("t:{name}"), of.running.to_string()));
         all.push((format!("w:{name}"), of.weight.clamp(1, 1_000).to_string()));

@@ -2,6 +2,7 @@
 
 use arena_domain::id::{JobId, Request, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Mark, Millis, Work};
+use arena_domain::placement::Needs;
 use arena_domain::schedule::{Ask, Limits, Provider, Queue, TenantLimits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +84,8 @@ impl Load {
             session_weight: 1,
             priority: self.priority,
             engine: self.engine.map(str::to_owned),
+            needs: Needs::default(),
+            home: None,
             trace: Mark::default(),
         }
     }

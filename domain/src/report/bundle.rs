@@ -151,6 +151,12 @@ fn risks(session: &Session, entry: &Entry) -> Vec<String> {
     for gate in session.base_evaluated.iter().flat_map(|base| &base.gates).filter(|gate| !gate.passed()) {
         risks.push(format!("the base itself fails {} ({})", gate.name, gate.exit.describe()));
     }
+    if entry.incomparable {
+        risks.push(
+            "measured on another kind of machine than the base was: its ratios hold, its values compare with nobody's"
+                .into(),
+        );
+    }
     if !entry.kpis.is_empty() && !on_own_cores(session) {
         risks.push("measured on shared cores: other load may have moved the figures".into());
     }

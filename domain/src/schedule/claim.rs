@@ -3,8 +3,9 @@
 use super::limits::Running;
 use super::share::Weight;
 use super::{Ask, Place, Queue};
-use crate::id::Fence;
+use crate::id::{Fence, JobId};
 use crate::job::{HEAD_START, MOST_PRIORITY, Millis, State};
+use crate::placement::SQUEEZED;
 
 /// Whose turn it is: the least goes first. Tenants before sessions, sessions before jobs; who runs least by weight, then
 /// who worked its use off first, then who was served longest ago; names only make the order whole.
@@ -21,16 +22,7 @@ impl Queue {
         if let Some(given) = self.places.values().find(|p| p.fence().is_some_and(|held| held.answers(&ask.request))) {
             return Some(given.clone());
         }
-        let running = Running::count(self.places.values());
-        let next = self
-            .places
-            .values()
-            .filter(|place| matches!(place.state, State::Queued { due } if due <= now))
-            .filter(|place| ask.fits(&place.job) && running.blocks(&place.job, &self.limits).is_none())
-            .min_by_key(|place| self.turn(place, &running))?
-            .job
-            .id
-            .clone();
+        let next = self.next(ask, now)?;
         self.counters.claims += 1;
         let counter = self.counters.claims;
         let place = self.places.get_mut(&next)?;
@@ -46,9 +38,35 @@ impl Queue {
         Some(place.clone())
     }
 
+    /// Whose turn it is among those that the worker may have. One that has no room there at the moment is passed over, until
+    /// it has waited so long that nothing is begun there before it.
+    fn next(&self, ask: &Ask, now: Millis) -> Option<JobId> {
+        let running = Running::count(self.places.values());
+        let may_run = |place: &Place| match place.state {
+            State::Queued { due } => {
+                due <= now
+                    && ask.may_have(&place.job, due, now, &self.limits)
+                    && running.blocks(&place.job, &self.limits).is_none()
+            }
+            State::Leased { .. } | State::Done { .. } | State::Cancelled | State::Dead { .. } => false,
+        };
+        let has_room = |place: &Place| ask.offer.free.holds(place.job.needs.room);
+        let mine: Vec<&Place> = self.places.values().filter(|place| may_run(place)).collect();
+        let first = *mine.iter().min_by_key(|place| self.turn(place, &running))?;
+        let squeezed = matches!(first.state, State::Queued { due } if now - due >= SQUEEZED.as_millis() as Millis);
+        let next = match (has_room(first), squeezed) {
+            (true, _) => first,
+            (false, true) => return None,
+            (false, false) => {
+                mine.into_iter().filter(|place| has_room(place)).min_by_key(|p| self.turn(p, &running))?
+            }
+        };
+        Some(next.job.id.clone())
+    }
+
     /// Keeps a lease, also one that ran out and was not taken away yet; `false` means that it is not this fence's any more
     /// and the work must stop.
-    pub fn renew(&mut self, id: &crate::id::JobId, fence: &Fence, now: Millis) -> bool {
+    pub fn renew(&mut self, id: &JobId, fence: &Fence, now: Millis) -> bool {
         let whole = now + self.limits.terms.lease_millis();
         let Some(place) = self.places.get_mut(id) else { return false };
         match &mut place.state {

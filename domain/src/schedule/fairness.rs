@@ -3,7 +3,9 @@
 use super::*;
 use crate::id::Tenant;
 use crate::job::Work;
+use crate::placement::{Needs, Offer};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const DAY: Millis = 86_400_000;
 
@@ -19,6 +21,8 @@ fn job(tenant: &str, session: &str, number: u32) -> Job {
         session_weight: 1,
         priority: 0,
         engine: None,
+        needs: Needs::default(),
+        home: None,
         session,
         trace: crate::job::Mark::default(),
     }
@@ -154,12 +158,15 @@ fn every_session_is_served_within_a_round_of_all() {
 #[test]
 fn a_worker_gets_only_what_it_has_the_engine_for() {
     let mut queue = queue(9);
-    let with = |number, engine: Option<&str>| Job { engine: engine.map(str::to_owned), ..job("t", "s", number) };
+    let with = |number, engine: Option<&str>| Job {
+        needs: Needs { ability: engine.map(str::to_owned), ..Needs::default() },
+        ..job("t", "s", number)
+    };
     for (number, engine) in [Some("a"), Some("b"), None].into_iter().enumerate() {
         queue.enqueue(with(number as u32, engine), 0, 0);
     }
-    let engines = Some(BTreeSet::from(["b".to_owned()]));
-    let ask = |request: &str| Ask { engines: engines.clone(), ..Ask::any(WorkerId::new("w"), Request::new(request)) };
+    let offer = Offer { abilities: Some(BTreeSet::from(["b".to_owned()])), ..Offer::everything("w") };
+    let ask = |request: &str| Ask { offer: offer.clone(), ..Ask::any(WorkerId::new("w"), Request::new(request)) };
     let given: Vec<Option<String>> =
         ["1", "2", "3"].map(|request| queue.claim(&ask(request), 0).map(|place| place.job.id.to_string())).into();
     assert_eq!(given, [Some("s/c1/1/implement".into()), Some("s/c2/1/implement".into()), None]);

@@ -1,9 +1,14 @@
 //! The laws of the queue as properties over random commands.
 
+mod placement;
+
 use super::*;
 use crate::id::{CompetitorName, Tenant};
 use crate::job::{MAX_ATTEMPTS, MAX_DEATHS, Work};
+use crate::placement::{Home, Needs, Room, SQUEEZED, Slot};
+use placement::{offer, room_of};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Not the usual ones.
@@ -12,7 +17,7 @@ const TERMS: Terms = Terms { lease: Duration::from_secs(50), margin: Duration::f
 #[derive(Debug, Clone)]
 enum Command {
     Enqueue { tenant: u8, session: u8, number: u8, engine: u8 },
-    Claim { only: Option<u8>, tenant: Option<u8>, engine: Option<u8> },
+    Claim { only: Option<u8>, tenant: Option<u8>, engine: Option<u8>, dice: u16 },
     Renew { nth: usize, stale: bool },
     Settle { nth: usize, stale: bool },
     GiveBack { nth: usize, wait: u64 },
@@ -33,8 +38,9 @@ fn command() -> impl Strategy<Value = Command> {
             proptest::option::of(0..3u8),
             proptest::option::weighted(0.2, 0..3u8),
             proptest::option::weighted(0.2, 0..3u8),
+            any::<u16>(),
         )
-            .prop_map(|(only, tenant, engine)| Command::Claim { only, tenant, engine }),
+            .prop_map(|(only, tenant, engine, dice)| Command::Claim { only, tenant, engine, dice }),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(nth, stale)| Command::Renew { nth, stale }),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(nth, stale)| Command::Settle { nth, stale }),
         1 => (any::<usize>(), 0..5_000u64).prop_map(|(nth, wait)| Command::GiveBack { nth, wait }),
@@ -58,11 +64,24 @@ fn job(tenant: u8, which: u8, number: u8, engine: u8) -> Job {
         tenant: Tenant::new(format!("t{tenant}")),
         competitor: Some(competitor),
         round: 1,
-        work: Work::Implement { brief: String::new(), parent: None },
+        work: match number % 5 {
+            0 => Work::Evaluate { tree: None, holdout: false },
+            _ => Work::Implement { brief: String::new(), parent: None },
+        },
         session_limit: 2,
         session_weight: 1 + u32::from(which),
         priority: u32::from(which % 2) * 3,
         engine: (engine < 3).then(|| format!("e{engine}")),
+        needs: Needs {
+            ability: (engine < 2).then(|| format!("e{engine}")),
+            labels: (number % 3 == 1).then(|| "gpu".to_owned()).into_iter().collect(),
+            room: Room { memory: 20 + 20 * u32::from(number % 4), disk: 10 },
+        },
+        home: match number % 4 {
+            1 => Some(Home::Worker("near".into())),
+            2 => Some(Home::Hardware("big".into())),
+            _ => None,
+        },
         trace: crate::job::Mark::default(),
         session,
     }
@@ -76,6 +95,7 @@ fn limits() -> Limits {
         engine: BTreeMap::from([("e0".to_owned(), 2)]),
         provider: BTreeMap::from([("p".to_owned(), provider())]),
         terms: TERMS,
+        ..Limits::default()
     }
 }
 
@@ -84,7 +104,8 @@ fn provider() -> Provider {
 }
 
 fn ask(request: &str) -> Ask {
-    Ask::any(WorkerId::new("w"), Request::new(request))
+    let offer = Offer { labels: BTreeSet::from(["gpu".to_owned()]), ..Offer::everything("w") };
+    Ask { offer, ..Ask::any(WorkerId::new("w"), Request::new(request)) }
 }
 
 fn leases(queue: &Queue) -> Vec<(JobId, Fence)> {
@@ -140,7 +161,7 @@ impl World {
                 prop_assert!(!self.queue.enqueue(job, self.now, self.now), "the same job twice is one job");
                 prop_assert_eq!(&self.queue, &once);
             }
-            Command::Claim { only, tenant, engine } => self.claim(only, tenant, engine)?,
+            Command::Claim { only, tenant, engine, dice } => self.claim(only, tenant, offer(dice, engine))?,
             Command::Renew { nth, stale } => {
                 if let Some((id, fence)) = pick(nth) {
                     let fence = if stale { Fence::new("old") } else { fence };
@@ -239,24 +260,27 @@ impl World {
         Ok(())
     }
 
-    fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, engine: Option<u8>) -> Result<(), TestCaseError> {
+    fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, offer: Offer) -> Result<(), TestCaseError> {
         self.claims += 1;
         let ask = Ask {
             only: only.map(|n| SessionId::new(format!("t0-s{n}"))),
             tenant: tenant.map(|n| Tenant::new(format!("t{n}"))),
-            engines: engine.map(|n| BTreeSet::from([format!("e{n}")])),
+            offer,
             ..ask(&format!("r{}", self.claims))
         };
-        let running = limits::Running::count(self.queue.places());
-        let eligible = self.queue.places().any(|place| {
-            matches!(place.state, State::Queued { due } if due <= self.now)
-                && ask.fits(&place.job)
-                && running.blocks(&place.job, &limits()).is_none()
-        });
+        let eligible: Vec<(Room, bool)> = self.queue.places().filter_map(|place| room_of(self, place, &ask)).collect();
+        let fits = eligible.iter().any(|(room, _)| ask.offer.free.holds(*room));
+        let held = eligible.iter().any(|(room, long)| *long && !ask.offer.free.holds(*room));
+        let before = self.queue.clone();
         let claimed = self.queue.claim(&ask, self.now);
-        prop_assert_eq!(claimed.is_some(), eligible, "work-conserving");
-        let others = claimed.filter(|place| ask.tenant.as_ref().is_some_and(|mine| mine != &place.job.tenant));
-        prop_assert_eq!(others, None, "nobody gets another tenant's job");
+        prop_assert!(claimed.is_some() == fits || (fits && held), "work-conserving, but for what waited long for room");
+        let Some(claimed) = claimed else { return Ok(()) };
+        prop_assert!(
+            ask.tenant.as_ref().is_none_or(|mine| mine == &claimed.job.tenant),
+            "nobody gets another tenant's job"
+        );
+        let given = before.place(&claimed.job.id).and_then(|place| room_of(self, place, &ask));
+        prop_assert!(given.is_some_and(|(room, _)| ask.offer.free.holds(room)), "nobody gets what does not fit");
         Ok(())
     }
 }
@@ -338,7 +362,7 @@ fn a_dead_job_says_why_and_is_run_again_when_it_is_requeued() {
 fn a_clock_that_jumps_takes_only_so_many_leases_at_a_time() {
     let mut queue = Queue::new(Limits { fleet: 1_000, ..Limits::default() });
     for number in 0..250u8 {
-        queue.enqueue(Job { session_limit: 1_000, ..job(0, 0, number, 3) }, 0, 0);
+        queue.enqueue(Job { session_limit: 1_000, home: None, ..job(0, 0, number, 3) }, 0, 0);
         queue.claim(&ask(&format!("r{number}")), Millis::from(number)).unwrap();
     }
     let taken: Vec<usize> = (0..4).map(|_| queue.expire(1_000_000).len()).collect();

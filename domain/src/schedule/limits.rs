@@ -3,6 +3,7 @@
 use super::share::Weight;
 use super::{Terms, Why};
 use crate::job::{Job, State};
+use crate::placement::Patience;
 use crate::schedule::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ pub struct Limits {
     pub engine: BTreeMap<String, u32>,
     /// By provider's name: the engines that share its limit.
     pub provider: BTreeMap<String, Provider>,
+    /// Of jobs that would rather run somewhere.
+    pub patience: Patience,
     pub terms: Terms,
 }
 
@@ -47,6 +50,7 @@ impl Default for Limits {
             tenants: BTreeMap::new(),
             engine: BTreeMap::new(),
             provider: BTreeMap::new(),
+            patience: Patience::default(),
             terms: Terms::default(),
         }
     }

@@ -4,6 +4,7 @@ use super::limits::Running;
 use super::{Place, Queue};
 use crate::id::{JobId, WorkerId};
 use crate::job::{Millis, State};
+use crate::placement::Home;
 
 /// What a waiting job waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub enum Why {
     NotDue {
         at: Millis,
     },
+    /// Until then only its home may have it.
+    Kept {
+        home: Home,
+        until: Millis,
+    },
     Limit {
         dimension: &'static str,
         name: String,
@@ -50,10 +56,17 @@ impl Queue {
             State::Done { .. } | State::Cancelled => Why::Ended,
             State::Dead { reason, .. } => Why::Dead { reason: reason.clone() },
             State::Queued { due } if *due > now => Why::NotDue { at: *due },
-            State::Queued { .. } => Running::count(self.places.values())
+            State::Queued { due } => Running::count(self.places.values())
                 .blocks(&place.job, &self.limits)
+                .or_else(|| self.kept(place, *due, now))
                 .unwrap_or_else(|| Why::Ready { ahead: self.ahead(place, now) }),
         }
+    }
+
+    fn kept(&self, place: &Place, due: Millis, now: Millis) -> Option<Why> {
+        let until = place.job.kept_until(due, self.limits.patience);
+        let home = place.job.home.clone().filter(|_| now < until)?;
+        Some(Why::Kept { home, until })
     }
 
     fn ahead(&self, place: &Place, now: Millis) -> u32 {

@@ -8,6 +8,7 @@ use crate::brief;
 use crate::id::JobId;
 use crate::job::{Job, Mark, Millis, Tree, Work};
 use crate::outcome::{Evaluated, Failure, Implemented, Outcome};
+use crate::placement::{Home, Needs, Room};
 use crate::standing::{Standing, Status, place};
 
 impl Session {
@@ -287,10 +288,33 @@ impl Session {
             session_limit: self.packet.at_a_time(),
             session_weight: self.packet.weight,
             priority: self.packet.priority,
+            needs: self.needs(contestant, kind),
+            home: self.home(kind),
             trace: Mark::default(),
         };
         self.pending.insert(id, Pending { contestant, kind });
         effects.push(Effect::Enqueue(job));
+    }
+
+    /// What the worker must have. Judging writes the layers of two builds and one run.
+    fn needs(&self, contestant: Option<usize>, kind: PendingKind) -> Needs {
+        let sandbox = &self.packet.sandbox;
+        let engine = contestant.map(|index| &self.contestants[index].competitor.engine);
+        let (ability, disks) = match kind {
+            PendingKind::Implement => (engine.and_then(|engine| self.packet.ability(engine)), 1),
+            PendingKind::Evaluate | PendingKind::Holdout => (None, if self.packet.builds() { 3 } else { 1 }),
+        };
+        let room = Room::of(sandbox.memory_bytes, sandbox.disk_bytes.saturating_mul(disks));
+        Needs { ability, labels: self.packet.labels.clone(), room }
+    }
+
+    /// Figures of one session come from machines that measure alike, where it can be had: those of the base's.
+    fn home(&self, kind: PendingKind) -> Option<Home> {
+        let class = &self.base_evaluated.as_ref()?.hardware;
+        match kind {
+            PendingKind::Implement => None,
+            PendingKind::Evaluate | PendingKind::Holdout => (!class.is_empty()).then(|| Home::Hardware(class.clone())),
+        }
     }
 
     fn round_notice(&self, index: usize, round: u32, text: &str, ratio: Option<f64>, effects: &mut Vec<Effect>) {

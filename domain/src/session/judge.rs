@@ -52,8 +52,14 @@ pub fn judge(
     let beats = |floor: f64| kept && gain.is_none_or(|gain| gain >= floor + enough && clearly);
     let (gained, beats_base) = (beats(floor.max(0.0)), beats(0.0));
     let primary = estimates.first().map(|(_, one)| one);
-    let target_reached = kept && primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
-    let reason = reason((kept, gained, beats_base), &disqualified_for, primary) + &unsure_of(&breaches);
+    // A target is a figure of the machines that measured the base; a ratio is one of the candidate alone.
+    let elsewhere = evaluated.is_elsewhere(base);
+    let reached = primary.zip(packet.primary_kpi()).is_some_and(|(one, kpi)| kpi.reached(one.value));
+    let target_reached = kept && reached && !elsewhere;
+    let mut reason = reason((kept, gained, beats_base), &disqualified_for, primary) + &unsure_of(&breaches);
+    if elsewhere && primary.is_some() {
+        reason.push_str("; measured on another kind of machine than the base was: only the ratio counts");
+    }
     let ratio = primary.map(|one| one.ratio);
     Ruling { disqualified_for, flags, estimates, gain, kept, gained, beats_base, target_reached, ratio, reason }
 }

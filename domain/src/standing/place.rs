@@ -83,7 +83,8 @@ fn won(best: &Entry, several: &[&Entry]) -> String {
         }
         Some(other) => format!("; next is {} ({})", other.competitor, figure(other)),
     };
-    format!("{}: {}{rest}", best.competitor, figure(best))
+    let machine = if best.incomparable { "; measured on another kind of machine than the base was" } else { "" };
+    format!("{}: {}{rest}{machine}", best.competitor, figure(best))
 }
 
 fn unsure(best: &Entry) -> String {
@@ -131,6 +132,7 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
         changes: implemented.map(|one| one.changes.clone()).unwrap_or_default(),
         reverted: all_reverted(contestant),
         gates: shown.and_then(|round| round.evaluated.as_ref()).map(|one| one.gates.clone()).unwrap_or_default(),
+        incomparable: incomparable(session, contestant, shown),
         kpis,
         flags: flags(packet, contestant, &holdout),
         rounds: contestant.rounds.iter().map(round).collect(),
@@ -144,6 +146,13 @@ fn entry(session: &Session, contestant: &Contestant) -> (f64, Entry) {
     };
     entry.score = ruling.map(|_| score::score(&packet.scoring.criteria, &entry));
     (contestant.best_gain().or(ruling.and_then(|one| one.gain)).unwrap_or(f64::NEG_INFINITY), entry)
+}
+
+fn incomparable(session: &Session, contestant: &Contestant, shown: Option<&RoundRecord>) -> bool {
+    let Some(base) = &session.base_evaluated else { return false };
+    let measured = shown.and_then(|round| round.evaluated.as_ref()).into_iter().chain(&contestant.holdout);
+    let mut figures = measured.filter(|one| !one.series.is_empty());
+    figures.any(|one| one.is_elsewhere(base))
 }
 
 fn last_judged(contestant: &Contestant) -> Option<&RoundRecord> {

@@ -3,6 +3,7 @@
 use super::{Malformed, Wire};
 use crate::v1;
 use arena_domain::job::{Job, Mark, Tree, Work};
+use arena_domain::placement::{Home, Needs, Room};
 
 impl Wire for Tree {
     type Message = v1::Tree;
@@ -53,6 +54,30 @@ impl Wire for Mark {
     }
 }
 
+impl Wire for Needs {
+    /// Absent in records of before there was one.
+    type Message = Option<v1::Needs>;
+    fn to_wire(&self) -> Option<v1::Needs> {
+        let Needs { ability, labels, room: Room { memory, disk } } = self;
+        let (ability, labels) = (ability.clone().unwrap_or_default(), labels.iter().cloned().collect());
+        Some(v1::Needs { ability, labels, memory_mib: *memory, disk_mib: *disk })
+    }
+    fn from_wire(message: Option<v1::Needs>) -> Result<Self, Malformed> {
+        let v1::Needs { ability, labels, memory_mib: memory, disk_mib: disk } = message.unwrap_or_default();
+        let ability = Some(ability).filter(|ability| !ability.is_empty());
+        Ok(Self { ability, labels: labels.into_iter().collect(), room: Room { memory, disk } })
+    }
+}
+
+/// A worker's name and a class of machines, of which at most one is there.
+fn home(worker: String, hardware: String) -> Option<Home> {
+    match (worker.is_empty(), hardware.is_empty()) {
+        (_, false) => Some(Home::Hardware(hardware)),
+        (false, true) => Some(Home::Worker(worker)),
+        (true, true) => None,
+    }
+}
+
 impl Wire for Job {
     type Message = v1::Job;
     fn to_wire(&self) -> v1::Job {
@@ -67,8 +92,15 @@ impl Wire for Job {
             session_weight,
             priority,
             engine,
+            needs,
+            home,
             trace,
         } = self;
+        let (home_worker, home_hardware) = match home {
+            Some(Home::Worker(name)) => (name.clone(), String::new()),
+            Some(Home::Hardware(class)) => (String::new(), class.clone()),
+            None => Default::default(),
+        };
         v1::Job {
             id: id.to_wire(),
             session: session.to_wire(),
@@ -80,6 +112,9 @@ impl Wire for Job {
             priority: *priority,
             engine: engine.to_wire(),
             work: Some(work.to_wire()),
+            needs: needs.to_wire(),
+            home_worker,
+            home_hardware,
             trace: trace.to_wire(),
         }
     }
@@ -95,6 +130,9 @@ impl Wire for Job {
             priority,
             engine,
             work,
+            needs,
+            home_worker,
+            home_hardware,
             trace,
         } = message;
         Ok(Self {
@@ -109,6 +147,8 @@ impl Wire for Job {
             session_weight: session_weight.max(1),
             priority,
             engine,
+            needs: Wire::from_wire(needs)?,
+            home: home(home_worker, home_hardware),
             trace: Wire::from_wire(trace)?,
         })
     }

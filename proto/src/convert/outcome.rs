@@ -38,7 +38,7 @@ message!(Flag { kind, path, detail ; ; });
 message!(Usage { input_tokens, cached_input_tokens, output_tokens, cost_usd, requests ; ; });
 message!(Series { kpi, scenario, holdout, base, candidate ; ; });
 message!(GateResult { name, kind, required, command, tail, log, tests ; duration => duration_us ; exit });
-message!(Evaluated { gates, series, flags, incomplete, exclusive_cores ; duration => duration_us ; });
+message!(Evaluated { gates, series, flags, incomplete, exclusive_cores, hardware ; duration => duration_us ; });
 message!(Implemented {
     commit, bundle, changes, reverted, flags, ending, ending_detail, said, engine_version, logs ;
     duration => duration_us ;

@@ -1,5 +1,9 @@
 //! From the sections of a packet whose shape is sound to the packet itself.
 
+use arena_domain::placement::{MOST_LABEL, is_label};
+use arena_domain::text::sanitise_line;
+use std::collections::BTreeSet;
+
 use arena_domain::packet::{BriefSection, Budget, Found, History, Language, Mode, Packet, Paradigm, Sandbox};
 
 use super::problem::{Problem, Sink, Spot};
@@ -44,6 +48,7 @@ pub(super) fn packet(root: &Section<'_>, sink: &mut Sink) -> Packet {
         scoring: measures::scoring(root, sink),
         budget: budget(&root.table("budget")),
         sandbox: sandbox(&root.table("sandbox"), sink),
+        labels: labels(&root.table("placement"), sink),
         language: root
             .table("report")
             .choice("language", &[("en", Language::English), ("ja", Language::Japanese)])
@@ -161,6 +166,17 @@ fn sandbox(section: &Section<'_>, sink: &mut Sink) -> Sandbox {
         setup: section.owned("setup").or(usual.setup),
         egress: engines::egress(section, sink),
     }
+}
+
+/// Those of the workers' side: `labels` under [worker].
+fn labels(section: &Section<'_>, sink: &mut Sink) -> BTreeSet<String> {
+    for label in section.texts("labels").iter().filter(|label| !is_label(label.text)) {
+        let reason = format!("\"{}\" is no label", sanitise_line(label.text, 80));
+        let mend =
+            format!("write \"gpu\" or \"rack=7\": at most {MOST_LABEL} printable characters, as the worker has it");
+        sink.problem(&label.spot, reason, mend);
+    }
+    section.strings("labels").into_iter().collect()
 }
 
 #[cfg(test)]

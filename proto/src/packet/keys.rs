@@ -243,6 +243,9 @@ pub static KEYS: &[Key] = &[
     key("sandbox.history", OneOf(&["none", "base"]), "The base commit alone, or the commits up to it.").or("\"none\""),
     key("sandbox.setup", Text, "Run once per base in a container of its own; its tree is cached."),
     key("sandbox.egress", Texts, "`host:port` that the setup may reach through the broker.").or("[]"),
+    key("placement", Table, "Which workers of a team may run this session."),
+    key("placement.labels", Texts, "Labels that a worker must carry, each in full, such as \"gpu\" or \"rack=7\".")
+        .or("[]"),
     key("report", Table, "The report."),
     key("report.language", OneOf(&["en", "ja"]), "Of the report.").or("\"en\""),
 ];

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml_edit::Value;
 
 use super::layers::{Entry, Layer};
-use super::{BrokerConfig, Config, ConfigProblem, WorkerConfig, Workspaces};
+use super::{BrokerConfig, Config, ConfigProblem, PlacementConfig, WorkerConfig, Workspaces};
 
 /// Highest core number that is believed.
 const MOST_CORES: u32 = 4096;
@@ -35,12 +35,18 @@ impl Build<'_> {
                 coordinators: self.coordinators(&["worker", "coordinators"]),
                 labels: self.texts(&["worker", "labels"]),
                 drain: self.seconds(&["worker", "drain_s"]),
+                memory_mib: self.optional(&["worker", "memory_mib"]),
+                disk_mib: self.optional(&["worker", "disk_mib"]),
             },
             coordinator: self.coordinator(),
             client: self.client(),
             store: self.store(),
             tls: self.tls(),
             limits: self.limits(),
+            placement: PlacementConfig {
+                warm: self.seconds(&["placement", "warm_s"]),
+                equal_hardware: self.seconds(&["placement", "equal_hardware_s"]),
+            },
             queue: self.queue(),
             broker: self.broker(),
             egress_hosts: self.egress_hosts(),
@@ -65,6 +71,10 @@ impl Build<'_> {
 
     pub(super) fn count(&self, path: &[&str]) -> u32 {
         self.entry(path).map_or(1, |entry| whole(&entry.value))
+    }
+
+    fn optional(&self, path: &[&str]) -> Option<u32> {
+        self.entry(path).map(|entry| whole(&entry.value))
     }
 
     pub(super) fn seconds(&self, path: &[&str]) -> Duration {

@@ -3,6 +3,7 @@
 use super::line::Line;
 use super::size;
 use crate::figures;
+use crate::offer;
 use crate::run::{self, Context, Task, Word};
 use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, JobId};
@@ -252,7 +253,7 @@ impl Jobs {
                     one.done = true;
                 }
                 self.results.insert(job, result.clone());
-                self.send(up::Up::Result(result));
+                self.send(up::Up::Result(Box::new(result)));
             }
             (None, Some(one)) => {
                 one.done = true;
@@ -264,7 +265,7 @@ impl Jobs {
 
     fn repeat_results(&self) {
         for result in self.results.values() {
-            self.send(up::Up::Result(result.clone()));
+            self.send(up::Up::Result(Box::new(result.clone())));
         }
     }
 
@@ -281,7 +282,8 @@ impl Jobs {
             self.beats.pop_front();
         }
         let (draining, number) = (self.draining, self.number);
-        self.send(up::Up::Heartbeat(v1::Heartbeat { leases, free_slots, draining, number }));
+        let disk_mib = offer::disk(&self.context);
+        self.send(up::Up::Heartbeat(v1::Heartbeat { leases, free_slots, draining, number, disk_mib }));
         if self.context.blobs.0.is_lasting() {
             self.repeat_results();
             self.release_done();

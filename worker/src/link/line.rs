@@ -1,7 +1,7 @@
 //! One stream to one coordinator, from the greeting on.
 
-use crate::reach::Reach;
-use crate::run::Settings;
+use crate::offer;
+use crate::run::Context;
 use arena_domain::schedule::Terms;
 use arena_proto::v1::workers_client::WorkersClient;
 use arena_proto::v1::{self, down, up};
@@ -26,16 +26,12 @@ pub(super) struct Line {
 }
 
 /// Opens it; the coordinator has welcomed this worker.
-pub(super) async fn open(
-    reach: &Reach,
-    settings: &Settings,
-    boot: &str,
-    leases: Vec<v1::Lease>,
-) -> Result<Line, Status> {
-    let channel = reach.stream().ok_or_else(|| Status::failed_precondition("no coordinator is named"))?;
+pub(super) async fn open(context: &Context, leases: Vec<v1::Lease>) -> Result<Line, Status> {
+    let settings = &context.settings;
+    let channel = context.blobs.0.stream().ok_or_else(|| Status::failed_precondition("no coordinator is named"))?;
     let (up, outgoing) = mpsc::channel(WAITING);
     let hello = v1::Hello {
-        worker: boot.to_owned(),
+        worker: context.boot.id.clone(),
         slots: settings.slots,
         only_session: settings.only_session.clone(),
         leases,
@@ -44,6 +40,7 @@ pub(super) async fn open(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         labels: settings.labels.clone(),
         measure_cores: settings.measure_cores.clone(),
+        offer: Some(offer::of(context)),
     };
     let greeted = Stopwatch::start();
     let _ = up.send(v1::Up { up: Some(up::Up::Hello(hello)) }).await;

@@ -176,7 +176,7 @@ fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
     let (context, leases) = (context.clone(), jobs.leases());
     Box::pin(async move {
         tokio::time::sleep(pause).await;
-        let opened = line::open(&context.blobs.0, &context.settings, &context.boot.id, leases);
+        let opened = line::open(&context, leases);
         let silent = |_| Status::unavailable("it does not answer");
         tokio::time::timeout(GREETING, opened).await.map_err(silent)?
     })

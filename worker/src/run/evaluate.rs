@@ -2,6 +2,7 @@
 
 use super::{Context, RunError, Task, canary, gates, measure};
 use crate::layers::{self, Prepared};
+use crate::offer;
 use crate::run::Phase;
 use arena_domain::job::Tree;
 use arena_domain::outcome::Evaluated;
@@ -19,7 +20,11 @@ pub(super) async fn evaluate(
     task.phase(Phase::Prepare, "").await;
     let Some(tree) = tree else { return base(context, task, &watch).await };
     let candidate = candidate(context, task, tree).await?;
-    let mut evaluated = Evaluated { exclusive_cores: context.has_own_cores(), ..Evaluated::default() };
+    let mut evaluated = Evaluated {
+        exclusive_cores: context.has_own_cores(),
+        hardware: offer::hardware(&context.settings),
+        ..Evaluated::default()
+    };
     if !holdout {
         evaluated.gates = gates::gates(context, task, &candidate).await?;
     }
@@ -56,6 +61,7 @@ async fn base(context: &Arc<Context>, task: &Task, watch: &Stopwatch) -> Result<
         flags: Vec::new(),
         incomplete: measured.incomplete,
         exclusive_cores: context.has_own_cores(),
+        hardware: offer::hardware(&context.settings),
         duration: watch.elapsed(),
     })
 }

@@ -41,6 +41,8 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("nobody is better than the base by what counts as a gain", "改善と認められる差で基準を上回った競技者がいない"),
     ("no gain holds on scenarios nobody has seen; {0}: [1]", "未公開シナリオで再現する改善がない。{0}：[1]"),
     ("the measurement cannot tell {0} from the base ([1]); more repeats or a longer harness would", "計測では {0} と基準を区別できない（[1]）。反復を増やすか計測を長くすれば区別できる"),
+    ("[0]; measured on another kind of machine than the base was: only the ratio counts", "[0]。基準とは別種の機械で計測：比のみ有効"),
+    ("[0]; measured on another kind of machine than the base was", "[0]。基準とは別種の機械で計測"),
     ("[0]; the interval of {1} overlaps it ([2])", "[0]。{1} の信頼区間と重なる（[2]）"),
     ("[0]; next is {1} ([2])", "[0]。次点は {1}（[2]）"),
     ("[0]; no other competitor qualified", "[0]。ほかに有効な競技者なし"),
@@ -161,6 +163,7 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("changed outside the scope and was put back: {0}", "範囲外を変更し復元：{0}"),
     ("{0}: its interval of <1> to <2> does not tell it from the base", "{0}：信頼区間 <1>～<2> では基準と区別できない"),
     ("{0}: its samples are too few to tell it from the base", "{0}：標本が少なく基準と区別できない"),
+    ("measured on another kind of machine than the base was: its ratios hold, its values compare with nobody's", "基準とは別種の機械で計測：比は有効、値はほかと比べられない"),
     ("measured on shared cores: other load may have moved the figures", "共有コアで計測：ほかの負荷で数値が動いた可能性あり"),
     // What next.
     ("read it: {0}", "確認：{0}"),

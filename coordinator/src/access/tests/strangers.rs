@@ -142,7 +142,7 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
     {
         let who = issue(&world.certs(), Kind::Worker, name, tenant, 1);
         let mut link = Link::open(&world, &who, hello()).await.unwrap();
-        link.say(up::Up::Result(result.clone())).await;
+        link.say(up::Up::Result(Box::new(result.clone()))).await;
         let refused = v1::Acknowledged { job: job.to_string(), accepted: false };
         assert_eq!(link.hears().await.unwrap(), down::Down::Acknowledged(refused), "{name}");
         link.say(up::Up::Released(v1::Released { leases: vec![lease.clone()] })).await;

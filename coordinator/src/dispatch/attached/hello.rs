@@ -49,6 +49,9 @@ pub(super) fn introduced(caller: &Caller, hello: &v1::Hello) -> Result<(u32, v1:
         heard: now,
         running: Vec::new(),
         draining: false,
+        offer: hello.offer.clone(),
+        free_memory_mib: hello.offer.as_ref().map_or(0, |offer| offer.memory_mib),
+        free_disk_mib: hello.offer.as_ref().map_or(0, |offer| offer.disk_mib),
     };
     Ok((protocol, state))
 }

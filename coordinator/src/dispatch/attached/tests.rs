@@ -41,7 +41,7 @@ impl Link {
 
     async fn reports(&self, lease: &v1::Lease) {
         let result = v1::Result { lease: Some(lease.clone()), outcome: Some(passing().to_wire()), trace: None };
-        self.say(up::Up::Result(result)).await;
+        self.say(up::Up::Result(Box::new(result))).await;
     }
 
     /// What it is told beside the answers to its greeting and its heartbeats.
@@ -97,6 +97,7 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
         free_slots: 0,
         draining: false,
         number: 1,
+        ..v1::Heartbeat::default()
     }))
     .await;
     coordinator
@@ -109,6 +110,7 @@ async fn a_heartbeat_names_what_a_worker_runs_as_its_hello_does() {
         free_slots: 0,
         draining: false,
         number: 1,
+        ..v1::Heartbeat::default()
     }))
     .await;
     let stop = down::Down::Stop(v1::Stop { job: lease.job, reason: "cancelled, or its lease is lost".into() });
@@ -127,7 +129,7 @@ async fn a_job_says_which_heartbeat_came_before_its_lease() {
     };
     let first = after(&mut link).await;
     assert_eq!([first.0, after(&mut link).await.0], [Some(0), Some(0)], "only the greeting did");
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: Vec::new(), free_slots: 0, draining: false, number: 7 })).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat { number: 7, ..v1::Heartbeat::default() })).await;
     submit(&coordinator, "aedcba987654").await;
     link.reports(&first.1).await;
     assert_eq!(link.hears().await, acknowledged(&first.1, true));
@@ -158,7 +160,7 @@ async fn a_worker_that_comes_back_with_a_lease_it_lost_is_told_to_stop() {
     let anew = link.begins().await;
     assert_eq!((&anew.job, anew.fence == old.fence), (&old.job, false));
     // A heartbeat that was on its way names the old lease: the new one is not stopped by it.
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], free_slots: 0, draining: false, number: 1 }))
+    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![old.clone()], number: 1, ..v1::Heartbeat::default() }))
         .await;
     link.reports(&old).await;
     assert_eq!(link.hears().await, acknowledged(&old, false));
@@ -221,7 +223,7 @@ async fn submit_unheard(coordinator: &Coordinator, id: &str) {
     };
     coordinator.store.create(head, "Sums".into()).await.unwrap();
     let event = Event::Submitted { at: clock::now_millis(), yes: true, base_first: true };
-    crate::sessions::step(&coordinator.store, &id, None, event, "").await.unwrap();
+    crate::sessions::step(&coordinator.store, &id, None, event, (None, "")).await.unwrap();
 }
 
 #[tokio::test]
@@ -299,7 +301,7 @@ async fn heartbeats_are_answered_each_by_its_own_fence() {
     coordinator.store.abandon(id, Left::Politely, clock::now_millis()).await.unwrap();
     for (link, lease) in [(&loser, &lost), (&keeper, &kept)] {
         let leases = vec![lease.clone()];
-        let beat = v1::Heartbeat { leases, free_slots: 0, draining: false, number: 7 };
+        let beat = v1::Heartbeat { leases, number: 7, ..v1::Heartbeat::default() };
         link.say(up::Up::Heartbeat(beat)).await;
     }
     let stop = down::Down::Stop(v1::Stop { job: lost.job, reason: "cancelled, or its lease is lost".into() });

@@ -17,6 +17,7 @@ enum Command {
         only: Option<u8>,
         tenant: Option<u8>,
         engine: Option<u8>,
+        dice: u16,
     },
     Again {
         nth: usize,
@@ -69,8 +70,9 @@ fn command() -> impl Strategy<Value = Command> {
             proptest::option::weighted(0.3, 0..2u8),
             proptest::option::weighted(0.2, 0..3u8),
             proptest::option::weighted(0.2, 0..2u8),
+            prop_oneof![Just(0), any::<u16>()],
         )
-            .prop_map(|(only, tenant, engine)| Command::Claim { only, tenant, engine }),
+            .prop_map(|(only, tenant, engine, dice)| Command::Claim { only, tenant, engine, dice }),
         1 => any::<usize>().prop_map(|nth| Command::Again { nth }),
         1 => any::<usize>().prop_map(|nth| Command::Revive { nth }),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(nth, stale)| Command::Renew { nth, stale }),
@@ -153,7 +155,7 @@ impl Pair {
                 let enqueue = Transition { enqueue: vec![job.clone(), job.clone()], ..self.transition(&job.session) };
                 prop_assert_eq!(self.commit(enqueue).await, Committed::Done { stop: Vec::new() });
             }
-            Command::Claim { only, tenant, engine } => self.claim(only, tenant, engine).await?,
+            Command::Claim { only, tenant, engine, dice } => self.claim(only, tenant, offer(dice, engine)).await?,
             Command::Again { nth } => self.ask_again(nth).await?,
             Command::Revive { nth } => {
                 let Some((id, _)) = self.lease(nth) else { return Ok(()) };
@@ -199,11 +201,11 @@ impl Pair {
         self.agree().await
     }
 
-    async fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, engine: Option<u8>) -> Result<(), TestCaseError> {
+    async fn claim(&mut self, only: Option<u8>, tenant: Option<u8>, offer: Offer) -> Result<(), TestCaseError> {
         let ask = Ask {
             only: only.map(|number| session(0, number)),
             tenant: tenant.map(|number| Tenant::new(format!("t{number}"))),
-            engines: engine.map(|number| BTreeSet::from([format!("e{number}")])),
+            offer,
             ..ask(&format!("r{}", self.leases.len()))
         };
         let claimed = self.store.claim(ask.clone(), self.now).await.unwrap();

@@ -68,6 +68,17 @@ impl Sights for Embedded {
         .await
     }
 
+    async fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let id = id.to_string();
+        self.call(move |connection| {
+            let mut query = connection
+                .prepare_cached("SELECT body FROM jobs WHERE id = ?1 AND state IN ('queued', 'leased', 'dead')")?;
+            let body = query.query_row([id], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+            body.map(|body| Ok(Job::from_wire(v1::Job::decode(body.as_slice())?)?)).transpose()
+        })
+        .await
+    }
+
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {
         let session = session.to_string();
         self.call(move |connection| {

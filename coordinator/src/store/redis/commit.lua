@@ -1,5 +1,6 @@
 -- ARGV: now, nonce, session, version, event, status, winner, job to settle or '', its fence, cancel: '', 'all' or 'engines';
--- how many jobs, and of each: id, body, session, tenant, engine, engine work, limit, weight, priority; then what is told
+-- how many jobs, and of each: id, body, session, tenant, engine, engine work, limit, weight, priority, class, what that needs,
+-- home or ''; then what is told
 local now, nonce, session, version = clock(), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local settle, fence, cancel = ARGV[8], ARGV[9], ARGV[10]
 
@@ -54,9 +55,14 @@ local n = 12
 for _ = 1, tonumber(ARGV[11]) do
   local id, body, of, tenant, engine, work = ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3], ARGV[n + 4], ARGV[n + 5]
   if redis.call('EXISTS', J(id)) == 0 then
-    local j = { id = id, s = of, t = tenant, e = engine, n = redis.call('HINCRBY', KEYS[1], 'arrivals', 1) - 1 }
+    local class, home = ARGV[n + 9], ARGV[n + 11]
+    local j = { id = id, s = of, t = tenant, e = engine, c = class, h = home ~= '' and home or nil,
+      n = redis.call('HINCRBY', KEYS[1], 'arrivals', 1) - 1 }
     touch(tenant, of)
     redis.call('HSET', J(id), 's', of, 't', tenant, 'e', engine, 'i', work, 'a', 0, 'f', 0, 'd', 0, 'n', j.n)
+    redis.call('HSET', J(id), 'c', class)
+    if j.h then redis.call('HSET', J(id), 'h', home) end
+    redis.call('HSETNX', CLASSES, class, ARGV[n + 10])
     redis.call('SET', B(id), body)
     redis.call('ZADD', P .. 'sj:' .. enc(of), j.n, id)
     redis.call('SADD', P .. 'tenants', tenant)
@@ -65,7 +71,7 @@ for _ = 1, tonumber(ARGV[11]) do
     redis.call('HSET', S(of), 'tenant', tenant, 'limit', ARGV[n + 6], 'weight', ARGV[n + 7], 'priority', ARGV[n + 8])
     enqueue(j, now, now)
   end
-  n = n + 9
+  n = n + 12
 end
 redis.call('RPUSH', P .. 'e:' .. enc(session), ARGV[5])
 local touched = tonumber(redis.call('HGET', S(session), 'touched'))

@@ -1,17 +1,19 @@
 -- In front of every script. What it decides is what `domain/src/schedule.rs` says; a differential test holds them together.
 --
 -- KEYS[1] is the cell's own key, `arena:{CELL}:cell`. Every other key begins as it does, so all are in one slot:
---   j:JOB    hash: s session, t tenant, e engine, i engine work, st state (q l d c x), a attempt, f failed, d died,
---            n arrived; leased: w worker, fe fence, si since, p provider; queued: du due
+--   j:JOB    hash: s session, t tenant, e engine, c class, h home, i engine work, st state (q l d c x), a attempt, f failed,
+--            d died, n arrived; leased: w worker, fe fence, si since, p provider; queued: du due
 --   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, the account, the limit
---   q:S:E    waiting jobs by arrival                   t:TENANT   hash: the account
---   se:S     engines with waiting jobs                 e:SESSION  list of events       ev:SESSION  stream of the feed
---   tq:T:E   sessions that may run, by whose turn      te:T       their engines        sj:SESSION  all jobs by arrival
---   rq:E     tenants that may run, by whose turn       engines    their engines
+--   q:S:C    waiting jobs by arrival                   t:TENANT   hash: the account
+--   se:S     classes with waiting jobs                 e:SESSION  list of events       ev:SESSION  stream of the feed
+--   tq:T:C   sessions that may run, by whose turn      te:T       their classes        sj:SESSION  all jobs by arrival
+--   rq:C     tenants that may run, by whose turn       rs:H       their classes        classes     hash: what each needs
 --   in, in:t:T, in:s:S, in:e:E, in:p:P, in:w:W         sets of running jobs
---   lease, due, dead   by time                         req        hash: request of a claim to its job
+--   lease, due, kept, dead   by time                   req        hash: request of a claim to its job
 -- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
--- An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
+-- A class is a digest of the engine, the slot and all that a job needs, so that a worker looks only at what it can run; while
+-- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. An engine is `-` for none, or `=` and
+-- its name; names are encoded where they are part of a key.
 local P = string.sub(KEYS[1], 1, -5)
 
 -- Each name once a run: encoding is what a script would spend most of its time on.
@@ -28,13 +30,16 @@ local function J(id) return P .. 'j:' .. enc(id) end
 local function B(id) return P .. 'b:' .. enc(id) end
 local function S(session) return P .. 's:' .. enc(session) end
 local function T(tenant) return P .. 't:' .. enc(tenant) end
-local function Q(session, engine) return P .. 'q:' .. enc(session) .. ':' .. enc(engine) end
-local function TQ(tenant, engine) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(engine) end
-local function RQ(engine) return P .. 'rq:' .. enc(engine) end
+local function Q(session, class) return P .. 'q:' .. enc(session) .. ':' .. enc(class) end
+local function TQ(tenant, class) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(class) end
+local function RQ(class) return P .. 'rq:' .. enc(class) end
+-- The classes that only a home looks at, or everybody for ''.
+local function RS(home) return P .. 'rs:' .. enc(home) end
 local function SE(session) return P .. 'se:' .. enc(session) end
 local function TE(tenant) return P .. 'te:' .. enc(tenant) end
 local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
 local LIMITS, LEASES, DUE, DEAD, REQ, RUNNING = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'req', P .. 'in'
+local KEPT, CLASSES = P .. 'kept', P .. 'classes'
 
 -- ARGV[1] is NOW/LEASE/MARGIN in milliseconds: how long the leases hold that the asker gives and renews, and its margin.
 local NOW, LEASE, KILL_MARGIN = string.match(ARGV[1], '^(%d*)/(%d+)/(%d+)$')
@@ -50,12 +55,26 @@ end
 local function div(a, b) return (a - a % b) / b end
 
 local function job(id)
-  local v = redis.call('HMGET', J(id), 's', 't', 'e', 'st', 'a', 'f', 'd', 'n', 'fe', 'si', 'w', 'p', 'du', 'i')
+  local v = redis.call('HMGET', J(id), 's', 't', 'e', 'st', 'a', 'f', 'd', 'n', 'fe', 'si', 'w', 'p', 'du', 'i', 'c', 'h')
   if not v[1] then return nil end
   return { id = id, s = v[1], t = v[2], e = v[3], st = v[4], a = tonumber(v[5]), f = tonumber(v[6]), d = tonumber(v[7]),
     n = tonumber(v[8]), fe = v[9], si = tonumber(v[10] or '0'), w = v[11], p = v[12], du = tonumber(v[13] or '0'),
-    i = v[14] == '1' }
+    i = v[14] == '1', c = v[15], h = v[16] or nil }
 end
+
+-- Until when only its home may have it.
+local function kept_until(j)
+  if not j.h then return j.du end
+  return j.du + tonumber(redis.call('HGET', LIMITS, 'patience:' .. string.sub(j.h, 1, 1)) or '0')
+end
+
+-- The class it waits under.
+local function R(j)
+  if j.h and redis.call('ZSCORE', KEPT, j.id) then return j.c .. '@' .. j.h end
+  return j.c
+end
+
+local function home_of(class) return string.match(class, '@(.*)$') or '' end
 
 local function tenant_limit(tenant)
   local v = redis.call('HMGET', LIMITS, 't:' .. tenant, 'w:' .. tenant, 'tenant')
@@ -134,13 +153,14 @@ local function flush_tenant(tenant)
   for _, e in ipairs(redis.call('SMEMBERS', TE(tenant))) do
     if redis.call('EXISTS', TQ(tenant, e)) == 0 then
       redis.call('SREM', TE(tenant), e)
+      if redis.call('EXISTS', RQ(e)) == 0 then redis.call('SREM', RS(home_of(e)), e) end
     elseif running < limit then
       if not key then
         local v = redis.call('HMGET', T(tenant), 'mark', 'served')
         key = turn(div(running * PARTS, weight), tonumber(v[1] or '0'), tonumber(v[2] or '0'))
       end
       redis.call('ZADD', RQ(e), 0, key .. tenant)
-      redis.call('SADD', P .. 'engines', e)
+      redis.call('SADD', RS(home_of(e)), e)
     end
   end
   if key then redis.call('HSET', T(tenant), 'key', key) else redis.call('HDEL', T(tenant), 'key') end
@@ -164,35 +184,50 @@ local function each(command, key, from, first)
   for n = first, #from, 4000 do redis.call(command, key, unpack(from, n, math.min(n + 3999, #from))) end
 end
 
-local function push(j)
+local function push(j, now)
   touch(j.t, j.s)
-  redis.call('ZADD', Q(j.s, j.e), j.n, j.id)
-  redis.call('SADD', SE(j.s), j.e)
+  local kept = kept_until(j)
+  if now < kept then redis.call('ZADD', KEPT, kept, j.id) else redis.call('ZREM', KEPT, j.id) end
+  local class = R(j)
+  redis.call('ZADD', Q(j.s, class), j.n, j.id)
+  redis.call('SADD', SE(j.s), class)
 end
 
 -- Out of what waits.
 local function pull(j)
   touch(j.t, j.s)
   redis.call('ZREM', DUE, j.id)
-  redis.call('ZREM', Q(j.s, j.e), j.id)
-  if redis.call('EXISTS', Q(j.s, j.e)) == 0 then redis.call('SREM', SE(j.s), j.e) end
+  local class = R(j)
+  redis.call('ZREM', KEPT, j.id)
+  redis.call('ZREM', Q(j.s, class), j.id)
+  if redis.call('EXISTS', Q(j.s, class)) == 0 then redis.call('SREM', SE(j.s), class) end
 end
 
 local function enqueue(j, due, now)
   redis.call('HSET', J(j.id), 'st', 'q', 'du', due)
-  if due <= now then push(j) else redis.call('ZADD', DUE, due, j.id) end
+  j.du = due
+  if due <= now then push(j, now) else redis.call('ZADD', DUE, due, j.id) end
 end
 
--- What came due moves into the line, so many at a time.
+-- What came due moves into the line, and what was kept for its home into everybody's, so many at a time.
 local function promote(now)
   local ids = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, MOST_DUE)
   for _, id in ipairs(ids) do
     redis.call('ZREM', DUE, id)
     local j = job(id)
-    if j and j.st == 'q' then push(j) end
+    if j and j.st == 'q' then push(j, now) end
   end
-  if #ids > 0 then flush() end
-  return #ids
+  local over = redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, MOST_DUE)
+  for _, id in ipairs(over) do
+    local j = job(id)
+    if j and j.st == 'q' then
+      pull(j)
+      push(j, now)
+    else
+      redis.call('ZREM', KEPT, id)
+    end
+  end
+  if #ids + #over > 0 then flush() end
 end
 
 local function charge(key, used, weight, now)

@@ -1,6 +1,6 @@
 //! The queue: claims, renewals and how leases end.
 
-use super::{Again, Call, Redis, engine, script, texts};
+use super::{Again, Call, Redis, class, script, texts};
 use crate::store::StoreError;
 use crate::store::port::{Back, DeadLetter, Leases};
 use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
@@ -27,14 +27,7 @@ impl Leases for Redis {
     async fn claim(&self, ask: Ask, now: Millis) -> Result<Option<Place>, StoreError> {
         let only = ask.only.as_ref().map_or("", SessionId::as_str);
         let tenant = ask.tenant.as_ref().map_or("", Tenant::as_str);
-        let mut args = texts([ask.worker.as_str(), ask.request.as_str(), only, tenant]);
-        match &ask.engines {
-            None => args.extend(texts(["all"])),
-            Some(engines) => {
-                args.extend(texts([&engines.len().to_string()]));
-                args.extend(engines.iter().map(|name| engine(Some(name)).into_bytes()));
-            }
-        }
+        let args = texts([ask.worker.as_str(), ask.request.as_str(), only, tenant, &class::offer(&ask.offer)]);
         let claimed: Result<Option<Claimed>, StoreError> = self.write(Call::new(&script::CLAIM, now, args)).await;
         if let Err(StoreError::Unavailable(_)) = &claimed {
             // Whatever came of it, nobody runs it: as far as the server can be reached its job waits again, at no cost.

@@ -56,8 +56,10 @@ local function add(tenant)
   seen[tenant] = true
   tenants[#tenants + 1] = of_tenant(tenant)
 end
-for _, e in ipairs(redis.call('SMEMBERS', P .. 'engines')) do
-  for _, member in ipairs(redis.call('ZRANGE', RQ(e), 0, most - 1)) do add(string.sub(member, TURN + 1)) end
+-- Whoever may run has a place among the tenants, whichever workers its jobs are for.
+for _, tenant in ipairs(redis.call('SMEMBERS', P .. 'tenants')) do
+  if #tenants > most then break end
+  if redis.call('HEXISTS', T(tenant), 'key') == 1 then add(tenant) end
 end
 for _, tenant in pairs(of_late) do add(tenant) end
 

@@ -1,7 +1,7 @@
 -- ARGV: now. What is indexed as running, leased, due or dead, and is not; some of it each time.
 local mended = {}
 local function say(what) mended[#mended + 1] = what end
-local wanted = { [LEASES] = 'l', [DUE] = 'q', [DEAD] = 'x' }
+local wanted = { [LEASES] = 'l', [DUE] = 'q', [KEPT] = 'q', [DEAD] = 'x' }
 for key, state in pairs(wanted) do
   for _, id in ipairs(redis.call('ZRANGE', key, 0, MOST_DUE - 1)) do
     local j = job(id)

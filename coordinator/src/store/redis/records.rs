@@ -1,6 +1,6 @@
 //! Sessions: records, transitions and feeds.
 
-use super::{Again, Call, Redis, encoded, engine, script, texts, trouble};
+use super::{Again, Call, Redis, class, encoded, engine, script, texts, trouble};
 use crate::store::port::Records;
 use crate::store::{Committed, Record, StoreError, Transition};
 use arena_domain::id::{JobId, SessionId};
@@ -176,6 +176,8 @@ fn arguments(transition: Transition) -> Vec<Vec<u8>> {
 }
 
 fn of_job(job: &Job) -> Vec<Vec<u8>> {
+    let (class, needs) = class::class(job);
+    let home = job.home.as_ref().map(class::home).unwrap_or_default();
     let mut args = texts([job.id.as_str()]);
     args.push(job.to_wire().encode_to_vec());
     args.extend(texts([
@@ -186,6 +188,9 @@ fn of_job(job: &Job) -> Vec<Vec<u8>> {
         &job.session_limit.to_string(),
         &job.session_weight.clamp(1, 1_000).to_string(),
         &job.priority.to_string(),
+        &class,
+        &needs,
+        &home,
     ]));
     args
 }

@@ -1,6 +1,7 @@
 //! The scripts: one shared beginning, the numbers of the domain, and a header that says what a script may do.
 
 use arena_domain::job::{HEAD_START, MAX_ATTEMPTS, MAX_DEATHS, MOST_PRIORITY};
+use arena_domain::placement::SQUEEZED;
 use arena_domain::schedule::{HORIZON, MOST_EXPIRED, PARTS};
 use std::sync::LazyLock;
 
@@ -32,6 +33,7 @@ impl Script {
         };
         let numbers = [
             ("HEAD_START", HEAD_START.as_millis()),
+            ("SQUEEZED", SQUEEZED.as_millis()),
             ("HORIZON", u128::from(HORIZON)),
             ("PARTS", u128::from(PARTS)),
             ("MOST_PRIORITY", u128::from(MOST_PRIORITY)),

@@ -1,6 +1,6 @@
 //! What looks, and changes no job.
 
-use super::{Call, Redis, encoded, script, texts, trouble};
+use super::{Call, Redis, class, encoded, script, texts, trouble};
 use crate::store::StoreError;
 use crate::store::port::{Durability, News, Records, Sights};
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
@@ -60,12 +60,23 @@ impl Sights for Redis {
             "suspect" => Why::Suspect { worker: WorkerId::new(text(1)), until: number(2) },
             "runs" => Why::Runs { worker: WorkerId::new(text(1)) },
             "not_due" => Why::NotDue { at: number(1) },
+            "kept" => {
+                let unknown = || StoreError::Record(format!("a home '{}'", text(1)));
+                Why::Kept { home: class::of_home(&text(1)).ok_or_else(unknown)?, until: number(2) }
+            }
             "ready" => Why::Ready { ahead: count(1) },
             "limit" => {
                 Why::Limit { dimension: dimension(&text(1))?, name: text(2), running: count(3), limit: count(4) }
             }
             other => return Err(StoreError::Record(format!("the script answered '{other}'"))),
         })
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("GET").arg(self.key(&format!("b:{}", encoded(id.as_str()))));
+        let (body,): (Option<Vec<u8>>,) = self.looked(&pipe).await?;
+        body.map(|body| Ok(Job::from_wire(v1::Job::decode(body.as_slice())?)?)).transpose()
     }
 
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError> {

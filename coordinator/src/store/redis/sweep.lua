@@ -33,9 +33,11 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(session), 0, -1)) do
     scored(LEASES, id, leased and now + LEASE, 'the leases')
     scored(DEAD, id, j.st == 'x' and now, 'the dead')
     local waits = redis.call('ZSCORE', DUE, id)
-    scored(Q(j.s, j.e), id, queued and not waits and j.n, 'the line')
+    local class = R(j)
+    if not queued or waits then scored(KEPT, id, false, 'what is kept for its home') end
+    scored(Q(j.s, class), id, queued and not waits and j.n, 'the line')
     if not queued and waits then scored(DUE, id, false, 'what comes due') end
-    if queued and not waits then redis.call('SADD', SE(j.s), j.e) end
+    if queued and not waits then redis.call('SADD', SE(j.s), class) end
   end
 end
 if not tenant then return mended end

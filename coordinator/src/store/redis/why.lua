@@ -12,6 +12,7 @@ if j.du > now then return { 'not_due', j.du } end
 
 local held = blocked(j)
 if held then return { 'limit', held[1], held[2], held[3], held[4] } end
+if now < kept_until(j) then return { 'kept', j.h, kept_until(j) } end
 local ahead = 0
 for _, e in ipairs(redis.call('SMEMBERS', SE(j.s))) do
   ahead = ahead + redis.call('ZCOUNT', Q(j.s, e), '-inf', '(' .. j.n)

@@ -229,6 +229,7 @@ pub(crate) fn packet(names: &[&str]) -> Packet {
         scoring: Scoring::default(),
         budget: Budget { rounds: 3, ..Budget::default() },
         sandbox: Sandbox::default(),
+        labels: std::collections::BTreeSet::new(),
         language: Language::English,
         unknown: Vec::new(),
         found: Found::default(),
@@ -326,6 +327,7 @@ pub(crate) fn measured(ratios: [f64; 3]) -> Evaluated {
         gates: vec![gate(Exit::Code(0))],
         series: SHOWN.into_iter().zip(ratios).map(|(scenario, ratio)| series(scenario, false, ratio)).collect(),
         exclusive_cores: true,
+        hardware: "class".into(),
         ..Evaluated::default()
     }
 }

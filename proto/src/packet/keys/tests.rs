@@ -107,6 +107,8 @@ pids   = 512
 history = "none"
 setup  = "pip install -r requirements.txt"
 egress = ["pypi.org:443"]
+[placement]
+labels = ["gpu", "rack=7"]
 [report]
 language = "en"
 "#;
