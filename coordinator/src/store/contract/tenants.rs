@@ -91,3 +91,21 @@ pub(super) async fn what_has_ended_is_taken_away_whole_and_what_has_not_is_not(h
         assert!(!keys.contains("t0-s0"), "{keys}");
     }
 }
+
+#[tokio::test]
+async fn whoever_only_comes_back_to_its_server_keeps_the_limits_that_another_one_set() {
+    let Some(server) = Server::start("limits") else { return };
+    let of = |fleet| Limits { fleet, ..Limits::default() };
+    let first = server.store(server.settings(), of(5)).await.unwrap();
+    create(&first, "t0-s0").await.unwrap();
+    let holds = || server.says(&["HGET", "arena:{c0}:limits", "fleet"]);
+    let second = server.store(server.settings(), of(2)).await.unwrap();
+    assert_eq!(holds(), "2");
+    server.says(&["CLIENT", "KILL", "TYPE", "normal"]);
+    for (store, id) in [(&first, "t0-s1"), (&second, "t0-s2"), (&first, "t0-s3")] {
+        create(store, id).await.unwrap();
+    }
+    assert_eq!(holds(), "2");
+    server.store(server.settings(), of(7)).await.unwrap();
+    assert_eq!(holds(), "7", "whoever starts sets its own");
+}
