@@ -123,7 +123,7 @@ async fn a_job_says_which_heartbeat_came_before_its_lease() {
     };
     let first = after(&mut link).await;
     assert_eq!([first.0, after(&mut link).await.0], [Some(0), Some(0)], "only the greeting did");
-    link.say(up::Up::Heartbeat(v1::Heartbeat { leases: Vec::new(), free_slots: 0, draining: false, number: 7 })).await;
+    link.say(up::Up::Heartbeat(v1::Heartbeat { number: 7, ..v1::Heartbeat::default() })).await;
     submit(&coordinator, "aedcba987654").await;
     link.reports(&first.1).await;
     assert_eq!(link.hears().await, acknowledged(&first.1, true));
