@@ -209,6 +209,8 @@ mod tests {
         all.extend(commands(&packet, &places, &tree));
         all.extend(missing_tool(&packet, &places));
         all.extend(memory(&packet, &places, Some(1 << 10)).filter(|_| more.contains("memory")));
+        all.extend(disk(&packet, &places, Some(4 << 10)));
+        all.extend(label(&packet, &places, &BTreeSet::from(["rack=7".to_owned()])));
         all.extend(too_many(&packet, &places, Some(2)));
         all.iter().map(ToString::to_string).collect()
     }
@@ -239,6 +241,12 @@ mod tests {
                 Some("sandbox.image: arena/base does not have `cargo`"),
             ),
             ("gate = [{name = \"g\", run = \"cargo test\"}]\nsandbox.image = \"rust\"", None),
+            (
+                "sandbox.disk = \"5GiB\"",
+                Some("sandbox.disk: is more than `disk_mib` under [worker] lets a job have (4096"),
+            ),
+            ("placement.labels = [\"rack=7\"]", None),
+            ("placement.labels = [\"rack\"]", Some("placement.labels: this machine does not carry the label rack;")),
             ("sandbox.cpus = 3", Some("sandbox.cpus: 3 are more than the 2 of this machine")),
         ];
         for (more, expected) in rows {
