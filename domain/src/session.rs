@@ -124,6 +124,7 @@ pub enum Event {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every effect is a job or a notice; a box would only cost a step")]
 pub enum Effect {
     Enqueue(Job),
     /// Live jobs of this session end: all of them, or only engine runs.

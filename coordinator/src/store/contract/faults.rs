@@ -169,7 +169,12 @@ async fn what_was_damaged_by_hand_is_mended_and_said() {
     assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
     server.says(&["SREM", "arena:{c0}:in", held.as_str()]);
     server.says(&["ZREM", "arena:{c0}:lease", held.as_str()]);
-    server.says(&["DEL", "arena:{c0}:q:t0-s0:%3de1"]);
+    let keys = "return table.concat(redis.call('KEYS', ARGV[1]), '\\n')";
+    let lines = server.says(&["EVAL", keys, "0", "arena:{c0}:q:t0-s0:*"]);
+    assert_eq!(lines.lines().count(), 2, "each of the waiting jobs has a class of its own: {lines}");
+    for line in lines.lines() {
+        server.says(&["DEL", line]);
+    }
     server.says(&["ZADD", "arena:{c0}:lease", "1", "ghost"]);
     server.says(&["SADD", "arena:{c0}:in:p:p", job(0, 0, 2, 1).id.as_str()]);
     let mended = store.sweep().await.unwrap().join("\n");
