@@ -114,6 +114,7 @@ end
 
 local j = job(id)
 pull(j)
+local t, s = touch(j.t, j.s)
 local counter = redis.call('HINCRBY', KEYS[1], 'claims', 1)
 local fence = redis.call('HGET', KEYS[1], 'generation') .. '.' .. counter .. '.' .. request
 local provider = redis.call('HGET', LIMITS, 'p:' .. j.e)
@@ -129,8 +130,8 @@ redis.call('SADD', IN('w', worker), id)
 if j.e ~= '-' then redis.call('SADD', IN('e', j.e), id) end
 redis.call('ZADD', LEASES, now + LEASE, id)
 redis.call('HSET', REQ, request, id)
-redis.call('HSET', T(j.t), 'served', counter)
-redis.call('HSET', S(j.s), 'served', counter)
+put(t, 'served', counter)
+put(s, 'served', counter)
 flush()
 news('')
 j.a, j.w, j.fe, j.si = j.a + 1, worker, fence, now

@@ -4,7 +4,7 @@
 local now, nonce, session, version = clock(), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local settle, fence, cancel = ARGV[8], ARGV[9], ARGV[10]
 
-local v = redis.call('HMGET', S(session), 'version', 'last', 'answer')
+local v = redis.call('HMGET', S(session), 'version', 'last', 'answer', 'touched')
 -- A write, so that whoever waits for replicas waits for the first report too.
 local function again() redis.call('HINCRBY', KEYS[1], 'repeated', 1) end
 -- The same call once more: its answer was lost.
@@ -58,25 +58,28 @@ for _ = 1, tonumber(ARGV[11]) do
     local class, home = ARGV[n + 9], ARGV[n + 11]
     local j = { id = id, s = of, t = tenant, e = engine, c = class, h = home ~= '' and home or nil,
       n = redis.call('HINCRBY', KEYS[1], 'arrivals', 1) - 1 }
-    touch(tenant, of)
-    redis.call('HSET', J(id), 's', of, 't', tenant, 'e', engine, 'i', work, 'a', 0, 'f', 0, 'd', 0, 'n', j.n)
-    redis.call('HSET', J(id), 'c', class)
-    if j.h then redis.call('HSET', J(id), 'h', home) end
+    local t, s = touch(tenant, of)
+    local fields = { 's', of, 't', tenant, 'e', engine, 'i', work, 'a', 0, 'f', 0, 'd', 0, 'n', j.n, 'c', class }
+    if j.h then fields[#fields + 1], fields[#fields + 2] = 'h', home end
     redis.call('HSETNX', CLASSES, class, ARGV[n + 10])
     redis.call('SET', B(id), body)
     redis.call('ZADD', P .. 'sj:' .. enc(of), j.n, id)
     redis.call('SADD', P .. 'tenants', tenant)
-    redis.call('HSETNX', T(tenant), 'mark', now)
-    redis.call('HSETNX', S(of), 'mark', now)
-    redis.call('HSET', S(of), 'tenant', tenant, 'limit', ARGV[n + 6], 'weight', ARGV[n + 7], 'priority', ARGV[n + 8])
-    enqueue(j, now, now)
+    if not t.mark then put(t, 'mark', now) end
+    if not s.mark then put(s, 'mark', now) end
+    s.set.tenant = tenant
+    put(s, 'limit', tonumber(ARGV[n + 6]))
+    put(s, 'weight', tonumber(ARGV[n + 7]))
+    put(s, 'priority', tonumber(ARGV[n + 8]))
+    enqueue(j, now, now, unpack(fields))
   end
   n = n + 12
 end
 redis.call('RPUSH', P .. 'e:' .. enc(session), ARGV[5])
-local touched = tonumber(redis.call('HGET', S(session), 'touched'))
-redis.call('HSET', S(session), 'version', version + 1, 'status', ARGV[6], 'winner', ARGV[7], 'last', nonce,
-  'answer', cmsgpack.pack(answer), 'touched', math.max(touched, now))
+local record = sessions[session] or { set = {} }
+record.set.version, record.set.status, record.set.winner, record.set.last = version + 1, ARGV[6], ARGV[7], nonce
+record.set.answer, record.set.touched = cmsgpack.pack(answer), math.max(tonumber(v[4]), now)
+if not sessions[session] then write(S(session), record) end
 for told = n, #ARGV do
   local seq = redis.call('HINCRBY', S(session), 'seq', 1)
   redis.call('XADD', P .. 'ev:' .. enc(session), seq .. '-0', 'b', ARGV[told])

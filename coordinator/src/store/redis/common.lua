@@ -109,66 +109,120 @@ end
 local TURN = 44
 local function turn(share, mark, served) return string.format('%012d%016d%016d', share, mark, served) end
 
--- What a script changes is taken out of the indexes first, and put back by `flush` as it is then.
+-- What a script changes is read when it is touched first, and written back by `flush`, together with its places in the
+-- indexes, as far as they are other ones then. `was`: the classes that it stood in line with; `has`: those of now; `set`:
+-- fields to write; `force`: its places are written whatever they were.
 local tenants, sessions = {}, {}
 
+local function with_classes(account, index)
+  account.was, account.has, account.set = {}, {}, {}
+  for _, e in ipairs(redis.call('SMEMBERS', index)) do account.was[e], account.has[e] = true, true end
+  return account
+end
+
 local function touch_tenant(tenant)
-  if tenants[tenant] then return end
-  tenants[tenant] = true
-  local old = redis.call('HGET', T(tenant), 'key')
-  if not old then return end
-  for _, e in ipairs(redis.call('SMEMBERS', TE(tenant))) do redis.call('ZREM', RQ(e), old .. tenant) end
+  local t = tenants[tenant]
+  if not t then
+    local v = redis.call('HMGET', T(tenant), 'key', 'mark', 'served')
+    t = { key = v[1], mark = tonumber(v[2] or nil), served = tonumber(v[3] or '0'), left = {}, taken = {} }
+    t.limit, t.weight = tenant_limit(tenant)
+    tenants[tenant] = with_classes(t, TE(tenant))
+  end
+  return t
 end
 
 local function touch(tenant, session)
-  touch_tenant(tenant)
-  if sessions[session] then return end
-  sessions[session] = tenant
-  local old = redis.call('HGET', S(session), 'key')
-  if not old then return end
-  for _, e in ipairs(redis.call('SMEMBERS', SE(session))) do redis.call('ZREM', TQ(tenant, e), old .. session) end
+  local t, s = touch_tenant(tenant), sessions[session]
+  if not s then
+    local v = redis.call('HMGET', S(session), 'key', 'mark', 'served', 'limit', 'weight', 'priority')
+    s = { key = v[1], mark = tonumber(v[2] or nil), served = tonumber(v[3] or '0'), t = tenant, limit = tonumber(v[4] or nil),
+      weight = tonumber(v[5] or '1'), priority = tonumber(v[6] or '0') }
+    sessions[session] = with_classes(s, SE(session))
+  end
+  return t, s
 end
 
-local function flush_session(session, tenant)
-  local v = redis.call('HMGET', S(session), 'limit', 'weight', 'priority', 'mark', 'served')
-  local engines = redis.call('SMEMBERS', SE(session))
-  local running = redis.call('SCARD', IN('s', session))
-  if #engines == 0 or running >= tonumber(v[1]) then
-    redis.call('HDEL', S(session), 'key')
-    return
+-- Changes a field of an account.
+local function put(account, field, value) account[field], account.set[field] = value, value end
+
+local function write(key, account)
+  local fields = {}
+  for field, value in pairs(account.set) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
   end
-  local head_start = math.min(tonumber(v[3]), MOST_PRIORITY) * HEAD_START
-  local key = turn(div(running * PARTS, tonumber(v[2])), math.max(0, tonumber(v[4]) - head_start), tonumber(v[5] or '0'))
-  redis.call('HSET', S(session), 'key', key)
-  for _, e in ipairs(engines) do
-    redis.call('ZADD', TQ(tenant, e), 0, key .. session)
-    redis.call('SADD', TE(tenant), e)
-  end
+  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
 end
 
-local function flush_tenant(tenant)
-  local limit, weight = tenant_limit(tenant)
-  local running = redis.call('SCARD', IN('t', tenant))
-  local key = nil
-  for _, e in ipairs(redis.call('SMEMBERS', TE(tenant))) do
-    if redis.call('EXISTS', TQ(tenant, e)) == 0 then
-      redis.call('SREM', TE(tenant), e)
-      if redis.call('EXISTS', RQ(e)) == 0 then redis.call('SREM', RS(home_of(e)), e) end
-    elseif running < limit then
-      if not key then
-        local v = redis.call('HMGET', T(tenant), 'mark', 'served')
-        key = turn(div(running * PARTS, weight), tonumber(v[1] or '0'), tonumber(v[2] or '0'))
-      end
-      redis.call('ZADD', RQ(e), 0, key .. tenant)
-      redis.call('SADD', RS(home_of(e)), e)
+-- The key by which it stands in line now, or nothing; whether that is another one.
+local function placed(account, name, key)
+  local moved = account.force or key ~= account.key
+  if moved and key then account.set.key = key end
+  if account.key and not key then redis.call('HDEL', name, 'key') end
+  write(name, account)
+  return moved
+end
+
+local function flush_session(session, s)
+  local key, t = false, tenants[s.t]
+  if next(s.has) then
+    local running = redis.call('SCARD', IN('s', session))
+    if running < s.limit then
+      local head_start = math.min(s.priority, MOST_PRIORITY) * HEAD_START
+      key = turn(div(running * PARTS, s.weight), math.max(0, s.mark - head_start), s.served)
     end
   end
-  if key then redis.call('HSET', T(tenant), 'key', key) else redis.call('HDEL', T(tenant), 'key') end
+  local moved = placed(s, S(session), key)
+  if s.key then
+    for e in pairs(s.was) do
+      if moved or not s.has[e] then
+        redis.call('ZREM', TQ(s.t, e), s.key .. session)
+        t.left[e] = true
+      end
+    end
+  end
+  if not key then return end
+  for e in pairs(s.has) do
+    if moved or not s.was[e] then
+      redis.call('ZADD', TQ(s.t, e), 0, key .. session)
+      t.taken[e] = true
+      if not t.has[e] then redis.call('SADD', TE(s.t), e) end
+      t.has[e] = true
+    end
+  end
+end
+
+local function flush_tenant(tenant, t)
+  for e in pairs(t.force and t.has or t.left) do
+    if not t.taken[e] and redis.call('EXISTS', TQ(tenant, e)) == 0 then
+      redis.call('SREM', TE(tenant), e)
+      if t.key and t.was[e] then redis.call('ZREM', RQ(e), t.key .. tenant) end
+      if redis.call('EXISTS', RQ(e)) == 0 then redis.call('SREM', RS(home_of(e)), e) end
+      t.has[e] = nil
+    end
+  end
+  local key = false
+  if next(t.has) then
+    local running = redis.call('SCARD', IN('t', tenant))
+    if running < t.limit then key = turn(div(running * PARTS, t.weight), t.mark or 0, t.served) end
+  end
+  local moved = placed(t, T(tenant), key)
+  if t.key and moved then
+    for e in pairs(t.was) do redis.call('ZREM', RQ(e), t.key .. tenant) end
+  end
+  if not key then return end
+  for e in pairs(t.has) do
+    if moved or not t.was[e] then
+      redis.call('ZADD', RQ(e), 0, key .. tenant)
+      -- Whoever stood there before is known there.
+      if t.force or not t.key or not t.was[e] then redis.call('SADD', RS(home_of(e)), e) end
+    end
+  end
 end
 
 local function flush()
-  for session, tenant in pairs(sessions) do flush_session(session, tenant) end
-  for tenant in pairs(tenants) do flush_tenant(tenant) end
+  for session, s in pairs(sessions) do flush_session(session, s) end
+  for tenant, t in pairs(tenants) do flush_tenant(tenant, t) end
   tenants, sessions = {}, {}
 end
 
@@ -185,26 +239,38 @@ local function each(command, key, from, first)
 end
 
 local function push(j, now)
-  touch(j.t, j.s)
-  local kept = kept_until(j)
-  if now < kept then redis.call('ZADD', KEPT, kept, j.id) else redis.call('ZREM', KEPT, j.id) end
-  local class = R(j)
+  local _, s = touch(j.t, j.s)
+  local class = j.c
+  if j.h then
+    local kept = kept_until(j)
+    if now < kept then
+      redis.call('ZADD', KEPT, kept, j.id)
+      class = class .. '@' .. j.h
+    else
+      redis.call('ZREM', KEPT, j.id)
+    end
+  end
   redis.call('ZADD', Q(j.s, class), j.n, j.id)
-  redis.call('SADD', SE(j.s), class)
+  if not s.has[class] then redis.call('SADD', SE(j.s), class) end
+  s.has[class] = true
 end
 
 -- Out of what waits.
 local function pull(j)
-  touch(j.t, j.s)
-  redis.call('ZREM', DUE, j.id)
+  local _, s = touch(j.t, j.s)
   local class = R(j)
-  redis.call('ZREM', KEPT, j.id)
-  redis.call('ZREM', Q(j.s, class), j.id)
-  if redis.call('EXISTS', Q(j.s, class)) == 0 then redis.call('SREM', SE(j.s), class) end
+  if j.h then redis.call('ZREM', KEPT, j.id) end
+  -- What is not in line comes due.
+  if redis.call('ZREM', Q(j.s, class), j.id) == 0 then redis.call('ZREM', DUE, j.id) end
+  if redis.call('EXISTS', Q(j.s, class)) == 0 then
+    if s.has[class] then redis.call('SREM', SE(j.s), class) end
+    s.has[class] = nil
+  end
 end
 
-local function enqueue(j, due, now)
-  redis.call('HSET', J(j.id), 'st', 'q', 'du', due)
+-- With further fields of the job, if there are any.
+local function enqueue(j, due, now, ...)
+  redis.call('HSET', J(j.id), 'st', 'q', 'du', due, ...)
   j.du = due
   if due <= now then push(j, now) else redis.call('ZADD', DUE, due, j.id) end
 end
@@ -230,25 +296,23 @@ local function promote(now)
   if #ids + #over > 0 then flush() end
 end
 
-local function charge(key, used, weight, now)
-  local mark = tonumber(redis.call('HGET', key, 'mark') or '0')
-  redis.call('HSET', key, 'mark', math.min(math.max(mark, now) + div(used, weight), now + HORIZON))
+local function charge(account, used, now)
+  put(account, 'mark', math.min(math.max(account.mark or 0, now) + div(used, account.weight), now + HORIZON))
 end
 
 -- Ends a lease: its slots are free, and its time is charged.
 local function release(j, now)
-  touch(j.t, j.s)
+  local t, s = touch(j.t, j.s)
   redis.call('SREM', RUNNING, j.id)
   redis.call('SREM', IN('t', j.t), j.id)
   redis.call('SREM', IN('s', j.s), j.id)
-  redis.call('SREM', IN('e', j.e), j.id)
+  if j.e ~= '-' then redis.call('SREM', IN('e', j.e), j.id) end
   redis.call('SREM', IN('w', j.w), j.id)
   if j.p then redis.call('SREM', IN('p', j.p), j.id) end
   redis.call('ZREM', LEASES, j.id)
   redis.call('HDEL', REQ, string.match(j.fe, '([^.]*)$'))
   redis.call('HDEL', J(j.id), 'w', 'si', 'p')
   local used = math.max(0, now - j.si)
-  local _, weight = tenant_limit(j.t)
-  charge(T(j.t), used, weight, now)
-  charge(S(j.s), used, tonumber(redis.call('HGET', S(j.s), 'weight') or '1'), now)
+  charge(t, used, now)
+  charge(s, used, now)
 end

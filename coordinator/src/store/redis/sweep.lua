@@ -21,7 +21,8 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(session), 0, -1)) do
   local j = job(id)
   if j then
     tenant = j.t
-    touch(j.t, j.s)
+    local t, s = touch(j.t, j.s)
+    t.force, s.force = true, true
     local leased, queued = j.st == 'l', j.st == 'q'
     member(RUNNING, id, leased, 'what runs')
     member(IN('t', j.t), id, leased, 'what runs of its tenant')
@@ -37,7 +38,10 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(session), 0, -1)) do
     if not queued or waits then scored(KEPT, id, false, 'what is kept for its home') end
     scored(Q(j.s, class), id, queued and not waits and j.n, 'the line')
     if not queued and waits then scored(DUE, id, false, 'what comes due') end
-    if queued and not waits then redis.call('SADD', SE(j.s), class) end
+    if queued and not waits then
+      redis.call('SADD', SE(j.s), class)
+      s.has[class] = true
+    end
   end
 end
 if not tenant then return mended end
@@ -47,6 +51,7 @@ local key = redis.call('HGET', S(session), 'key')
 for _, e in ipairs(redis.call('SMEMBERS', SE(session))) do
   if redis.call('EXISTS', Q(session, e)) == 0 then
     redis.call('SREM', SE(session), e)
+    sessions[session].has[e] = nil
     say(session .. ': stood in line with nothing to run')
   end
 end
