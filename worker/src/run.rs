@@ -27,6 +27,7 @@ use crate::engine::Manifest;
 use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
+use crate::lease::Lease;
 use crate::outbox::Outbox;
 use crate::reach::Blobs;
 use crate::repository::{ImportError, RepositoryError};
@@ -147,6 +148,7 @@ pub(crate) struct Task {
     pub packet: Packet,
     pub base: Commit,
     pub cancel: CancellationToken,
+    pub lease: Lease,
     pub progress: mpsc::Sender<Word>,
     pub trace: Attempt,
 }
@@ -342,16 +344,17 @@ impl Context {
         live: Option<crate::sandbox::Listener>,
         stop: &CancellationToken,
     ) -> Result<Finished, RunError> {
-        if task.cancel.is_cancelled() {
+        if !task.lease.holds() || task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
         spec.deadline = deadline;
         let finished = if spec.network_holder.is_some() {
-            self.docker.run(&spec, stop, live).instrument(task.trace.here()).await
+            self.docker.run_under(&spec, Some(&task.lease), stop, live).instrument(task.trace.here()).await
         } else {
             let holder = self.holders.take(&self.docker, &spec.image).await?;
             spec.network_holder = Some(holder.id().to_owned());
-            let finished = self.docker.run(&spec, stop, live).instrument(task.trace.here()).await;
+            let run = self.docker.run_under(&spec, Some(&task.lease), stop, live);
+            let finished = run.instrument(task.trace.here()).await;
             match &finished {
                 Ok(_) => self.holders.give_back(holder),
                 // A holder whose container failed may be the reason.
