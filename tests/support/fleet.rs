@@ -15,15 +15,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Fleet {
     /// The person's repository; reports are written to its state directory.
     pub world: World,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Of the coordinators that were started, in their order.
     pub urls: Vec<String>,
-    workers: Vec<PathBuf>,
+    pub(crate) workers: Vec<PathBuf>,
     /// What services are told by their environment.
     pub env: Vec<(String, String)>,
 }
 
 /// A coordinator or a worker in a process of its own.
+#[derive(Debug)]
 pub struct Service {
     pub running: Running,
     log: PathBuf,
@@ -79,10 +80,16 @@ pub fn soon(mut done: impl FnMut() -> bool) -> bool {
 impl Fleet {
     /// An authority, and nobody yet.
     pub fn new() -> Self {
+        Self::reached_as(&[])
+    }
+
+    /// Its coordinators are reached by these names; none: as this machine.
+    pub(crate) fn reached_as(hosts: &[String]) -> Self {
         let world = World::new();
         let root = world.repo.parent().expect("a root").to_owned();
         let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new() };
-        fleet.certs(&["init"]);
+        let hosts = hosts.iter().flat_map(|host| ["--host", host.as_str()]);
+        fleet.certs(&["init"].into_iter().chain(hosts).collect::<Vec<_>>());
         fleet
     }
 
@@ -121,7 +128,7 @@ impl Fleet {
         command
     }
 
-    fn serve(&self, log: &str, mut command: Command) -> Service {
+    pub(crate) fn serve(&self, log: &str, mut command: Command) -> Service {
         let log = self.root.join(format!("{log}.log"));
         let out = File::options().create(true).append(true).open(&log).expect("a log");
         let other = out.try_clone().expect("a log");

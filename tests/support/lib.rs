@@ -12,6 +12,7 @@ mod packet;
 mod receiver;
 mod redis;
 mod skip;
+pub mod soak;
 mod witness;
 mod world;
 
