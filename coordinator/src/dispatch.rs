@@ -237,8 +237,14 @@ impl Coordinator {
         if !self.vigil.lock().unwrap_or_else(PoisonError::into_inner).may_take(now, lease) {
             return Ok(());
         }
-        for mended in self.store.sweep().await? {
-            tracing::error!(mended, "the store's indexes did not agree with its jobs");
+        match self.store.sweep().await {
+            Ok(all) => {
+                for mended in all {
+                    tracing::error!(mended, "the store's indexes did not agree with its jobs");
+                }
+            }
+            // A store that takes nothing new is no reason to keep slots from those that wait.
+            Err(error) => tracing::warn!(%error, "the store's indexes could not be looked through"),
         }
         let back = self.store.expire(now).await?;
         if !back.is_empty() {

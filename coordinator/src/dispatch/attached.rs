@@ -10,6 +10,7 @@ use crate::access::{Caller, Rpc};
 use crate::api::{Desk, LOG};
 use crate::fleet;
 use crate::sessions::SessionError;
+use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
 use arena_domain::schedule::Ask;
@@ -87,7 +88,7 @@ impl Attached {
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
-        attached.register().await.map_err(|error| crate::api::status(&error))?;
+        attached.register().await;
         Ok(attached)
     }
 
@@ -122,13 +123,16 @@ impl Attached {
         }
     }
 
-    async fn register(&mut self) -> Result<(), SessionError> {
+    /// For whoever looks at the fleet: a store that takes nothing new is no reason to hear no results.
+    async fn register(&mut self) {
         if self.desk.gate.is_local() {
-            return Ok(());
+            return;
         }
         self.state.heard = clock::now_millis();
         self.state.running = self.running.keys().map(ToString::to_string).collect();
-        Ok(fleet::register(&self.desk.coordinator.store, &self.state).await?)
+        if let Err(error) = fleet::register(&self.desk.coordinator.store, &self.state).await {
+            tracing::warn!(%error, worker = %self.worker, "a worker could not be listed");
+        }
     }
 
     async fn end(&self) {
@@ -158,7 +162,16 @@ impl Attached {
             let any = Ask::any(self.worker.clone(), Request::new(token::nonce()));
             let ask = Ask { only: self.only.clone(), tenant, ..any };
             let (now, after) = (clock::now_millis(), Some(self.beat));
-            let Some(place) = self.store().claim(ask, now).await? else { return Ok(()) };
+            let place = match self.store().claim(ask, now).await {
+                Ok(Some(place)) => place,
+                Ok(None) => return Ok(()),
+                // A store that cannot be read ends the stream by the next look; one that only takes nothing new does not.
+                Err(error @ StoreError::Unavailable(_)) => {
+                    tracing::debug!(%error, worker = %self.worker, "nothing can be given now");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.desk.coordinator.claimed(&place, now);
             let Some(fence) = place.fence().cloned() else { return Ok(()) };
             let record = self.store().record(&place.job.session).await?;
@@ -195,7 +208,8 @@ impl Attached {
         self.state.draining |= heartbeat.draining;
         self.beat = heartbeat.number;
         self.renew(heartbeat.leases, heartbeat.number).await?;
-        self.register().await
+        self.register().await;
+        Ok(())
     }
 
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
@@ -224,8 +238,12 @@ impl Attached {
         let competitor = parts.next().unwrap_or_default().to_owned();
         let round = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
         let item = v1::FeedItem { at: clock::now_millis(), kind, competitor, round, text, ..v1::FeedItem::default() };
-        self.store().publish(&session, item).await?;
-        self.desk.coordinator.changed();
+        match self.store().publish(&session, item).await {
+            Ok(()) => self.desk.coordinator.changed(),
+            // It is only seen; what counts comes with the result.
+            Err(error @ StoreError::Unavailable(_)) => tracing::debug!(%error, %job, "progress is not shown"),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
@@ -290,7 +308,7 @@ impl Attached {
         if !self.desk.gate.is_local() && !self.state.draining && fleet::is_drained(self.store(), &self.state.id).await?
         {
             self.state.draining = true;
-            self.register().await?;
+            self.register().await;
             self.send(down::Down::Drain(v1::Drain {})).await;
         }
         Ok(())
