@@ -1,6 +1,7 @@
 //! A team's fleet on the real binary: coordinators and workers in processes of their own, TLS, tokens, real containers.
 
 mod commands;
+mod cut;
 mod faults;
 mod sessions;
 mod soak;

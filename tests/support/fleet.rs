@@ -1,6 +1,7 @@
 //! A team's fleet on this machine: an authority, coordinators on one store, workers with certificates and a person's token.
 
 use crate::leftovers::{Leftovers, leftovers};
+use crate::net::{HUB, Network};
 use crate::packet::Packet;
 use crate::redis::Redis;
 use crate::world::{Output, Running, World, binary, run, sweep};
@@ -21,6 +22,8 @@ pub struct Fleet {
     pub(crate) workers: Vec<PathBuf>,
     /// What services are told by their environment.
     pub env: Vec<(String, String)>,
+    /// Where its programs are; nothing: in this machine's own network.
+    pub network: Option<Network>,
 }
 
 /// A coordinator or a worker in a process of its own.
@@ -87,10 +90,25 @@ impl Fleet {
     pub(crate) fn reached_as(hosts: &[String]) -> Self {
         let world = World::new();
         let root = world.repo.parent().expect("a root").to_owned();
-        let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new() };
+        let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new(), network: None };
         let hosts = hosts.iter().flat_map(|host| ["--host", host.as_str()]);
         fleet.certs(&["init"].into_iter().chain(hosts).collect::<Vec<_>>());
         fleet
+    }
+
+    /// Coordinators and people in the hub of a network, each worker in the place of its name; or why there can be none.
+    pub fn apart(workers: &[&str]) -> Result<Self, String> {
+        let network = Network::build(workers)?;
+        let mut fleet = Self::reached_as(&[network.address(HUB)]);
+        fleet.network = Some(network);
+        Ok(fleet)
+    }
+
+    fn within(&self, place: &str, command: Command) -> Command {
+        match &self.network {
+            Some(network) => network.enter(place, &command),
+            None => command,
+        }
     }
 
     /// On a Redis of its own instead of the embedded store.
@@ -143,8 +161,10 @@ impl Fleet {
     /// One more on the store that they share.
     pub fn coordinator(&mut self) -> Service {
         let log = format!("coordinator-{}", self.urls.len());
-        let command = self.as_holder("coordinator", &self.team(), &["coordinator", "--listen", "127.0.0.1:0"]);
-        let mut service = self.serve(&log, command);
+        let host = self.network.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |network| network.address(HUB));
+        let listen = format!("{host}:0");
+        let command = self.as_holder("coordinator", &self.team(), &["coordinator", "--listen", &listen]);
+        let mut service = self.serve(&log, self.within(HUB, command));
         service.await_word("listens on");
         let said = service.said();
         let url = said.split("listens on ").nth(1).and_then(|rest| rest.lines().next()).expect("an address");
@@ -176,7 +196,7 @@ impl Fleet {
     pub fn worker_again(&mut self, name: &str) -> Service {
         let state = self.worker_state(name);
         let command = self.as_holder(name, &state, &["worker", "--coordinator", &self.urls.join(",")]);
-        let service = self.serve(&format!("worker-{name}"), command);
+        let service = self.serve(&format!("worker-{name}"), self.within(name, command));
         if !self.workers.contains(&state) {
             self.workers.push(state);
         }
@@ -198,7 +218,7 @@ impl Fleet {
             .env("ARENA_TLS_CA", self.certs_dir().join("ca.pem"))
             .env("ARENA_TOKEN", token)
             .env("ARENA_COORDINATOR", self.urls.join(","));
-        command
+        self.within(HUB, command)
     }
 
     pub fn ask(&self, token: &str, args: &[&str]) -> Output {

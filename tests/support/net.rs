@@ -4,16 +4,16 @@
 use std::process::{Command, Output};
 
 /// The bridge, and whoever lives beside it: Redis and the people.
-pub(crate) const HUB: &str = "hub";
+pub const HUB: &str = "hub";
 
-pub(crate) struct Network {
+pub struct Network {
     name: String,
     places: Vec<String>,
 }
 
 impl Network {
     /// The hub and these places; or why that cannot be here.
-    pub(crate) fn build(places: &[&str]) -> Result<Self, String> {
+    pub fn build(places: &[&str]) -> Result<Self, String> {
         let mut network = Self { name: format!("arena-{}", arena_runtime::token::hex(6)), places: Vec::new() };
         network.space(HUB)?;
         for args in [
@@ -64,13 +64,13 @@ impl Network {
         format!("{}-{place}", self.name)
     }
 
-    pub(crate) fn address(&self, place: &str) -> String {
+    pub fn address(&self, place: &str) -> String {
         let number = self.places.iter().position(|one| one == place).expect("a place");
         format!("10.77.0.{}", number + 1)
     }
 
     /// A command within a place: only its network is another one, so that mounts are seen by Docker.
-    pub(crate) fn enter(&self, place: &str, command: &Command) -> Command {
+    pub fn enter(&self, place: &str, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
         inside.arg(format!("--net=/run/netns/{}", self.space_of(place))).arg("--");
         inside.arg(command.get_program()).args(command.get_args());
@@ -87,7 +87,7 @@ impl Network {
     }
 
     /// From now on nothing passes between a place and the others, in either direction, and nobody is told so.
-    pub(crate) fn cut(&self, place: &str, others: &[String]) {
+    pub fn cut(&self, place: &str, others: &[String]) {
         for other in others {
             for rule in [["-A", "OUTPUT", "-d"], ["-A", "INPUT", "-s"]] {
                 let args: Vec<&str> = rule.into_iter().chain([other.as_str(), "-j", "DROP"]).collect();
@@ -96,18 +96,18 @@ impl Network {
         }
     }
 
-    pub(crate) fn heal(&self, place: &str) {
+    pub fn heal(&self, place: &str) {
         self.filter(place, &["-F"]).expect("no rules");
     }
 
     /// Namespaces of this network that are still there.
-    pub(crate) fn left(name: &str) -> Vec<String> {
+    pub fn left(name: &str) -> Vec<String> {
         let listed = Command::new("ip").args(["netns", "list"]).output().expect("ip");
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 }

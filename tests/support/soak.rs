@@ -7,7 +7,6 @@ mod cell;
 mod crowd;
 mod harm;
 mod judge;
-mod net;
 
 use arena_runtime::clock::Stopwatch;
 use camp::Camp;
@@ -122,7 +121,8 @@ impl Run {
         let mut chance = fastrand::Rng::with_seed(self.soak.seed);
         let listed = self.soak.faults.clone();
         for turn in 0.. {
-            self.pass(Duration::from_secs_f64(0.5 + 4.0 * chance.f64()));
+            let pause = if listed.is_empty() { 0.5 + 4.0 * chance.f64() } else { 0.3 + chance.f64() };
+            self.pass(Duration::from_secs_f64(pause));
             let fault = if listed.is_empty() {
                 // Every kind once, in any order, before the second time.
                 let mut kinds = FAULTS;

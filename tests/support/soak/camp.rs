@@ -1,9 +1,9 @@
 //! A team that is soaked: coordinators, workers and Redis, each in a place of a network of its own, kept up as systemd would.
 
 use super::cell::Cell;
-use super::net::{HUB, Network};
 use super::{ENGINE, FLEET, LEASE_S, MARGIN_S, SLOTS, TENANT};
 use crate::fleet::{Fleet, Service};
+use crate::net::{HUB, Network};
 use crate::witness::Witness;
 use crate::world::run;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! A Redis as a team has it: a primary, a replica, and three sentinels that promote it.
 
-use super::net::{HUB, Network};
+use crate::net::{HUB, Network};
 use crate::world::Running;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! What befalls a team: one fault after the other, drawn by a seed.
 
 use super::camp::{COORDINATORS, Camp, WORKERS};
-use super::net::HUB;
 use super::{LEASE_S, MARGIN_S};
+use crate::net::HUB;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +72,8 @@ impl Blow {
             0.0
         } else if long && fault != Fault::RestartAll {
             f64::from(LEASE_S + MARGIN_S) + 3.0 + 5.0 * chance.f64()
+        } else if short {
+            0.3 + 1.5 * chance.f64()
         } else {
             0.5 + 3.0 * chance.f64()
         };
