@@ -22,6 +22,16 @@ pub enum SessionError {
     Malformed(#[from] Malformed),
 }
 
+impl SessionError {
+    /// Whether the same call may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Illegal(_) | Self::Packet(_) | Self::Malformed(_) => false,
+        }
+    }
+}
+
 /// What a step did.
 #[derive(Debug)]
 pub(crate) enum Stepped {

@@ -13,9 +13,19 @@ struct Story {
 
 const NAMES: [&str; 2] = ["one", "two"];
 
+/// The shortest there are.
+pub(crate) const HASTY: [(&str, &str); 2] = [("ARENA_QUEUE_LEASE_S", "10"), ("ARENA_QUEUE_MARGIN_S", "3")];
+
 impl Story {
     fn new(coordinators: usize) -> Self {
         Self::of(Fleet::new(), coordinators)
+    }
+
+    /// With leases that run out within a test.
+    fn hasty(coordinators: usize) -> Self {
+        let mut fleet = Fleet::new();
+        fleet.env.extend(HASTY.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Self::of(fleet, coordinators)
     }
 
     fn of(mut fleet: Fleet, coordinators: usize) -> Self {
@@ -67,8 +77,8 @@ fn a_job_of_a_worker_that_was_killed_is_run_by_another_one_and_what_was_stored_i
     if !ready("a_job_of_a_worker_that_was_killed") {
         return;
     }
-    let mut story = Story::new(1);
-    let mut run = story.fleet.submit(&story.token, &packet(20));
+    let mut story = Story::hasty(1);
+    let mut run = story.fleet.submit(&story.token, &packet(8));
     let killed = story.runner("low");
     assert!(soon(|| run.said().contains("\"round\"")), "mid is judged: {}", run.said());
     story.workers[killed].kill();
@@ -182,14 +192,14 @@ fn a_worker_that_hears_no_coordinator_ends_its_engines_before_their_lease_does()
     if !ready("a_worker_that_hears_no_coordinator") {
         return;
     }
-    let mut story = Story::new(1);
-    let mut run = story.fleet.submit(&story.token, &packet(58));
+    let mut story = Story::hasty(1);
+    let mut run = story.fleet.submit(&story.token, &packet(14));
     let runner = story.runner("low");
     story.coordinators[0].kill();
     let since = support::now();
     assert!(soon(|| story.witnesses[runner].soon_runs(|running| running == 0)), "its engine runs on");
     let took = (support::now() - since) / 1_000_000_000;
-    assert!((20..57).contains(&took), "by its own clock, and not because the engine had ended: {took} s");
+    assert!((4..13).contains(&took), "by its own clock, and not because the engine had ended: {took} s");
     story.coordinators[0] = story.fleet.coordinator_again(0);
     run.await_word("\"winner\":\"low\"");
     assert_eq!(story.engines("low").iter().sum::<usize>(), 2, "it was given back, and ran again: {}", run.said());
@@ -241,4 +251,30 @@ fn what_an_engine_was_paid_for_outlives_its_worker_though_no_coordinator_was_the
     assert_eq!(story.engines("low").iter().sum::<usize>(), 1, "it ran once: {}", run.said());
     story.workers.iter_mut().for_each(|one| assert_eq!(one.stop(), Some(0)));
     story.fleet.assert_clean();
+}
+
+#[test]
+fn a_redis_without_memory_begins_nothing_new_and_what_runs_ends() {
+    if !ready("a_redis_without_memory") {
+        return;
+    }
+    let (fleet, redis) = Fleet::on_redis();
+    let story = Story::of(fleet, 1);
+    let mut run = story.fleet.submit(&story.token, &packet(3));
+    story.runner("low");
+    assert_eq!(redis.says(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
+    let refused = story.fleet.ask(&story.token, &["run", "arena.toml", "--json"]);
+    assert!(refused.code == 69 && refused.stdout.contains("raise its maxmemory"), "{refused:?}");
+    let state = |job: &str| {
+        let queue = story.fleet.ask(&story.token, &["queue", "--json"]).document();
+        let jobs = queue.as_array().cloned().unwrap_or_default();
+        jobs.iter().find(|one| one["job"].as_str().is_some_and(|id| id.ends_with(job))).map(|one| one["state"].clone())
+    };
+    assert!(soon(|| state("low/1/evaluate") == Some("queued".into())), "its result was taken: {}", run.said());
+    assert_eq!(redis.says(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
+    run.await_word("\"winner\":\"low\"");
+    for name in ["low", "mid"] {
+        assert_eq!(story.engines(name).iter().sum::<usize>(), 1, "no engine of {name} runs twice");
+    }
+    story.end(&mut run);
 }

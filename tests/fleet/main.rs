@@ -2,6 +2,8 @@
 
 mod bucket;
 mod commands;
+mod cut;
 mod faults;
 mod placement;
 mod sessions;
+mod soak;

@@ -1,6 +1,7 @@
 //! A team's fleet on this machine: an authority, coordinators on one store, workers with certificates and a person's token.
 
 use crate::leftovers::{Leftovers, leftovers};
+use crate::net::{HUB, Network};
 use crate::packet::Packet;
 use crate::redis::Redis;
 use crate::world::{Output, Running, World, binary, run, sweep};
@@ -15,15 +16,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Fleet {
     /// The person's repository; reports are written to its state directory.
     pub world: World,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Of the coordinators that were started, in their order.
     pub urls: Vec<String>,
-    workers: Vec<PathBuf>,
+    pub(crate) workers: Vec<PathBuf>,
     /// What services are told by their environment.
     pub env: Vec<(String, String)>,
+    /// Where its programs are; nothing: in this machine's own network.
+    pub network: Option<Network>,
 }
 
 /// A coordinator or a worker in a process of its own.
+#[derive(Debug)]
 pub struct Service {
     pub running: Running,
     log: PathBuf,
@@ -79,11 +83,32 @@ pub fn soon(mut done: impl FnMut() -> bool) -> bool {
 impl Fleet {
     /// An authority, and nobody yet.
     pub fn new() -> Self {
+        Self::reached_as(&[])
+    }
+
+    /// Its coordinators are reached by these names; none: as this machine.
+    pub(crate) fn reached_as(hosts: &[String]) -> Self {
         let world = World::new();
         let root = world.repo.parent().expect("a root").to_owned();
-        let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new() };
-        fleet.certs(&["init"]);
+        let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new(), network: None };
+        let hosts = hosts.iter().flat_map(|host| ["--host", host.as_str()]);
+        fleet.certs(&["init"].into_iter().chain(hosts).collect::<Vec<_>>());
         fleet
+    }
+
+    /// Coordinators and people in the hub of a network, each worker in the place of its name; or why there can be none.
+    pub fn apart(workers: &[&str]) -> Result<Self, String> {
+        let network = Network::build(workers)?;
+        let mut fleet = Self::reached_as(&[network.address(HUB)]);
+        fleet.network = Some(network);
+        Ok(fleet)
+    }
+
+    fn within(&self, place: &str, command: Command) -> Command {
+        match &self.network {
+            Some(network) => network.enter(place, &command),
+            None => command,
+        }
     }
 
     /// On a Redis of its own instead of the embedded store.
@@ -121,7 +146,7 @@ impl Fleet {
         command
     }
 
-    fn serve(&self, log: &str, mut command: Command) -> Service {
+    pub(crate) fn serve(&self, log: &str, mut command: Command) -> Service {
         let log = self.root.join(format!("{log}.log"));
         let out = File::options().create(true).append(true).open(&log).expect("a log");
         let other = out.try_clone().expect("a log");
@@ -141,8 +166,10 @@ impl Fleet {
     /// With a state directory of its own.
     pub fn coordinator_in(&mut self, state: &Path) -> Service {
         let log = format!("coordinator-{}", self.urls.len());
-        let command = self.as_holder("coordinator", state, &["coordinator", "--listen", "127.0.0.1:0"]);
-        let mut service = self.serve(&log, command);
+        let host = self.network.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |network| network.address(HUB));
+        let listen = format!("{host}:0");
+        let command = self.as_holder("coordinator", state, &["coordinator", "--listen", &listen]);
+        let mut service = self.serve(&log, self.within(HUB, command));
         service.await_word("listens on");
         let said = service.said();
         let url = said.split("listens on ").nth(1).and_then(|rest| rest.lines().next()).expect("an address");
@@ -174,7 +201,7 @@ impl Fleet {
     pub fn worker_again(&mut self, name: &str) -> Service {
         let state = self.worker_state(name);
         let command = self.as_holder(name, &state, &["worker", "--coordinator", &self.urls.join(",")]);
-        let service = self.serve(&format!("worker-{name}"), command);
+        let service = self.serve(&format!("worker-{name}"), self.within(name, command));
         if !self.workers.contains(&state) {
             self.workers.push(state);
         }
@@ -196,7 +223,7 @@ impl Fleet {
             .env("ARENA_TLS_CA", self.certs_dir().join("ca.pem"))
             .env("ARENA_TOKEN", token)
             .env("ARENA_COORDINATOR", self.urls.join(","));
-        command
+        self.within(HUB, command)
     }
 
     pub fn ask(&self, token: &str, args: &[&str]) -> Output {

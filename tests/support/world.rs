@@ -50,6 +50,7 @@ impl Output {
 }
 
 /// A run in the background; killed when dropped.
+#[derive(Debug)]
 pub struct Running {
     pub child: Child,
 }

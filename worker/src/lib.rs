@@ -9,6 +9,7 @@ pub mod figures;
 mod git;
 mod holders;
 mod layers;
+mod lease;
 pub mod link;
 mod mounts;
 pub mod offer;

@@ -2,6 +2,7 @@
 
 mod canary;
 mod evaluate;
+mod failing;
 mod gates;
 mod guard;
 mod implement;
@@ -22,14 +23,14 @@ pub use phase::Phase;
 
 use crate::boot::{Boot, LABEL_BOOT, LABEL_STATE};
 use crate::broker::{Broker, Environment};
-use crate::collect::CollectError;
 use crate::engine::Manifest;
 use crate::engine::packs::Packs;
 use crate::holders::Holders;
 use crate::layers::{Trees, Workspace};
+use crate::lease::Lease;
 use crate::outbox::Outbox;
 use crate::reach::{BlobError, Blobs};
-use crate::repository::{ImportError, RepositoryError};
+use crate::repository::RepositoryError;
 use crate::sandbox::{AGENT, Docker, Error as SandboxError, Finished, JUDGE, Mount, Spec};
 use crate::space::Reserve;
 use crate::spool::Spool;
@@ -38,7 +39,7 @@ use crate::volume::Spares;
 use crate::workspace::{Backend, Disks};
 use arena_domain::id::{Commit, Fence};
 use arena_domain::job::{Job, Work};
-use arena_domain::outcome::{Failure, Outcome};
+use arena_domain::outcome::Outcome;
 use arena_domain::packet::Packet;
 use arena_proto::v1::SessionHead;
 use arena_runtime::config::Config;
@@ -150,6 +151,7 @@ pub(crate) struct Task {
     pub packet: Packet,
     pub base: Commit,
     pub cancel: CancellationToken,
+    pub lease: Lease,
     pub progress: mpsc::Sender<Word>,
     pub trace: Attempt,
 }
@@ -226,92 +228,6 @@ pub(crate) async fn run(context: &Arc<Context>, task: &Task) -> Outcome {
 }
 
 impl Context {
-    async fn failure(&self, task: &Task, error: RunError) -> Failure {
-        if task.cancel.is_cancelled() {
-            return Failure::Cancelled;
-        }
-        match error {
-            RunError::Cancelled => Failure::Cancelled,
-            RunError::Setup { reason, mend } => Failure::Setup { reason, mend },
-            RunError::Sandbox(error) if error.is_transient() => {
-                if self.docker.ping().await.is_err() {
-                    self.lose(Lost::Docker(error.to_string()));
-                }
-                Failure::Infrastructure(error.to_string())
-            }
-            RunError::Sandbox(error) => Failure::Setup { reason: error.to_string(), mend: self.mend(&error) },
-            RunError::Repository(RepositoryError::Import(ImportError::Collect(error @ CollectError::Io(_)))) => {
-                self.infrastructure(error.to_string())
-            }
-            RunError::Repository(RepositoryError::Import(ImportError::Collect(error))) => {
-                Failure::Setup { reason: error.to_string(), mend: "have the engine leave less behind".into() }
-            }
-            RunError::Io(error) if arena_runtime::files::is_full(&error) => self.no_space(error.to_string()),
-            // Another worker may have more.
-            RunError::Repository(error @ RepositoryError::Room { .. }) if !self.blobs.0.is_lasting() => {
-                self.no_space(error.to_string())
-            }
-            // In this process its disk is this worker's own.
-            RunError::Blobs(status)
-                if status.code() == tonic::Code::ResourceExhausted && !self.blobs.0.is_lasting() =>
-            {
-                self.no_space(status.message().to_owned())
-            }
-            other @ (RunError::Repository(_)
-            | RunError::Io(_)
-            | RunError::Blobs(_)
-            | RunError::Alone
-            | RunError::Join(_)) => self.infrastructure(other.to_string()),
-        }
-    }
-
-    fn infrastructure(&self, reason: String) -> Failure {
-        if crate::space::is_low(&self.settings.root) {
-            self.lose(Lost::Space);
-        }
-        Failure::Infrastructure(reason)
-    }
-
-    fn no_space(&self, reason: String) -> Failure {
-        self.lose(Lost::Space);
-        Failure::Infrastructure(reason)
-    }
-
-    fn mend(&self, error: &SandboxError) -> String {
-        let SandboxError::NoImage(name) = error else { return error.mend().to_owned() };
-        if name == "arena/base" {
-            "make it with `deploy/image`, or name another in [sandbox] image".into()
-        } else {
-            format!("`docker pull {name}`, or name another in [sandbox] image")
-        }
-    }
-
-    /// A job that filled this disk fills the next one too: unlike what else ends with a worker, that counts.
-    pub(crate) fn ran_out(&self, outcome: &Outcome) -> bool {
-        let failed = matches!(outcome, Outcome::Failed(Failure::Infrastructure(_)));
-        failed && self.blobs.0.is_lasting() && matches!(*self.lost.borrow(), Some(Lost::Space))
-    }
-
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.borrow().is_some()
-    }
-
-    /// This worker stops; what is durable stays so.
-    pub fn lose(&self, lost: Lost) {
-        if let (Lost::Space, Some(reserve)) = (&lost, &self.settings.reserve)
-            && let Err(error) = reserve.give_up()
-        {
-            tracing::warn!(%error, "the reserve could not be given up");
-        }
-        self.lost.send_if_modified(|held| {
-            let first = held.is_none();
-            if first {
-                *held = Some(lost);
-            }
-            first
-        });
-    }
-
     pub(crate) fn labels(&self, task: &Task) -> Vec<(String, String)> {
         [
             ("arena", "job"),
@@ -370,16 +286,17 @@ impl Context {
         live: Option<crate::sandbox::Listener>,
         stop: &CancellationToken,
     ) -> Result<Finished, RunError> {
-        if task.cancel.is_cancelled() {
+        if !task.lease.holds() || task.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
         spec.deadline = deadline;
         let finished = if spec.network_holder.is_some() {
-            self.docker.run(&spec, stop, live).instrument(task.trace.here()).await
+            self.docker.run_under(&spec, Some(&task.lease), stop, live).instrument(task.trace.here()).await
         } else {
             let holder = self.holders.take(&self.docker, &spec.image).await?;
             spec.network_holder = Some(holder.id().to_owned());
-            let finished = self.docker.run(&spec, stop, live).instrument(task.trace.here()).await;
+            let run = self.docker.run_under(&spec, Some(&task.lease), stop, live);
+            let finished = run.instrument(task.trace.here()).await;
             match &finished {
                 Ok(_) => self.holders.give_back(holder),
                 // A holder whose container failed may be the reason.

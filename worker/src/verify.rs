@@ -1,5 +1,6 @@
 //! The gates on one commit, outside of any session: what an adoption is verified by.
 
+use crate::lease::Lease;
 use crate::link::Worker;
 use crate::run::{self, Task};
 use crate::trace::Attempt;
@@ -46,6 +47,7 @@ impl Worker {
             base,
             head,
             cancel,
+            lease: Lease::without_end(),
             progress,
             trace: Attempt::unfollowed(),
         };

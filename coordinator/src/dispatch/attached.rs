@@ -13,6 +13,7 @@ use crate::access::{Caller, Rpc};
 use crate::api::{Desk, LOG};
 use crate::fleet;
 use crate::sessions::SessionError;
+use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
 use arena_domain::schedule::Ask;
@@ -100,7 +101,7 @@ impl Attached {
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
         // Before anything is given: what it still runs takes up its slots.
         attached.renew(hello.leases, 0).await.map_err(|error| crate::api::status(&error))?;
-        attached.register().await.map_err(|error| crate::api::status(&error))?;
+        attached.register().await;
         attached.check_drain().await.map_err(|error| crate::api::status(&error))?;
         attached.weigh().await.map_err(|error| crate::api::status(&error))?;
         Ok(attached)
@@ -153,9 +154,12 @@ impl Attached {
         Some(self.state.clone())
     }
 
-    async fn register(&mut self) -> Result<(), SessionError> {
+    /// For whoever looks at the fleet: a store that takes nothing new is no reason to hear no results.
+    async fn register(&mut self) {
         let listed = self.listed().into_iter().collect();
-        Ok(fleet::register(&self.desk.coordinator.store, listed).await?)
+        if let Err(error) = fleet::register(&self.desk.coordinator.store, listed).await {
+            tracing::warn!(%error, worker = %self.worker, "a worker could not be listed");
+        }
     }
 
     async fn end(&self) {
@@ -226,7 +230,16 @@ impl Attached {
     async fn claim(&mut self) -> Result<Option<bool>, SessionError> {
         let Some(ask) = self.ask() else { return Ok(None) };
         let (now, after) = (clock::now_millis(), Some(self.beat));
-        let Some(place) = self.store().claim(ask, now).await? else { return Ok(Some(false)) };
+        let place = match self.store().claim(ask, now).await {
+            Ok(Some(place)) => place,
+            Ok(None) => return Ok(Some(false)),
+            // A store that cannot be read ends the stream by the next look; one that only takes nothing new does not.
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::debug!(%error, worker = %self.worker, "nothing can be given now");
+                return Ok(Some(false));
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.desk.coordinator.claimed(&place, now);
         let Some(fence) = place.fence().cloned() else { return Ok(Some(false)) };
         // Before it is sent: the next one asks meanwhile.
@@ -308,8 +321,12 @@ impl Attached {
         let competitor = parts.next().unwrap_or_default().to_owned();
         let round = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
         let item = v1::FeedItem { at: clock::now_millis(), kind, competitor, round, text, ..v1::FeedItem::default() };
-        self.store().publish(&session, item).await?;
-        self.desk.coordinator.changed();
+        match self.store().publish(&session, item).await {
+            Ok(()) => self.desk.coordinator.changed(),
+            // It is only seen; what counts comes with the result.
+            Err(error @ StoreError::Unavailable(_)) => tracing::debug!(%error, %job, "progress is not shown"),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
@@ -324,8 +341,17 @@ impl Attached {
         };
         let fence = Fence::new(&lease.fence);
         // Of an earlier boot or attempt: the store knows its fence, or calls it stale.
-        let accepted = self.is_own(&job, &fence, "report").await?
-            && self.desk.coordinator.settle(job.clone(), fence, outcome, (self.home(), &cause)).await?;
+        let accepted = self.is_own(&job, &fence, "report").await? && {
+            let settled = self.desk.coordinator.settle(job.clone(), fence, outcome, (self.home(), &cause)).await;
+            settled.or_else(|error| match error.is_transient() {
+                true => Err(error),
+                // It would be the same each time, and what else this worker has to say comes behind it.
+                false => {
+                    tracing::error!(worker = %self.worker, %job, %error, "a report could not be recorded");
+                    Ok(false)
+                }
+            })?
+        };
         if !accepted {
             tracing::info!(worker = %self.worker, %job, "a report came too late, or under a fence of somebody else");
         }
@@ -362,7 +388,7 @@ impl Attached {
     async fn drain(&mut self) -> Result<(), SessionError> {
         if !self.desk.gate.is_local() && !self.state.draining {
             self.state.draining = true;
-            self.register().await?;
+            self.register().await;
             self.send(down::Down::Drain(v1::Drain {})).await;
         }
         Ok(())

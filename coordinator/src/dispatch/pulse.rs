@@ -81,7 +81,11 @@ async fn together(store: &Store, mut all: Vec<(Beat, oneshot::Sender<Answer>)>) 
         if touched.is_empty() { Ok(()) } else { store.touch(touched, now).await }
     };
     let (touched, listed, renewed) = tokio::join!(touched, fleet::register(store, states), renew(store, leases, now));
-    match touched.and(listed).and(renewed) {
+    if let Err(error) = listed {
+        // For whoever looks at the fleet: a store that takes nothing new is no reason to hear no results.
+        tracing::warn!(%error, "workers could not be listed");
+    }
+    match touched.and(renewed) {
         Ok(mut lost) => {
             for ((_, answer), lost) in all.into_iter().zip(lost.drain(..)) {
                 // A worker that has gone does not wait for it.

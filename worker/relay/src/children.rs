@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -57,21 +57,20 @@ impl fmt::Display for End {
     }
 }
 
-/// Starts the command; it gets `stdin_bytes` of our input and then the end of file.
-pub(crate) fn spawn(program: &str, arguments: &[&str], stdin_bytes: u64) -> io::Result<Child> {
-    let input = if stdin_bytes == 0 { Stdio::null() } else { Stdio::piped() };
-    let mut child = deaf::hearing(|| Command::new(program).args(arguments).stdin(input).spawn())?;
+/// Starts the command; it gets this input and then the end of file.
+pub(crate) fn spawn(program: &str, arguments: &[&str], input: Vec<u8>) -> io::Result<Child> {
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let mut child = deaf::hearing(|| Command::new(program).args(arguments).stdin(stdin).spawn())?;
     if let Some(pipe) = child.stdin.take() {
         // Not joined: a command may never read its input, and the process ends with its last record.
-        std::thread::Builder::new().spawn(move || feed(pipe, stdin_bytes))?;
+        std::thread::Builder::new().spawn(move || feed(pipe, &input))?;
     }
     Ok(child)
 }
 
 /// A command that closes its input early is its own affair.
-fn feed(mut pipe: ChildStdin, bytes: u64) {
-    let copied = io::copy(&mut io::stdin().lock().take(bytes), &mut pipe);
-    drop((copied, pipe));
+fn feed(mut pipe: ChildStdin, input: &[u8]) {
+    drop((pipe.write_all(input), pipe));
 }
 
 /// Waits for the command and reaps every orphan that ends before it.

@@ -59,7 +59,8 @@ fn run(way_out: Option<(&str, &str)>, program: &str, arguments: &[&str]) -> Resu
     prctl::set_dumpable(false).map_err(|error| format!("cannot become unreadable: {error}"))?;
     let order = control::Order::read()?;
     deaf::become_deaf().map_err(|error| format!("cannot block signals: {error}"))?;
-    leash::tie()?;
+    let input = order.input()?;
+    leash::tie(order.leash)?;
     if let Some((port, socket)) = way_out {
         forward::start(port.parse().map_err(|_| format!("'{port}' is no port"))?, socket)?;
     }
@@ -67,7 +68,7 @@ fn run(way_out: Option<(&str, &str)>, program: &str, arguments: &[&str]) -> Resu
     control::record(order.start_key(), "start")?;
 
     let clock = usage::Clock::start();
-    let end = match children::spawn(program, arguments, order.stdin_bytes) {
+    let end = match children::spawn(program, arguments, input) {
         Ok(mut child) => children::wait(&mut child),
         Err(error) => {
             eprintln!("{program}: {error}");

@@ -3,6 +3,7 @@
 use super::line::Line;
 use super::size;
 use crate::figures;
+use crate::lease::Lease;
 use crate::offer;
 use crate::run::{self, Context, Task, Word};
 use crate::trace::Attempt;
@@ -37,11 +38,7 @@ pub(super) enum Said {
 
 struct Running {
     fence: Fence,
-    cancel: CancellationToken,
-    /// When the heartbeat was sent that a coordinator answered last, and how long its leases hold.
-    renewed: (Stopwatch, Duration),
-    /// Its lease could not be renewed in time.
-    overdue: CancellationToken,
+    lease: Lease,
     /// Its task has ended.
     done: bool,
 }
@@ -126,7 +123,7 @@ impl Jobs {
             Some(down::Down::Run(run)) => self.begin(*run),
             Some(down::Down::Stop(stop)) => {
                 if let Some(one) = self.running.get(&JobId::new(stop.job)) {
-                    one.cancel.cancel();
+                    one.lease.cancel().cancel();
                 }
             }
             Some(down::Down::Acknowledged(acknowledged)) => self.acknowledged(&acknowledged),
@@ -165,7 +162,7 @@ impl Jobs {
         let mut unknown = Vec::new();
         for lease in renewed.leases {
             match self.running.get_mut(&JobId::new(&lease.job)) {
-                Some(one) if one.fence.as_str() == lease.fence => one.renewed = (sent, self.lease),
+                Some(one) if one.fence.as_str() == lease.fence => one.lease.renew(sent, self.lease),
                 Some(_) | None => unknown.push(lease),
             }
         }
@@ -183,23 +180,22 @@ impl Jobs {
         let Some(renewed) = self.given(run.after).filter(|_| !self.draining && !self.ending.is_cancelled()) else {
             return self.send(up::Up::Released(v1::Released { leases: vec![lease] }));
         };
-        let cancel = CancellationToken::new();
-        let overdue = CancellationToken::new();
-        let (fence, renewed) = (Fence::new(&run.fence), (renewed, self.lease));
-        let one = Running { fence, cancel: cancel.clone(), renewed, overdue: overdue.clone(), done: false };
+        let held =
+            if self.context.blobs.0.is_lasting() { Lease::new(renewed, self.lease) } else { Lease::without_end() };
+        let one = Running { fence: Fence::new(&run.fence), lease: held.clone(), done: false };
         self.running.insert(JobId::new(&job.id), one);
         self.tell_slots();
         let (words, context, ending) = (self.words.clone(), self.context.clone(), self.ending.clone());
         self.tasks.spawn(async move {
             let (progress, told) = progress(&words, &lease);
             let mut trace = None;
-            let outcome = match task(job, head, (&run.fence, run.attempt), cancel.clone(), progress) {
+            let outcome = match task(job, head, (&run.fence, run.attempt), held.clone(), progress) {
                 Ok(task) => {
                     let outcome = run::run(&context, &task).instrument(task.trace.span()).await;
                     task.trace.ends(&task.job, &outcome);
                     trace = task.trace.context();
                     // The end of this worker, or of its lease, says nothing about the job: whoever gets it runs it again.
-                    let given_up = ending.is_cancelled() || overdue.is_cancelled() || context.is_lost();
+                    let given_up = ending.is_cancelled() || held.is_overdue() || context.is_lost();
                     (!(unfinished(&outcome) && given_up) || context.ran_out(&outcome))
                         .then(|| size::bounded(outcome.to_wire()))
                 }
@@ -292,15 +288,9 @@ impl Jobs {
 
     /// Ends what runs under a lease that this worker could not renew in time: somebody else may begin it soon.
     pub(super) fn end_overdue(&mut self) {
-        if !self.context.blobs.0.is_lasting() {
-            return;
-        }
         for (job, one) in &self.running {
-            let (renewed, lease) = one.renewed;
-            if !one.done && !one.cancel.is_cancelled() && renewed.elapsed() >= Terms::patience(lease) {
+            if !one.done && !one.lease.cancel().is_cancelled() && !one.lease.holds() {
                 tracing::warn!(%job, "its lease could not be renewed; its containers are ended");
-                one.overdue.cancel();
-                one.cancel.cancel();
             }
         }
     }
@@ -328,7 +318,7 @@ impl Jobs {
     pub(super) fn end(&mut self) -> Tasks {
         self.ending.cancel();
         for one in self.running.values() {
-            one.cancel.cancel();
+            one.lease.cancel().cancel();
         }
         std::mem::take(&mut self.tasks)
     }
@@ -368,7 +358,7 @@ fn task(
     job: v1::Job,
     head: v1::SessionHead,
     (fence, attempt): (&str, u32),
-    cancel: CancellationToken,
+    lease: Lease,
     progress: mpsc::Sender<Word>,
 ) -> Result<Task, String> {
     let job = Job::from_wire(job).map_err(|error| error.to_string())?;
@@ -376,7 +366,17 @@ fn task(
         packet::submitted(&head).map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let base = Commit::new(&head.base);
     let trace = Attempt::of(&job, attempt);
-    Ok(Task { job, fence: Fence::new(fence), packet, base, head, cancel, progress, trace })
+    Ok(Task {
+        job,
+        fence: Fence::new(fence),
+        packet,
+        base,
+        head,
+        cancel: lease.cancel().clone(),
+        lease,
+        progress,
+        trace,
+    })
 }
 
 /// Passes on what the job says; ends with the task that holds the sender.

@@ -15,9 +15,13 @@ impl Key {
         hex_random(32).map(Self)
     }
 
-    /// The first line the relay reads; `stdin_bytes` of the command's input follow it.
-    pub fn order(&self, stdin_bytes: usize) -> String {
-        format!("{} {stdin_bytes}\n", self.0)
+    /// The first line the relay reads; `stdin_bytes` of the command's input follow it, and then how many seconds the lease
+    /// holds from then on, a byte each time. `left`: how many it holds now; nothing: as long as this process lives.
+    pub fn order(&self, stdin_bytes: usize, left: Option<u8>) -> String {
+        match left {
+            Some(left) => format!("{} {stdin_bytes} {left}\n", self.0),
+            None => format!("{} {stdin_bytes}\n", self.0),
+        }
     }
 
     /// How the first record begins. It shows one half of the key only, because a command can read back what is
@@ -101,6 +105,6 @@ mod tests {
         let key = Key::random().unwrap();
         let (start, end) = (key.start_mark(), key.end_mark());
         assert_ne!(start[1..33], end[1..33]);
-        assert_eq!(key.order(7).len(), 64 + 3);
+        assert_eq!(key.order(7, None).len(), 64 + 3);
     }
 }

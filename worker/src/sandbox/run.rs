@@ -4,6 +4,7 @@ use super::control::Key;
 use super::docker::{Attached, Docker, Ended, Frames, Input};
 use super::output::{Output, Stream};
 use super::{Error, Finished, Spec, spec};
+use crate::lease::Lease;
 use crate::trace;
 use arena_domain::outcome::Exit;
 use arena_domain::text::sanitise_line;
@@ -24,6 +25,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const RELAY_FAILED: i64 = 125;
 /// A killed container that is not gone by then never will be while this run waits.
 const DEATH: Duration = Duration::from_secs(30);
+
+/// Between two words to the relay of how long the lease holds.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// What ends a run before its time.
+type Until<'a> = (Option<&'a Lease>, &'a CancellationToken);
 
 /// Where live output goes.
 pub type Listener = mpsc::Sender<(Stream, Bytes)>;
@@ -48,8 +55,19 @@ impl Docker {
         cancel: &CancellationToken,
         on_output: Option<Listener>,
     ) -> Result<Finished, Error> {
+        self.run_under(spec, None, cancel, on_output).await
+    }
+
+    /// The same under a lease: nothing begins once it is over, and the relay ends everything when it hears of no renewal.
+    pub async fn run_under(
+        &self,
+        spec: &Spec,
+        lease: Option<&Lease>,
+        cancel: &CancellationToken,
+        on_output: Option<Listener>,
+    ) -> Result<Finished, Error> {
         let (span, watch) = (trace::container(spec), Stopwatch::start());
-        let finished = self.whole(spec, cancel, on_output, &span).instrument(span.clone()).await;
+        let finished = self.whole(spec, (lease, cancel), on_output, &span).instrument(span.clone()).await;
         trace::finished(&span, &watch, &finished);
         finished
     }
@@ -57,7 +75,7 @@ impl Docker {
     async fn whole(
         &self,
         spec: &Spec,
-        cancel: &CancellationToken,
+        until: Until<'_>,
         on_output: Option<Listener>,
         span: &Span,
     ) -> Result<Finished, Error> {
@@ -65,7 +83,7 @@ impl Docker {
         let key = Key::random()?;
         let guard = self.create(spec.name.clone(), body).instrument(trace::step("create")).await?;
         trace::contained(span, guard.id());
-        let finished = self.supervise(guard.id(), spec, &key, cancel, on_output).await;
+        let finished = self.supervise(guard.id(), spec, &key, until, on_output).await;
         guard.remove().await;
         finished
     }
@@ -75,10 +93,13 @@ impl Docker {
         id: &str,
         spec: &Spec,
         key: &Key,
-        cancel: &CancellationToken,
+        (lease, cancel): Until<'_>,
         on_output: Option<Listener>,
     ) -> Result<Finished, Error> {
         let Attached { output: frames, input } = self.engine.attach(id).await?;
+        if lease.is_some_and(|lease| !lease.holds()) {
+            return Err(Error::Lost("its lease is over".into()));
+        }
         self.engine.start(id).instrument(trace::step("start")).await?;
         let runs = trace::step("run");
         let started = Instant::now();
@@ -90,7 +111,8 @@ impl Docker {
             (cause, started.elapsed())
         };
         let listen = listen(frames, Output::new(spec.output_cap, key), on_output, &flood, &over);
-        let feed = feed(input, key.order(spec.stdin.len()), &spec.stdin, &over);
+        let order = key.order(spec.stdin.len(), lease.and_then(Lease::left));
+        let feed = feed(input, order, &spec.stdin, lease, &over);
         let all = async { tokio::join!(watch, listen, feed) };
         let ((cause, elapsed), heard, ()) = all.instrument(runs).await;
 
@@ -170,13 +192,20 @@ async fn pass_on(listener: Option<&Listener>, stream: Stream, bytes: Vec<u8>, la
     }
 }
 
-/// The order and the command's input, which stays open until the container has ended: its end tells the relay that this
-/// process is gone. A command need not read its input, so nothing here can fail.
-async fn feed(mut input: Input, order: String, stdin: &[u8], over: &CancellationToken) {
+/// The order and the command's input, then a byte each second: how many more the lease holds. It stays open until the
+/// container has ended: its end tells the relay that this process is gone. A command need not read its input, so nothing here
+/// can fail.
+async fn feed(mut input: Input, order: String, stdin: &[u8], lease: Option<&Lease>, over: &CancellationToken) {
     let write = async {
         input.write_all(order.as_bytes()).await?;
         input.write_all(stdin).await?;
-        input.flush().await
+        input.flush().await?;
+        while let Some(left) = lease.and_then(Lease::left) {
+            tokio::time::sleep(BEAT).await;
+            input.write_all(&[left]).await?;
+            input.flush().await?;
+        }
+        std::io::Result::Ok(())
     };
     tokio::select! {
         written = write => written.unwrap_or_else(|error| tracing::debug!(%error, "the input was not read to its end")),

@@ -67,9 +67,13 @@ async fn without_memory_nothing_new_begins_and_what_runs_can_end() {
     assert!(refused.is_transient() && refused.to_string().contains("raise its maxmemory"), "{refused}");
     let more = Transition { enqueue: vec![job(0, 0, 4, 1)], ..transition(&id, 1) };
     assert!(matches!(store.commit(more).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.renew(vec![lease.clone()], NOW).await.unwrap(), []);
+    // Also by a coordinator that comes only now.
+    let other = server.store(server.settings(), limits()).await.unwrap();
+    assert_eq!(other.record(&id).await.unwrap().version, 1);
+    assert_eq!(other.kept(crate::store::Shelf::Drains, "w").await.unwrap(), None);
+    assert_eq!(other.renew(vec![lease.clone()], NOW).await.unwrap(), []);
     let settle = Transition { settle: Some(lease), ..transition(&id, 1) };
-    assert_eq!(store.commit(settle).await.unwrap(), Committed::Done { stop: Vec::new() });
+    assert_eq!(other.commit(settle).await.unwrap(), Committed::Done { stop: Vec::new() });
     assert_eq!(server.says(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     assert_eq!(claim(&store, "r2").await.0, job(0, 0, 2, 1).id);
 }

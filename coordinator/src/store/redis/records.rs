@@ -26,13 +26,8 @@ impl Records for Redis {
     }
 
     async fn record(&self, id: &SessionId) -> Result<Record, StoreError> {
-        let name = encoded(id.as_str());
-        let mut both = redis::pipe();
-        // Together, so that no transition comes between them.
-        both.atomic();
-        both.cmd("HMGET").arg(self.key(&format!("s:{name}"))).arg("version").arg("head");
-        both.cmd("LRANGE").arg(self.key(&format!("e:{name}"))).arg(0).arg(-1);
-        let ((version, head), bodies): ((Option<u64>, Option<Vec<u8>>), Vec<Vec<u8>>) = self.looked(&both).await?;
+        let call = Call::new(&script::RECORD, 0, texts([id.as_str()]));
+        let (version, head, bodies): (Option<u64>, Option<Vec<u8>>, Vec<Vec<u8>>) = self.read(call).await?;
         let (Some(version), Some(head)) = (version, head) else { return Err(StoreError::NotFound(id.to_string())) };
         let events = bodies.iter().map(|body| v1::SessionEvent::decode(body.as_slice())).collect::<Result<_, _>>()?;
         Ok(Record { head: v1::SessionHead::decode(head.as_slice())?, version, events })

@@ -56,7 +56,8 @@ macro_rules! scripts {
 }
 
 scripts! {
-    BEGIN Write "begin.lua";
+    // Whoever is new on a connection is told with it, before any work can end.
+    BEGIN Free "begin.lua";
     CREATE Write "create.lua";
     COMMIT Write "commit.lua";
     // The same with a result: it ends a job, and with it the session goes on.
@@ -68,12 +69,13 @@ scripts! {
     PUBLISH Write "publish.lua";
     PRUNE Free "prune.lua";
     TOUCH Free "touch.lua";
+    RECORD Read "record.lua";
     WHY Read "why.lua";
     LINE Read "line.lua";
     JOBS Read "jobs.lua";
     LIVE Read "live.lua";
     DEAD Read "dead.lua";
-    SHELF Write "shelf.lua";
+    SHELF Read "shelf.lua";
     // The same where it changes something.
     SHELVE Write "shelf.lua";
     SWEEP Write "sweep.lua";
