@@ -21,7 +21,11 @@ local encoded = {}
 local function enc(name)
   local known = encoded[name]
   if not known then
-    known = string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end)
+    known = name
+    -- Most names are plain, and to see that is cheaper than to write them anew.
+    if string.find(name, '[^A-Za-z0-9._/-]') then
+      known = string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end)
+    end
     encoded[name] = known
   end
   return known
