@@ -24,6 +24,8 @@ use tonic::{Code, Status, Streaming};
 
 /// How long a watcher looks for a coordinator before it gives up; the session goes on without it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// For a submission to be taken: by another coordinator, or when Redis has a primary again.
+const TAKEN: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
 /// For the fleet to end a session that was cancelled.
 const ENDING: Duration = Duration::from_secs(60);
@@ -90,7 +92,7 @@ async fn submitted(home: &Home, wish: SubmitRequest) -> Result<(), Failure> {
             Ok(_) => return Ok(()),
             Err(status) => status,
         };
-        if !goes_on(home, &status) || begun.elapsed() >= PATIENCE {
+        if !goes_on(home, &status) || begun.elapsed() >= TAKEN {
             return Err(status.into());
         }
         if !std::mem::replace(&mut told, true) {

@@ -169,7 +169,8 @@ async fn attach(endpoint: Endpoint, number: usize, many: usize) -> Fallible<Atta
 impl Attached {
     async fn work(mut self, book: &Arc<Mutex<Book>>) -> Fallible<()> {
         let mut leases = Vec::new();
-        let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + self.first, HEARTBEAT);
+        let mut beats = tokio::time::interval(HEARTBEAT);
+        beats.reset_after(self.first);
         for number in 1.. {
             loop {
                 tokio::select! {

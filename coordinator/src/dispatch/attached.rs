@@ -3,6 +3,7 @@
 mod capacity;
 mod hello;
 mod leases;
+mod listing;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,8 @@ struct Attached {
     running: BTreeMap<JobId, Fence>,
     /// It has ended a job since it asked last.
     freed: bool,
+    /// What it runs, since it was listed.
+    changed: bool,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     /// The number of the heartbeat that was heard last.
     beat: u64,
@@ -93,9 +96,22 @@ impl Attached {
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
             (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
-        let (beat, freed) = (0, false);
-        let mut attached =
-            Box::new(Self { desk, caller, worker, only, capacity, running, freed, down, beat, seat, pulse, state });
+        let (beat, freed, changed) = (0, false, false);
+        let mut attached = Box::new(Self {
+            desk,
+            caller,
+            worker,
+            only,
+            capacity,
+            running,
+            freed,
+            changed,
+            down,
+            beat,
+            seat,
+            pulse,
+            state,
+        });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
         attached.send(down::Down::Welcome(v1::Welcome { protocol, version, worker, lease_ms })).await;
@@ -139,35 +155,13 @@ impl Attached {
         if std::mem::take(&mut self.freed) {
             self.claim().await?;
         }
-        Ok(())
-    }
-
-    /// How it is listed now; on one machine nobody lists it.
-    fn listed(&mut self) -> Option<v1::WorkerState> {
-        if self.desk.gate.is_local() {
-            return None;
-        }
-        self.state.heard = clock::now_millis();
-        self.state.running = self.running.keys().map(ToString::to_string).collect();
-        let free = self.capacity.free();
-        (self.state.free_memory_mib, self.state.free_disk_mib) = (free.memory, free.disk);
-        Some(self.state.clone())
-    }
-
-    /// For whoever looks at the fleet: a store that takes nothing new is no reason to hear no results.
-    async fn register(&mut self) {
-        let listed = self.listed().into_iter().collect();
-        if let Err(error) = fleet::register(&self.desk.coordinator.store, listed).await {
-            tracing::warn!(%error, worker = %self.worker, "a worker could not be listed");
-        }
-    }
-
-    async fn end(&self) {
-        if !self.desk.gate.is_local()
-            && let Err(error) = fleet::leave(&self.desk.coordinator.store, &self.state.id).await
+        // What it has free now is what `arena why` says of it.
+        if std::mem::take(&mut self.changed)
+            && let Some(state) = self.listed()
         {
-            tracing::warn!(%error, worker = %self.worker, "a worker that left is listed until its lease ends");
+            self.pulse.list(state);
         }
+        Ok(())
     }
 
     async fn send(&self, message: down::Down) {
@@ -262,11 +256,13 @@ impl Attached {
     fn hold(&mut self, job: JobId, fence: Fence) {
         self.seat.holds(&job, &fence);
         self.running.insert(job, fence);
+        self.changed = true;
     }
 
     fn let_go(&mut self, job: &JobId) {
         self.seat.lets_go(job);
         self.running.remove(job);
+        self.changed = true;
     }
 
     async fn heard(&mut self, message: v1::Up) -> Result<(), SessionError> {
@@ -375,22 +371,5 @@ impl Attached {
     async fn tell_to_stop(&self, job: &JobId) {
         let reason = "cancelled, or its lease is lost".to_owned();
         self.send(down::Down::Stop(v1::Stop { job: job.to_string(), reason })).await;
-    }
-
-    /// Whether it was told to drain before it came here.
-    async fn check_drain(&mut self) -> Result<(), SessionError> {
-        if !self.desk.gate.is_local() && fleet::is_drained(self.store(), &self.state.id).await? {
-            self.drain().await?;
-        }
-        Ok(())
-    }
-
-    async fn drain(&mut self) -> Result<(), SessionError> {
-        if !self.desk.gate.is_local() && !self.state.draining {
-            self.state.draining = true;
-            self.register().await;
-            self.send(down::Down::Drain(v1::Drain {})).await;
-        }
-        Ok(())
     }
 }

@@ -50,6 +50,14 @@ impl Pulse {
     }
 }
 
+impl Pulse {
+    /// How a worker is listed from now on. Where so many are listed that there is no room, its next heartbeat says it.
+    pub(super) fn list(&self, state: WorkerState) {
+        let beat = Beat { sessions: BTreeSet::new(), leases: Vec::new(), state: Some(state) };
+        let _ = self.0.try_send((beat, oneshot::channel().0));
+    }
+}
+
 impl Beats {
     pub(super) async fn write(mut self, store: &Store, until: &CancellationToken) {
         loop {
