@@ -12,7 +12,6 @@ use super::roster::{Said, Seat};
 use super::session_of;
 use crate::access::{Caller, Rpc};
 use crate::api::{Desk, LOG};
-use crate::fleet;
 use crate::sessions::SessionError;
 use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
