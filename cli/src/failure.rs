@@ -27,11 +27,13 @@ pub(crate) struct Failure {
     pub what: String,
     /// What to do about it; a command where there is one.
     pub mend: String,
+    /// Said instead where nobody knows better.
+    pub usual: &'static str,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, what: what.into(), mend: mend.into() }
+        Self { code, what: what.into(), mend: mend.into(), usual: "" }
     }
 
     /// From a sentence that ends with its mend after the last semicolon.
@@ -40,12 +42,21 @@ impl Failure {
         Self::new(code, what, mend)
     }
 
+    /// Of what was not found: where it is listed.
+    pub(crate) fn listed_by(self, mend: &str) -> Self {
+        if self.code == NOT_FOUND { Self { mend: mend.to_owned(), ..self } } else { self }
+    }
+
+    fn remedy(&self) -> &str {
+        if self.mend.is_empty() { self.usual } else { &self.mend }
+    }
+
     /// Says it on standard error, and as a document for scripts that asked for one.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         let what = sanitise(self.what.as_bytes());
         crate::output::note(&format!("error: {what}"));
-        if !self.mend.is_empty() {
-            crate::output::note(&format!("  mend: {}", sanitise(self.mend.as_bytes())));
+        if !self.remedy().is_empty() {
+            crate::output::note(&format!("  mend: {}", sanitise(self.remedy().as_bytes())));
         }
         if json {
             crate::output::json_line(&self.document());
@@ -55,7 +66,7 @@ impl Failure {
 
     pub(crate) fn document(&self) -> serde_json::Value {
         let what = sanitise(self.what.as_bytes());
-        serde_json::json!({ "event": "error", "error": what, "mend": self.mend, "exit": self.code })
+        serde_json::json!({ "event": "error", "error": what, "mend": self.remedy(), "exit": self.code })
     }
 }
 
@@ -152,7 +163,7 @@ const STRANGE: &str = "the coordinator's log says more; both sides should be the
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
         let known = CODES.iter().find(|(code, ..)| *code == status.code());
-        let (code, mend) = known.map_or((GENERAL, STRANGE), |(_, exit, mend)| (*exit, *mend));
+        let (code, usual) = known.map_or((GENERAL, STRANGE), |(_, exit, usual)| (*exit, *usual));
         // A stranger is told how to become known, and who asks too much how to have it.
         if [tonic::Code::Unauthenticated, tonic::Code::ResourceExhausted, tonic::Code::PermissionDenied]
             .contains(&status.code())
@@ -160,7 +171,7 @@ impl From<tonic::Status> for Failure {
         {
             return Self::with_mend(code, status.message());
         }
-        Self::new(code, status.message(), mend)
+        Self { usual, ..Self::new(code, status.message(), "") }
     }
 }
 
@@ -172,4 +183,21 @@ fn full() -> Failure {
 fn read_only(reason: &str) -> Failure {
     let mend = "give a directory that can be written: `--state DIR`";
     Failure::new(NOT_ALLOWED, format!("the state directory cannot be written: {reason}"), mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_knows_better_says_so_instead_of_the_usual_mend() {
+        let told = |failure: &Failure| failure.document()["mend"].as_str().map(str::to_owned);
+        let refused = || Failure::from(tonic::Status::failed_precondition("it has ended"));
+        assert_eq!(told(&refused()).as_deref(), Some("`arena show ID` says where it stands"));
+        let better = Failure { mend: "`arena resume 1`".into(), ..refused() };
+        assert_eq!(told(&better).as_deref(), Some("`arena resume 1`"));
+        assert_eq!(refused().listed_by("`arena dead` lists them").mend, "", "it was found");
+        let missing = Failure::from(tonic::Status::not_found("no job")).listed_by("`arena dead` lists them");
+        assert_eq!((missing.code, told(&missing).as_deref()), (NOT_FOUND, Some("`arena dead` lists them")));
+    }
 }

@@ -56,10 +56,11 @@ impl Team {
             // A coordinator may take a connection and say nothing.
             match tokio::time::timeout(ANSWER, endpoint.connect()).await {
                 Ok(Ok(channel)) => channels.insert(0, channel),
-                other => {
-                    let why = other.map_or("no answer".to_owned(), |error| {
-                        error.err().map_or_else(String::new, |error| causes(&error))
-                    });
+                unreached => {
+                    let why = match unreached {
+                        Ok(Err(error)) => causes(&error),
+                        Ok(Ok(_)) | Err(_) => "no answer".to_owned(),
+                    };
                     refused.push(format!("{url}: {why}"));
                     channels.push(endpoint.connect_lazy());
                 }

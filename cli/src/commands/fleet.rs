@@ -88,11 +88,11 @@ pub(super) fn whose(scope: Option<&Scope>) -> String {
 
 pub(super) async fn drain(common: &Common, home: &Home, worker: &str) -> Done {
     let request = DrainWorkerRequest { worker: worker.to_owned() };
-    let told = home.fleet().drain_worker(request).await.map_err(|status| {
-        let failure = Failure::from(status);
-        let mend = if failure.mend.is_empty() { "`arena workers` lists them".to_owned() } else { failure.mend };
-        Failure { mend, ..failure }
-    })?;
+    let told = home
+        .fleet()
+        .drain_worker(request)
+        .await
+        .map_err(|status| Failure::from(status).listed_by("`arena workers` lists them"))?;
     let workers = told.into_inner().workers;
     if common.json {
         output::json(&Value::Array(workers.iter().map(document).collect()));
@@ -169,11 +169,11 @@ async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> 
         let mend = "`arena dead` lists them; `arena dead --requeue JOB`, or `--requeue --all`";
         return Err(Failure::new(USAGE, "no job is named", mend));
     }
-    let answer = home.fleet().requeue(RequeueRequest { jobs, all }).await.map_err(|status| {
-        let failure = Failure::from(status);
-        let mend = if failure.mend.is_empty() { "`arena dead` lists them".to_owned() } else { failure.mend };
-        Failure { mend, ..failure }
-    })?;
+    let answer = home
+        .fleet()
+        .requeue(RequeueRequest { jobs, all })
+        .await
+        .map_err(|status| Failure::from(status).listed_by("`arena dead` lists them"))?;
     let jobs = answer.into_inner().jobs;
     if common.json {
         let row = |one: &Requeued| json!({ "job": one.id, "requeued": one.done, "why": Some(&one.why).filter(|why| !why.is_empty()) });

@@ -65,10 +65,11 @@ fn state(token: &Token) -> String {
 }
 
 async fn revoke(common: &Common, home: &Home, id: String) -> Done {
-    let revoked = home.fleet().revoke_token(RevokeTokenRequest { id }).await.map_err(|status| {
-        let failure = Failure::from(status);
-        Failure { mend: "`arena tokens list` lists them".into(), ..failure }
-    })?;
+    let revoked = home
+        .fleet()
+        .revoke_token(RevokeTokenRequest { id })
+        .await
+        .map_err(|status| Failure::from(status).listed_by("`arena tokens list` lists them"))?;
     let token = revoked.into_inner();
     if common.json {
         output::json(&document(&token));
