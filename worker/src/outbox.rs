@@ -80,11 +80,12 @@ impl Outbox {
 
 impl Context {
     /// On this disk, where a coordinator may be away for long, or with the one of this process at once; the digest.
-    pub(crate) async fn hold(&self, task: &Task, bytes: &[u8]) -> Result<String, RunError> {
-        match self.blobs.0.is_lasting() {
-            true => Ok(self.outbox.hold(&task.job.id, &task.job.tenant, bytes)?),
-            false => Ok(self.blobs.put(&task.job.tenant, bytes).await?),
+    pub(crate) async fn hold(&self, task: &Task, bytes: Vec<u8>) -> Result<String, RunError> {
+        if !self.blobs.0.is_lasting() {
+            return Ok(self.blobs.put(&task.job.tenant, &bytes).await?);
         }
+        let (outbox, job, tenant) = (self.outbox.clone(), task.job.id.clone(), task.job.tenant.clone());
+        Ok(tokio::task::spawn_blocking(move || outbox.hold(&job, &tenant, &bytes)).await??)
     }
 
     /// The report of this attempt, for the next boot in case that this one dies before a coordinator has all of it.
@@ -106,6 +107,13 @@ impl Context {
         }
         self.outbox.delivered(job);
         Ok(())
+    }
+
+    /// Results of earlier boots, of which a coordinator has all that they name: one that came without would be believed.
+    pub(crate) fn kept(&self) -> Vec<v1::Result> {
+        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+        let whole = |result: &v1::Result| job(result).is_some_and(|job| self.outbox.undelivered(&job).is_empty());
+        self.spool.all().into_iter().filter(whole).collect()
     }
 
     /// What a boot before this one had earned and could not send, before anybody hears that it is dead: from then on its

@@ -65,7 +65,7 @@ pub(super) struct Jobs {
 
 impl Jobs {
     pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>, dead: Vec<String>) -> Self {
-        let kept = if context.blobs.0.is_lasting() { context.spool.all() } else { Vec::new() };
+        let kept = if context.blobs.0.is_lasting() { context.kept() } else { Vec::new() };
         let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
         Self {
             results: kept.into_iter().map(size::kept).filter_map(|result| Some((job(&result)?, result))).collect(),

@@ -57,12 +57,12 @@ pub(super) async fn implement(
     let (stdout, stderr) = (redactor.bytes(&ran.finished.stdout), redactor.bytes(&ran.finished.stderr));
     let (tree, stdout, stderr) = tokio::join!(
         collect(context, task, &workspace, &plan.invocation.hidden),
-        context.hold(task, &stdout),
-        context.hold(task, &stderr)
+        context.hold(task, stdout),
+        context.hold(task, stderr)
     );
     let (tree, mut logs) = (tree?, vec![stdout?, stderr?]);
     if let Some(account) = &ran.account {
-        logs.push(context.hold(task, &account.audit).await?);
+        logs.push(context.hold(task, account.audit.clone()).await?);
     }
     let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
@@ -188,7 +188,7 @@ async fn store(
     let finished = &ran.finished;
     flags.extend(more);
     let empty = changes.is_empty();
-    let bundle = if empty { String::new() } else { context.hold(task, &bundle).await? };
+    let bundle = if empty { String::new() } else { context.hold(task, bundle).await? };
     if finished.oom {
         flags.push(Flag {
             kind: FlagKind::Oom,
