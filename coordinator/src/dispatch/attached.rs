@@ -213,13 +213,16 @@ impl Attached {
         }
         if ask {
             let given = self.claim().await?;
-            let kind = self.kind();
-            self.seat.answered(given, kind);
+            // A job is told already, and the seat may have been asked anew since.
+            if given != Some(true) {
+                let kind = self.kind();
+                self.seat.answered(given, kind);
+            }
         }
         Ok(())
     }
 
-    /// Gives the worker one job, when there is one for it; `None`: it has no free slot.
+    /// Gives the worker one job and tells its seat, when there is one for it; `None`: it has no free slot.
     async fn claim(&mut self) -> Result<Option<bool>, SessionError> {
         let Some(ask) = self.ask() else { return Ok(None) };
         let (now, after) = (clock::now_millis(), Some(self.beat));
