@@ -41,6 +41,11 @@ impl Scope {
         }
     }
 
+    /// The tenant's name as the log has it; empty for every one.
+    pub(crate) fn named(&self) -> String {
+        self.tenant().map(ToString::to_string).unwrap_or_default()
+    }
+
     pub(crate) fn to_wire(&self) -> v1::Scope {
         match self {
             Self::Every => v1::Scope { every: true, tenant: String::new() },

@@ -1,7 +1,7 @@
 //! What a tenant may submit: sessions under way, waiting jobs, and the priority among its own.
 
 use crate::dispatch::Coordinator;
-use crate::sessions::SessionError;
+use crate::sessions::{SessionError, has_ended};
 use arena_domain::id::{SessionId, Tenant};
 use arena_domain::packet::Packet;
 use arena_runtime::config::TenantLimits;
@@ -51,7 +51,7 @@ impl Coordinator {
         let mut own = Vec::new();
         for one in self.store.sessions().await? {
             let id = SessionId::new(one.id);
-            if ["new", "waiting", "running"].contains(&one.status.as_str()) && self.tenant_of(&id).await? == *tenant {
+            if !has_ended(&one.status) && self.tenant_of(&id).await? == *tenant {
                 own.push(id);
             }
         }

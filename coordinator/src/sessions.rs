@@ -44,6 +44,11 @@ pub(crate) enum Stepped {
     Stale,
 }
 
+/// By the word that is on record.
+pub(crate) fn has_ended(status: &str) -> bool {
+    !["new", "waiting", "running"].contains(&status)
+}
+
 /// The session as its record tells it.
 pub async fn load(store: &Store, id: &SessionId) -> Result<(Record, Session), SessionError> {
     let record = store.record(id).await?;

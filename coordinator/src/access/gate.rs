@@ -103,7 +103,8 @@ impl Gate {
         };
         if !caller.may(rpc) {
             let why = format!("{} may not {}", caller.label(), rpc.as_str());
-            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(&caller), "its role does not allow it").await;
+            self.refused(&caller.label(), rpc.as_str(), "", &caller.scope().named(), "its role does not allow it")
+                .await;
             return Err(Status::permission_denied(why));
         }
         let who = measured_as(&caller);
@@ -131,7 +132,7 @@ impl Gate {
             | Rpc::Audit => measured.call(&who),
         };
         if let Err(refused) = within {
-            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(&caller), refused.message()).await;
+            self.refused(&caller.label(), rpc.as_str(), "", &caller.scope().named(), refused.message()).await;
             return Err(refused);
         }
         Ok(caller)
@@ -142,7 +143,7 @@ impl Gate {
         let Mode::Team(_, _, measured) = &self.0 else { return Ok(Meter::none()) };
         let metered = measured.meter(&measured_as(caller));
         if let Err(refused) = &metered {
-            self.refused(&caller.label(), rpc.as_str(), "", &tenant_of(caller), refused.message()).await;
+            self.refused(&caller.label(), rpc.as_str(), "", &caller.scope().named(), refused.message()).await;
         }
         metered
     }
@@ -193,13 +194,9 @@ impl Gate {
     }
 }
 
-fn tenant_of(caller: &Caller) -> String {
-    caller.scope().tenant().map(ToString::to_string).unwrap_or_default()
-}
-
 /// Two of one name in two tenants are two callers.
 fn measured_as(caller: &Caller) -> String {
-    format!("{} of {}", caller.label(), tenant_of(caller))
+    format!("{} of {}", caller.label(), caller.scope().named())
 }
 
 /// What a caller is not, why, and what to do about it.

@@ -100,7 +100,7 @@ impl Fleet for FleetApi {
         let created = tokens::create(&self.0.coordinator.store, &name, role, &scope, expires, now).await;
         let (token, secret) = created.map_err(store_status)?;
         let subject = format!("{} for {name}, {}", token.id, role.as_str());
-        self.0.gate.done(&caller, Rpc::CreateToken, &subject, &tenant(&scope)).await;
+        self.0.gate.done(&caller, Rpc::CreateToken, &subject, &scope.named()).await;
         Ok(Response::new(v1::CreateTokenResponse { token: Some(token), secret }))
     }
 
@@ -122,7 +122,7 @@ impl Fleet for FleetApi {
         let scope = scope_of(&token);
         self.covers(&caller, Rpc::RevokeToken, &scope).await.map_err(|_| unknown())?;
         let revoked = tokens::revoke(store, &id, clock::now_millis()).await.map_err(store_status)?;
-        self.0.gate.done(&caller, Rpc::RevokeToken, &id, &tenant(&scope)).await;
+        self.0.gate.done(&caller, Rpc::RevokeToken, &id, &scope.named()).await;
         revoked.map(Response::new).ok_or_else(unknown)
     }
 
@@ -152,10 +152,6 @@ impl Fleet for FleetApi {
     }
 }
 
-fn tenant(scope: &Scope) -> String {
-    scope.tenant().map(ToString::to_string).unwrap_or_default()
-}
-
 fn scope_of(token: &v1::Token) -> Scope {
     token.scope.as_ref().and_then(Scope::from_wire).unwrap_or(Scope::Every)
 }
@@ -167,7 +163,7 @@ impl FleetApi {
             return Ok(());
         }
         let why = "it reaches beyond the caller's own tenant";
-        self.0.gate.refused(&caller.label(), rpc.as_str(), &tenant(scope), &tenant(&caller.scope()), why).await;
+        self.0.gate.refused(&caller.label(), rpc.as_str(), &scope.named(), &caller.scope().named(), why).await;
         Err(Status::permission_denied(format!("{} is an admin of one tenant alone", caller.label())))
     }
 }

@@ -54,8 +54,9 @@ impl Sessions for SessionsApi {
         // What the command line said counts before the packet's own word.
         let packet =
             arena_domain::packet::Packet { priority: head.priority.unwrap_or(parsed.packet.priority), ..parsed.packet };
-        let known = coordinator.store.record(&SessionId::new(&head.id)).await.is_ok();
-        let _turn = match self.0.gate.is_local() || known {
+        // The same submission again was counted when it came first.
+        let free = self.0.gate.is_local() || coordinator.store.record(&SessionId::new(&head.id)).await.is_ok();
+        let _turn = match free {
             true => None,
             false => {
                 let turn = coordinator.submitting.lock().await;

@@ -58,8 +58,7 @@ impl Coordinator {
             if pruned == MOST_PRUNED {
                 break;
             }
-            if ["new", "waiting", "running"].contains(&one.status.as_str()) || self.store.touched(&id).await? >= before
-            {
+            if !crate::sessions::has_ended(&one.status) || self.store.touched(&id).await? >= before {
                 continue;
             }
             let tenant = self.tenant_of(&id).await?.to_string();
