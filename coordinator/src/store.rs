@@ -219,7 +219,7 @@ impl Store {
         self.sights.live().await
     }
 
-    /// Changes when somebody else wrote to the store.
+    /// Changes when somebody else did what others wait for: put jobs in the line, ended leases, told of a session.
     pub async fn data_version(&self) -> Result<i64, StoreError> {
         self.sights.data_version().await
     }

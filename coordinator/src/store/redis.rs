@@ -1,6 +1,6 @@
-//! The fleet's store: one cell in Redis. Each command is one script, so it happens whole or not at all.
+//! The fleet's store: one cell in Redis. Each command is one function, so it happens whole or not at all.
 //!
-//! What the scripts decide is what the domain's scheduler says. Three connections: what is written and must reach
+//! What the functions decide is what the domain's scheduler says. Three connections: what is written and must reach
 //! replicas, what is read and renewed, and what waits for news; so none holds up another.
 
 mod class;
@@ -63,7 +63,7 @@ enum Again {
     Never,
 }
 
-/// A script and its arguments, after the time.
+/// A function and its arguments, after the time.
 struct Call<'a> {
     script: &'a Script,
     args: Vec<Vec<u8>>,
@@ -218,22 +218,23 @@ impl Redis {
         }
     }
 
-    /// By the script's digest; a server that does not know it is given the text.
+    /// A server that does not know the function is given the library.
     async fn evaluate<T: FromRedisValue>(
         &self,
         link: &Link,
         open: &mut MultiplexedConnection,
         call: &Call<'_>,
     ) -> Result<T, redis::RedisError> {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&call.script.sha).arg(1).arg(self.key("cell"));
+        let mut command = redis::cmd("FCALL");
+        command.arg(call.script.name()).arg(1).arg(self.key("cell"));
         let now = if self.callers_clock { call.now.to_string() } else { String::new() };
         command.arg(format!("{now}/{}/{}", self.terms.lease_millis(), self.terms.margin_millis()));
         command.arg(&call.args);
         match link.ask(open, &command).await {
-            Err(error) if trouble::is_unknown_script(&error) => {
-                let mut load = redis::cmd("SCRIPT");
-                load.arg("LOAD").arg(&call.script.text);
+            Err(error) if trouble::is_unknown_function(&error) => {
+                let mut load = redis::cmd("FUNCTION");
+                // Another coordinator may have loaded it meanwhile.
+                load.arg("LOAD").arg("REPLACE").arg(&script::LIBRARY.text);
                 let _: String = link.ask(open, &load).await?;
                 link.ask(open, &command).await
             }

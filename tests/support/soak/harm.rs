@@ -20,7 +20,7 @@ pub enum Fault {
     CutCoordinator,
     /// The replica is promoted, and the old primary comes back.
     KillPrimary,
-    FlushScripts,
+    FlushFunctions,
     /// Everything at once, Redis too.
     RestartAll,
 }
@@ -34,7 +34,7 @@ pub const FAULTS: [Fault; 10] = [
     Fault::CutWorker,
     Fault::CutCoordinator,
     Fault::KillPrimary,
-    Fault::FlushScripts,
+    Fault::FlushFunctions,
     Fault::RestartAll,
 ];
 
@@ -49,7 +49,7 @@ impl fmt::Display for Fault {
             Self::CutWorker => "worker cut off",
             Self::CutCoordinator => "coordinator cut off from redis",
             Self::KillPrimary => "primary killed",
-            Self::FlushScripts => "scripts flushed",
+            Self::FlushFunctions => "functions flushed",
             Self::RestartAll => "everything restarted",
         })
     }
@@ -68,7 +68,7 @@ impl Blow {
     /// Every third one outlasts a lease and its margin; in a short run none does.
     pub(crate) fn drawn(fault: Fault, chance: &mut fastrand::Rng, short: bool) -> Self {
         let long = !short && chance.u8(0..3) == 0;
-        let lasts = if fault == Fault::FlushScripts {
+        let lasts = if fault == Fault::FlushFunctions {
             0.0
         } else if long && fault != Fault::RestartAll {
             f64::from(LEASE_S + MARGIN_S) + 3.0 + 5.0 * chance.f64()
@@ -82,7 +82,7 @@ impl Blow {
                 chance.usize(0..COORDINATORS.len())
             }
             Fault::KillWorker | Fault::PauseWorker | Fault::CutWorker => chance.usize(0..WORKERS.len()),
-            Fault::PauseRedis | Fault::KillPrimary | Fault::FlushScripts | Fault::RestartAll => 0,
+            Fault::PauseRedis | Fault::KillPrimary | Fault::FlushFunctions | Fault::RestartAll => 0,
         };
         Self { fault, which, lasts: Duration::from_secs_f64(lasts) }
     }
@@ -108,9 +108,9 @@ impl Blow {
                 self.which = camp.cell.primary().unwrap_or(0);
                 camp.cell.kill(self.which);
             }
-            Fault::FlushScripts => {
+            Fault::FlushFunctions => {
                 let primary = camp.cell.primary().unwrap_or(0);
-                camp.cell.asked(primary, &["SCRIPT", "FLUSH"]);
+                camp.cell.asked(primary, &["FUNCTION", "FLUSH"]);
             }
             Fault::RestartAll => {
                 COORDINATORS.into_iter().chain(WORKERS).for_each(|name| camp.kill(name));
@@ -129,7 +129,7 @@ impl Blow {
             Fault::CutCoordinator => camp.network.heal(COORDINATORS[self.which]),
             Fault::PauseRedis => camp.cell.signal(self.which, "CONT"),
             Fault::KillPrimary => camp.cell.start_again(&camp.network, self.which),
-            Fault::FlushScripts => {}
+            Fault::FlushFunctions => {}
             Fault::RestartAll => {
                 (0..2).for_each(|index| camp.cell.start_again(&camp.network, index));
                 camp.start_all();

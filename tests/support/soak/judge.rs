@@ -82,10 +82,9 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
     let mut left = Vec::new();
     let primary = camp.cell.primary().unwrap_or(0);
     let keys = camp.cell.asked(primary, &["--scan", "--pattern", "arena:{c0}:*"]);
-    let indexes = ["in", "lease", "due", "dead", "req"];
-    let is_index = |name: &str| {
-        indexes.contains(&name) || ["in:", "q:", "tq:", "rq:", "se:", "te:"].iter().any(|kind| name.starts_with(kind))
-    };
+    let indexes = ["lease", "due", "dead"];
+    let is_index =
+        |name: &str| indexes.contains(&name) || ["in:", "q:", "tq:", "rq:"].iter().any(|kind| name.starts_with(kind));
     left.extend(
         keys.lines().filter(|key| is_index(key.trim_start_matches("arena:{c0}:"))).map(|key| format!("redis: {key}")),
     );

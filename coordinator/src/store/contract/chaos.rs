@@ -199,5 +199,5 @@ async fn whatever_befalls_redis_every_job_ends_once_and_no_limit_is_passed() {
         assert!(stores[1].accepted(id, fence).await.unwrap(), "{id} was answered");
     }
     assert!(book.accepted.keys().eq(all.iter().collect::<BTreeSet<_>>()), "every job ended");
-    assert_eq!(world.server.lock().unwrap().says(&["SCARD", "arena:{c0}:in"]), "0");
+    assert_eq!(world.server.lock().unwrap().says(&["ZCARD", "arena:{c0}:lease"]), "0");
 }

@@ -1,4 +1,4 @@
-//! What a real Redis does to the store: it is killed, forgets scripts, has no memory left, fails over.
+//! What a real Redis does to the store: it is killed, forgets functions, has no memory left, fails over.
 
 use super::*;
 use arena_domain::job::State;
@@ -43,14 +43,14 @@ async fn after_a_restart_every_lease_is_whole_again() {
 }
 
 #[tokio::test]
-async fn a_redis_that_forgets_the_scripts_is_given_them_again() {
-    let Some(server) = Server::start("script flush") else { return };
+async fn a_redis_that_forgets_the_functions_is_given_them_again() {
+    let Some(server) = Server::start("function flush") else { return };
     let store = server.store(server.settings(), limits()).await.unwrap();
     let id = with_jobs(&store, vec![job(0, 0, 1, 1)]).await;
     for turn in 0..3 {
-        assert_eq!(server.says(&["SCRIPT", "FLUSH"]), "OK");
+        assert_eq!(server.says(&["FUNCTION", "FLUSH"]), "OK");
         claim(&store, "r1").await;
-        assert_eq!(server.says(&["SCRIPT", "FLUSH"]), "OK");
+        assert_eq!(server.says(&["FUNCTION", "FLUSH"]), "OK");
         let told = Transition { feed: vec![told("more")], ..transition(&id, turn + 1) };
         assert_eq!(store.commit(told).await.unwrap(), Committed::Done { stop: Vec::new() });
     }
@@ -169,10 +169,17 @@ async fn what_was_damaged_by_hand_is_mended_and_said() {
     let Some(server) = Server::start("sweep") else { return };
     let store = server.store(server.settings(), limits()).await.unwrap();
     with_jobs(&store, vec![job(0, 0, 1, 1), job(0, 0, 2, 1), job(0, 0, 3, 1)]).await;
-    let (held, _) = claim(&store, "r1").await;
+    let (held, fence) = claim(&store, "r1").await;
     assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
-    server.says(&["SREM", "arena:{c0}:in", held.as_str()]);
-    server.says(&["ZREM", "arena:{c0}:lease", held.as_str()]);
+    server.says(&["ZREM", "arena:{c0}:lease", &format!("{held} {fence}")]);
+    server.says(&["DEL", "arena:{c0}:in:w:w"]);
+    // How many run is the third number of an account.
+    let miscounted = "string.sub(a, 1, 16) .. struct.pack('>I4', 7) .. string.sub(a, 21)";
+    let of_tenant =
+        format!("local a = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], {miscounted}) return 'done'");
+    assert_eq!(server.says(&["EVAL", &of_tenant, "1", "arena:{c0}:t:t0"]), "done");
+    let of_session = of_tenant.replace("KEYS[1]", "KEYS[1], 'account'").replace("GET", "HGET").replace("SET", "HSET");
+    assert_eq!(server.says(&["EVAL", &of_session, "1", "arena:{c0}:s:t0-s0"]), "done");
     let keys = "return table.concat(redis.call('KEYS', ARGV[1]), '\\n')";
     let lines = server.says(&["EVAL", keys, "0", "arena:{c0}:q:t0-s0:*"]);
     assert_eq!(lines.lines().count(), 2, "each of the waiting jobs has a class of its own: {lines}");
@@ -183,7 +190,9 @@ async fn what_was_damaged_by_hand_is_mended_and_said() {
     server.says(&["SADD", "arena:{c0}:in:p:p", job(0, 0, 2, 1).id.as_str()]);
     let mended = store.sweep().await.unwrap().join("\n");
     for part in [
-        "was not in what runs",
+        "t0: 7 of it were counted as running, and 1 run",
+        "t0-s0: 7 of it were counted as running, and 1 run",
+        "was not in what runs of its worker",
         "was not in the leases",
         "was not in the line",
         "ghost: was in",
@@ -215,6 +224,11 @@ async fn a_server_that_would_lose_writes_is_refused_with_the_line_that_mends_it(
     let nowhere = RedisSettings::server("unix:///nowhere/redis.sock");
     let refused = Store::connect(nowhere, limits()).await.map(drop).unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    drop(Store::connect(server.settings(), limits()).await.unwrap());
+    server.says(&["HDEL", "arena:{c0}:cell", "layout"]);
+    let refused = Store::connect(server.settings(), limits()).await.map(drop).unwrap_err();
+    let older = "the cell is laid out by another version of Arena (1, not 2)";
+    assert!(matches!(&refused, StoreError::Unfit(what, mend) if what == older && mend.contains("name another `cell`")));
     let odd = RedisSettings { cell: "a b".into(), ..server.settings() };
     assert!(matches!(Store::connect(odd, limits()).await.map(drop), Err(StoreError::Unfit(..))));
 }

@@ -57,10 +57,10 @@ pub(super) async fn a_transition_of_a_session_that_is_not_there_is_an_error(home
 
 pub(super) async fn two_handles_share_the_limits(home: Home) {
     let (one, two) = (home.open().await, home.open().await);
-    with_jobs(&one, (0..9).map(|which| job(0, 0, which, 1)).collect()).await;
     let version = two.data_version().await.unwrap();
+    with_jobs(&one, (0..9).map(|which| job(0, 0, which, 1)).collect()).await;
+    assert_ne!(two.data_version().await.unwrap(), version, "the other handle sees that there is something to do");
     assert!(one.claim(ask("r1"), NOW).await.unwrap().is_some());
-    assert_ne!(two.data_version().await.unwrap(), version, "the other handle sees that something changed");
     let (second, fence) = claim(&two, "r2").await;
     assert_eq!(one.claim(ask("r3"), NOW).await.unwrap(), None, "two of this session run, whoever claimed them");
     assert_eq!(two.claim(ask("r4"), NOW).await.unwrap(), None);

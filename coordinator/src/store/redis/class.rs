@@ -1,15 +1,15 @@
-//! What the scripts know of placement: the class of a job, its home, and what a worker offers.
+//! What the functions know of placement: the class of a job, its home, and what a worker offers.
 
 use super::engine;
 use arena_domain::job::Job;
 use arena_domain::placement::{Home, Needs, Offer, Room};
 use arena_runtime::digest;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Digits of a class: enough for any number of them, and short in every key.
 const DIGITS: usize = 16;
 
-/// A digest of what a job needs, and that itself as the scripts read it.
+/// A digest of what a job needs, and that itself as the functions read it.
 pub(super) fn class(job: &Job) -> (String, String) {
     let Needs { ability, labels, room: Room { memory, disk } } = &job.needs;
     let mut all = Map::new();
@@ -25,7 +25,7 @@ pub(super) fn class(job: &Job) -> (String, String) {
     (id, text)
 }
 
-/// The first letter says what kind it is, by which the scripts know its patience.
+/// The first letter says what kind it is, by which the functions know its patience.
 pub(super) fn home(home: &Home) -> String {
     match home {
         Home::Worker(name) => format!("w:{name}"),
@@ -41,16 +41,14 @@ pub(super) fn of_home(text: &str) -> Option<Home> {
     }
 }
 
-/// As `claim.lua` reads it.
-pub(super) fn offer(offer: &Offer) -> String {
+/// As `claim.lua` reads it: homes, slots, what it has and what is free, how many abilities or nothing for every one, they,
+/// and the labels.
+pub(super) fn offer(offer: &Offer) -> Vec<Vec<u8>> {
     let Offer { name, hardware, abilities, labels, slots, whole, free } = offer;
-    let room = |room: &Room| json!([room.memory, room.disk]);
-    let mut all = Map::new();
-    all.insert("homes".into(), json!([home(&Home::Worker(name.clone())), home(&Home::Hardware(hardware.clone()))]));
-    all.insert("labels".into(), labels.iter().cloned().collect());
-    all.insert("slots".into(), slots.iter().map(|slot| slot.as_str()).collect());
-    all.insert("whole".into(), room(whole));
-    all.insert("free".into(), room(free));
-    all.extend(abilities.iter().map(|all| ("abilities".to_owned(), all.iter().cloned().collect::<Value>())));
-    Value::Object(all).to_string()
+    let mut all = vec![home(&Home::Worker(name.clone())), home(&Home::Hardware(hardware.clone()))];
+    all.push(slots.iter().map(|slot| slot.as_str()).collect::<Vec<_>>().join(" "));
+    all.extend([whole.memory, whole.disk, free.memory, free.disk].map(|amount| amount.to_string()));
+    all.push(abilities.as_ref().map_or_else(String::new, |all| all.len().to_string()));
+    all.extend(abilities.iter().flatten().chain(labels).cloned());
+    all.into_iter().map(String::into_bytes).collect()
 }

@@ -27,11 +27,12 @@ impl Leases for Redis {
     async fn claim(&self, ask: Ask, now: Millis) -> Result<Option<Place>, StoreError> {
         let only = ask.only.as_ref().map_or("", SessionId::as_str);
         let tenant = ask.tenant.as_ref().map_or("", Tenant::as_str);
-        let args = texts([ask.worker.as_str(), ask.request.as_str(), only, tenant, &class::offer(&ask.offer)]);
+        let mut args = texts([ask.worker.as_str(), ask.request.as_str(), only, tenant]);
+        args.extend(class::offer(&ask.offer));
         let claimed: Result<Option<Claimed>, StoreError> = self.write(Call::new(&script::CLAIM, now, args)).await;
         if let Err(StoreError::Unavailable(_)) = &claimed {
             // Whatever came of it, nobody runs it: as far as the server can be reached its job waits again, at no cost.
-            let undo = texts(["undo", ask.request.as_str()]);
+            let undo = texts(["undo", ask.worker.as_str(), ask.request.as_str()]);
             let call = Call { again: Again::Never, ..Call::new(&script::REQUEUE, now, undo) };
             let _undone: Result<Vec<String>, StoreError> = self.read(call).await;
         }

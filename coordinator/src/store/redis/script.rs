@@ -1,21 +1,41 @@
-//! The scripts: one shared beginning, the numbers of the domain, and a header that says what a script may do.
+//! The library of functions that Redis runs: one shared beginning, the numbers of the domain, and of each function what it may
+//! do. A server loads it once, so that a call costs what it does and nothing to set it up.
 
 use arena_domain::job::{HEAD_START, MAX_ATTEMPTS, MAX_DEATHS, MOST_PRIORITY};
 use arena_domain::placement::SQUEEZED;
 use arena_domain::schedule::{HORIZON, MOST_EXPIRED, PARTS};
+use std::fmt::Write;
 use std::sync::LazyLock;
 
-const COMMON: &str = include_str!("common.lua");
+/// How keys are laid out: a cell of another layout is refused.
+const LAYOUT: u32 = 2;
 
 /// Jobs that come due and are put in the line by one claim: what comes due at once does not hold up the server.
 const MOST_DUE: u32 = 256;
 
+/// Names that are remembered from call to call, so that a library does not grow.
+const MOST_NAMES: u32 = 4096;
+
+/// Digits of the library's digest in its name: another version of Arena has functions of its own beside these.
+const DIGITS: usize = 12;
+
+const SHARED: [&str; 3] =
+    [include_str!("library/common.lua"), include_str!("library/account.lua"), include_str!("library/moves.lua")];
+
+const REGISTER: &str = "local function register(name, flags, work)
+  redis.register_function({ function_name = name .. '_' .. DIGEST, flags = flags, callback = function(keys, args)
+    start(keys, args)
+    return work(args)
+  end })
+end
+";
+
+/// A function of the library.
 pub(super) struct Script {
-    pub text: String,
-    pub sha: String,
+    word: &'static str,
 }
 
-/// What a script may do beside what all may.
+/// What a function may do beside what all may.
 enum May {
     /// It only reads.
     Read,
@@ -24,60 +44,102 @@ enum May {
     Free,
 }
 
+/// A file of the library: its function, and what that is called from outside.
+struct Part {
+    text: &'static str,
+    function: &'static str,
+    registers: &'static [(&'static str, May)],
+}
+
+pub(super) struct Library {
+    pub text: String,
+    digest: String,
+}
+
+pub(super) static LIBRARY: LazyLock<Library> = LazyLock::new(Library::new);
+
 impl Script {
-    fn new(may: &May, body: &str) -> Self {
-        let flags = match may {
-            May::Read => " flags=no-writes",
-            May::Write => "",
-            May::Free => " flags=allow-oom",
-        };
-        let numbers = [
-            ("HEAD_START", HEAD_START.as_millis()),
-            ("SQUEEZED", SQUEEZED.as_millis()),
-            ("HORIZON", u128::from(HORIZON)),
-            ("PARTS", u128::from(PARTS)),
-            ("MOST_PRIORITY", u128::from(MOST_PRIORITY)),
-            ("MOST_EXPIRED", MOST_EXPIRED as u128),
-            ("MOST_DUE", u128::from(MOST_DUE)),
-            ("MAX_ATTEMPTS", u128::from(MAX_ATTEMPTS)),
-            ("MAX_DEATHS", u128::from(MAX_DEATHS)),
-        ];
-        let numbers: String = numbers.iter().map(|(name, number)| format!("local {name} = {number}\n")).collect();
-        let text = format!("#!lua{flags}\n{numbers}{COMMON}\n{body}");
-        let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { text, sha }
+    pub(super) fn name(&self) -> String {
+        format!("{}_{}", self.word, LIBRARY.digest)
     }
 }
 
-macro_rules! scripts {
-    ($($name:ident $may:ident $file:literal;)*) => {$(
-        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&May::$may, include_str!($file)));
-    )*};
+impl Library {
+    fn new() -> Self {
+        let mut body = numbers();
+        body.extend(SHARED);
+        body.push_str(REGISTER);
+        for Part { text, function, registers } in FUNCTIONS {
+            // Each in a block of its own: what it names is nobody else's.
+            body.extend(["do\n", text]);
+            for (word, may) in *registers {
+                let flags = match may {
+                    May::Read => "'no-writes'",
+                    May::Write => "",
+                    May::Free => "'allow-oom'",
+                };
+                // To write into a text never fails.
+                let _ = writeln!(body, "register('{word}', {{ {flags} }}, {function})");
+            }
+            body.push_str("end\n");
+        }
+        let mut digest = arena_runtime::digest::sha256(body.as_bytes());
+        digest.truncate(DIGITS);
+        let text = format!("#!lua name=arena_{digest}\nlocal DIGEST = '{digest}'\n{body}");
+        Self { text, digest }
+    }
 }
 
-scripts! {
+fn numbers() -> String {
+    let numbers = [
+        ("HEAD_START", HEAD_START.as_millis()),
+        ("SQUEEZED", SQUEEZED.as_millis()),
+        ("HORIZON", u128::from(HORIZON)),
+        ("PARTS", u128::from(PARTS)),
+        ("MOST_PRIORITY", u128::from(MOST_PRIORITY)),
+        ("MOST_EXPIRED", MOST_EXPIRED as u128),
+        ("MOST_DUE", u128::from(MOST_DUE)),
+        ("MOST_NAMES", u128::from(MOST_NAMES)),
+        ("UNLIMITED", u128::from(u32::MAX)),
+        ("MAX_ATTEMPTS", u128::from(MAX_ATTEMPTS)),
+        ("MAX_DEATHS", u128::from(MAX_DEATHS)),
+        ("LAYOUT", u128::from(LAYOUT)),
+    ];
+    numbers.iter().map(|(name, number)| format!("local {name} = {number}\n")).collect()
+}
+
+macro_rules! functions {
+    ($($file:literal $function:literal: $($name:ident $word:literal $may:ident)+;)*) => {
+        $($(pub(super) static $name: Script = Script { word: $word };)+)*
+        const FUNCTIONS: &[Part] = &[$(Part {
+            text: include_str!(concat!("library/", $file)),
+            function: $function,
+            registers: &[$(($word, May::$may)),+],
+        }),*];
+    };
+}
+
+functions! {
     // Whoever is new on a connection is told with it, before any work can end.
-    BEGIN Free "begin.lua";
-    CREATE Write "create.lua";
-    COMMIT Write "commit.lua";
-    // The same with a result: it ends a job, and with it the session goes on.
-    COMPLETE Free "commit.lua";
-    CLAIM Write "claim.lua";
-    RENEW Free "renew.lua";
-    REQUEUE Free "requeue.lua";
-    REVIVE Write "revive.lua";
-    PUBLISH Write "publish.lua";
-    PRUNE Free "prune.lua";
-    TOUCH Free "touch.lua";
-    RECORD Read "record.lua";
-    WHY Read "why.lua";
-    LINE Read "line.lua";
-    JOBS Read "jobs.lua";
-    LIVE Read "live.lua";
-    DEAD Read "dead.lua";
-    SHELF Read "shelf.lua";
+    "begin.lua" "begin": BEGIN "begin" Free;
+    "create.lua" "create": CREATE "create" Write;
+    // With a result it ends a job, and with it the session goes on.
+    "commit.lua" "commit": COMMIT "commit" Write COMPLETE "complete" Free;
+    "claim.lua" "claim": CLAIM "claim" Write;
+    "renew.lua" "renew": RENEW "renew" Free;
+    "requeue.lua" "requeue": REQUEUE "requeue" Free;
+    "revive.lua" "revive": REVIVE "revive" Write;
+    "publish.lua" "publish": PUBLISH "publish" Write;
+    "prune.lua" "prune": PRUNE "prune" Free;
+    "touch.lua" "notice": TOUCH "touch" Free;
+    "record.lua" "record": RECORD "record" Read;
+    "why.lua" "why": WHY "why" Read;
+    "line.lua" "line": LINE "line" Read;
+    "jobs.lua" "jobs": JOBS "jobs" Read;
+    "live.lua" "live": LIVE "live" Read;
+    "dead.lua" "dead": DEAD "dead" Read;
     // The same where it changes something.
-    SHELVE Write "shelf.lua";
-    SWEEP Write "sweep.lua";
-    ORPHANS Write "orphans.lua";
+    "shelf.lua" "shelf": SHELF "shelf" Read SHELVE "shelve" Write;
+    "sweep.lua" "sweep": SWEEP "sweep" Write;
+    "orphans.lua" "orphans": ORPHANS "orphans" Write;
 }

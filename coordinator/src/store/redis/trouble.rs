@@ -18,8 +18,9 @@ pub(super) fn leads_nowhere(error: &RedisError) -> bool {
         || error.code().is_some_and(|code| ELSEWHERE.contains(&code))
 }
 
-pub(super) fn is_unknown_script(error: &RedisError) -> bool {
-    error.code() == Some("NOSCRIPT")
+/// It has no code of its own.
+pub(super) fn is_unknown_function(error: &RedisError) -> bool {
+    error.code() == Some("ERR") && error.detail().is_some_and(|detail| detail.contains("Function not found"))
 }
 
 /// While a connection is made: whatever a person need not mend may be tried again.
@@ -37,6 +38,10 @@ pub(super) fn of(error: &RedisError) -> StoreError {
     if is_refusal(error) {
         let mend = "give the user and the password of an ACL user that may use the cell's keys";
         return StoreError::Unfit(error.to_string(), mend.into());
+    }
+    if error.code() == Some("LAYOUT") {
+        let mend = "let its sessions end with that version, then name another `cell` in [store]";
+        return StoreError::Unfit(error.detail().unwrap_or_default().to_owned(), mend.into());
     }
     if leads_nowhere(error) || error.code().is_some_and(|code| LATER.contains(&code)) {
         let hint = match error.code() {

@@ -1,7 +1,0 @@
--- ARGV: now, session. Of each job by arrival: id, state, worker or '', attempt.
-local all = {}
-for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(ARGV[2]), 0, -1)) do
-  local j = job(id)
-  all[#all + 1] = { id, j.st, j.w or '', j.a }
-end
-return all

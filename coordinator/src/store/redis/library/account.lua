@@ -1,0 +1,173 @@
+-- What a call changes of sessions and tenants is read when it is touched first, and written back by `flush`, together with their
+-- places in the indexes, as far as they are other ones then. Of an account: `has`: the classes that it has jobs of in line;
+-- `moved`: what its place follows from is another; `lined`: so are its classes; `force`: its places are written whatever they
+-- were. Of a session: `was`: its classes before. Of a tenant: `left`, `taken`: classes that a session of it left or came to;
+-- `new`: those that it did not have before.
+
+-- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, the key by which it
+-- stands in line, and the classes that it has jobs of in line.
+local NUMBERS, SIZE = '>I8I8I4I4I4I4I1', 33
+
+local function packed(account)
+  if account.lined then
+    local line, n = {}, 0
+    for class in pairs(account.has) do
+      n = n + 1
+      line[n] = class
+    end
+    account.line = n > 0 and cmsgpack.pack(line) or ''
+  end
+  local key = account.key
+  return struct.pack(NUMBERS, account.mark, account.served, account.runs, account.limit, account.weight, account.priority,
+    key and 1 or 0) .. (key or '') .. account.line
+end
+
+-- Without a text: of one that nothing is known of yet, which has no mark.
+local function unpacked(text)
+  if not text then return { served = 0, runs = 0, weight = 1, priority = 0, line = '', has = {} } end
+  local mark, served, runs, limit, weight, priority, stands = struct.unpack(NUMBERS, text)
+  local has, from = {}, SIZE + stands * TURN
+  local line = string.sub(text, from + 1)
+  if line ~= '' then
+    for _, class in ipairs(cmsgpack.unpack(line)) do has[class] = true end
+  end
+  return { mark = mark, served = served, runs = runs, limit = limit, weight = weight, priority = priority, line = line, has = has,
+    key = stands == 1 and string.sub(text, SIZE + 1, from) or nil }
+end
+
+local function touch_tenant(tenant)
+  local t = tenants[tenant]
+  if t then return t end
+  t = unpacked(call('GET', T(tenant)))
+  -- Later it is as the cell's limits say: whoever changes those changes it too.
+  if not t.mark then t.limit, t.weight = tenant_limit(tenant) end
+  t.left, t.taken, t.new = {}, {}, {}
+  tenants[tenant] = t
+  return t
+end
+
+-- From the account as it is kept.
+local function opened(tenant, session, text)
+  local s = unpacked(text)
+  s.t, s.was = tenant, {}
+  for class in pairs(s.has) do s.was[class] = true end
+  sessions[session] = s
+  return s
+end
+
+local function touch(tenant, session)
+  return sessions[session] or opened(tenant, session, call('HGET', S(session), 'account'))
+end
+
+-- The account of a session, only to look at it.
+local function account_of(session) return unpacked(call('HGET', S(session), 'account')) end
+
+-- The first limit that holds a job back: dimension, name, running, limit.
+local function blocked(j)
+  local function at(dimension, name, count, limit)
+    if limit and count >= limit then return { dimension, name, count, limit } end
+  end
+  local t, s, limit, provider = touch_tenant(j.t), account_of(j.s), engine_limit(j.e)
+  return at('fleet', 'all', call('ZCARD', LEASES), tonumber(call('HGET', LIMITS, 'fleet')))
+    or at('tenant', j.t, t.runs, t.limit)
+    or at('session', j.s, s.runs, s.limit)
+    or at('engine', string.sub(j.e, 2), call('SCARD', IN('e', j.e)), limit)
+    or (provider and at('provider', provider, call('SCARD', IN('p', provider)), tonumber(call('HGET', LIMITS, 'l:' .. provider))))
+end
+
+-- Changes what the place of an account follows from.
+local function put(account, field, value) account[field], account.moved = value, true end
+
+-- The key by which it stands in line now, or nothing; whether that is another one, and the one before.
+local function placed(account, key)
+  local was = account.key
+  account.key = key
+  return account.force or key ~= was, was
+end
+
+-- A class more, or one that it has no jobs of any more.
+local function stands(s, class) if not s.has[class] then s.has[class], s.lined = true, true end end
+local function stands_no_more(s, class) if s.has[class] then s.has[class], s.lined = nil, true end end
+
+local function key_of_session(s)
+  if not next(s.has) or s.runs >= s.limit then return nil end
+  local head_start = math.min(s.priority, MOST_PRIORITY) * HEAD_START
+  return turn(div(s.runs * PARTS, s.weight), math.max(0, s.mark - head_start), s.served)
+end
+
+-- Its account as it is to be kept, or nothing when that is as it was; its places are written.
+local function settle_session(session, s)
+  if not (s.moved or s.lined or s.force) then return nil end
+  local t, moved, was = touch_tenant(s.t), placed(s, key_of_session(s))
+  if was then
+    for class in pairs(s.was) do
+      if moved or not s.has[class] then
+        call('ZREM', TQ(s.t, class), was .. session)
+        t.left[class] = true
+      end
+    end
+  end
+  for class in pairs(s.key and s.has or {}) do
+    if moved or not was or not s.was[class] then
+      call('ZADD', TQ(s.t, class), '0', s.key .. session)
+      t.taken[class] = true
+      if not t.has[class] then
+        stands(t, class)
+        t.new[class] = true
+      end
+    end
+  end
+  return packed(s)
+end
+
+-- Classes that no session of it has any more.
+local function clear(tenant, t)
+  for class in pairs(t.force and t.has or t.left) do
+    if t.has[class] and not t.taken[class] and call('EXISTS', TQ(tenant, class)) == 0 then
+      if t.key then call('ZREM', RQ(class), t.key .. tenant) end
+      if call('EXISTS', RQ(class)) == 0 then call('SREM', RS(home_of(class)), class) end
+      stands_no_more(t, class)
+    end
+  end
+end
+
+local function flush_tenant(tenant, t)
+  clear(tenant, t)
+  if not (t.moved or t.force or t.lined) then return end
+  local key = nil
+  if next(t.has) and t.runs < t.limit then key = turn(div(t.runs * PARTS, t.weight), t.mark or 0, t.served) end
+  local moved, was = placed(t, key)
+  for class in pairs(was and moved and t.has or {}) do
+    if not t.new[class] then call('ZREM', RQ(class), was .. tenant) end
+  end
+  for class in pairs(key and t.has or {}) do
+    local stood = was and not t.new[class]
+    if moved or not stood then
+      call('ZADD', RQ(class), '0', key .. tenant)
+      -- Whoever stood there before is known there.
+      if t.force or not stood then call('SADD', RS(home_of(class)), class) end
+    end
+  end
+  call('SET', T(tenant), packed(t))
+end
+
+local function flush()
+  for session, s in pairs(sessions) do
+    local account = settle_session(session, s)
+    if account then call('HSET', S(session), 'account', account) end
+  end
+  for tenant, t in pairs(tenants) do flush_tenant(tenant, t) end
+  tenants, sessions = {}, {}
+end
+
+-- A version that grows, and a stream to wait on for those who shall look: w, there may be work; l, leases ended that their
+-- workers did not end; d, a worker shall be drained; f, a feed goes on.
+local function news(what)
+  local version = call('HINCRBY', CELL, 'changes', 1)
+  call('XADD', P .. 'news', 'MAXLEN', '~', 64, version .. '-0', 'n', what)
+end
+
+-- One command for many arguments, in parts that fit on Lua's stack.
+local function each(command, key, from, first)
+  for n = first, #from, 4000 do call(command, key, unpack(from, n, math.min(n + 3999, #from))) end
+end

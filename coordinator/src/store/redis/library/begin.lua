@@ -1,0 +1,62 @@
+-- args: now, the server's replication id, 'takes' or 'keeps', then names and values of the limits. Answers whether the cell had
+-- other limits. Whoever starts sets its own; whoever only comes back keeps what another one set meanwhile.
+
+-- Another id: a replica was promoted, or the server began anew; its latest writes may be lost, and its counters went back.
+local function another_server(id, longest)
+  call('HINCRBY', CELL, 'generation', 1)
+  call('HSET', CELL, 'replid', id)
+  -- Renewals may be among what was lost, and whoever was answered one runs on: every lease is whole again, and as long as
+  -- the longest that any coordinator of this cell gave.
+  local whole = clock() + longest
+  for _, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do call('ZADD', LEASES, 'XX', 'GT', whole, member) end
+end
+
+-- Its engine may have a limit now, or none, or count to another provider.
+local function count_anew(j)
+  local limit, provider = engine_limit(j.e)
+  if j.p and j.p ~= provider then call('SREM', IN('p', j.p), j.id) end
+  if provider then call('SADD', IN('p', provider), j.id) end
+  if j.g and not limit then call('SREM', IN('e', j.e), j.id) end
+  if limit then call('SADD', IN('e', j.e), j.id) end
+  call('HSET', J(j.id), 'l', cmsgpack.pack(j.w, j.si, limit and true or false, provider))
+end
+
+local function take_limits(args)
+  call('DEL', LIMITS)
+  local limited = '0'
+  for n = 4, #args, 2 do
+    call('HSET', LIMITS, args[n], args[n + 1])
+    if string.find(args[n], '^[ep]:') then limited = '1' end
+  end
+  -- What every claim looks at is beside what else it looks at.
+  call('HSET', CELL, 'fleet', call('HGET', LIMITS, 'fleet'), 'limited', limited)
+  for _, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do
+    local j = job(of_lease(member))
+    if j and j.st == 'l' then count_anew(j) end
+  end
+  -- Whoever is at another limit now comes into the line, or leaves it.
+  for _, tenant in ipairs(call('SMEMBERS', P .. 'tenants')) do
+    local t = touch_tenant(tenant)
+    local limit, weight = tenant_limit(tenant)
+    put(t, 'limit', limit)
+    put(t, 'weight', weight)
+  end
+  flush()
+  news('w')
+end
+
+local function begin(args)
+  -- Keys of another layout would be read for something that they are not.
+  local layout = call('HMGET', CELL, 'layout', 'generation')
+  if layout[2] and layout[1] ~= tostring(LAYOUT) then
+    return redis.error_reply('LAYOUT the cell is laid out by another version of Arena (' .. (layout[1] or '1') .. ', not ' .. LAYOUT .. ')')
+  end
+  local longest = math.max(LEASE, tonumber(call('HGET', CELL, 'lease') or '0'))
+  call('HSET', CELL, 'lease', longest, 'layout', LAYOUT)
+  if call('HGET', CELL, 'replid') ~= args[2] then another_server(args[2], longest) end
+  local held = call('HLEN', LIMITS)
+  local same = held == (#args - 3) / 2
+  for n = 4, #args, 2 do same = same and call('HGET', LIMITS, args[n]) == args[n + 1] end
+  if not same and (args[3] == 'takes' or held == 0) then take_limits(args) end
+  return held > 0 and not same and 1 or 0
+end

@@ -1,0 +1,192 @@
+-- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: its two homes, its
+-- slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
+local needs, known_needs = {}, 0
+local offer, looked, limits
+
+local function read_offer(args)
+  offer = { args[6], args[7], slots = args[8], memory = tonumber(args[9]), disk = tonumber(args[10]),
+    free_memory = tonumber(args[11]), free_disk = tonumber(args[12]), labels = {} }
+  local n = 13 + (tonumber(args[13]) or 0)
+  if args[13] ~= '' then
+    offer.can = {}
+    for k = 14, n do offer.can[args[k]] = true end
+  end
+  for k = n + 1, #args do offer.labels[args[k]] = true end
+  looked, limits = {}, {}
+end
+
+-- A class is a digest, so what it says is the same at any time.
+local function needs_of(class)
+  local found = needs[class]
+  if found then return found end
+  local text = call('HGET', CLASSES, class)
+  if not text then return nil end
+  found = cjson.decode(text)
+  known_needs = known_needs + 1
+  if known_needs > MOST_NAMES then needs, known_needs = {}, 1 end
+  needs[class] = found
+  return found
+end
+
+local function is_able(of)
+  if not string.find(offer.slots, of.slot, 1, true) then return false end
+  if offer.can and of.ability and not offer.can[of.ability] then return false end
+  for _, label in ipairs(of.labels) do
+    if not offer.labels[label] then return false end
+  end
+  return of.memory <= offer.memory and of.disk <= offer.disk
+end
+
+-- Of each engine its limit and its provider, where the cell has any.
+local function limits_of(e)
+  if e == '-' or not offer.limited then return nil, nil end
+  if not limits[e] then limits[e] = { engine_limit(e) } end
+  return limits[e][1], limits[e][2]
+end
+
+local function is_open(e)
+  local limit, provider = limits_of(e)
+  if limit and call('SCARD', IN('e', e)) >= limit then return false end
+  return not provider or call('SCARD', IN('p', provider)) < tonumber(call('HGET', LIMITS, 'l:' .. provider))
+end
+
+-- Of each class whether the worker may have it, and whether it has room for it at the moment.
+local function look(class, only)
+  local found = looked[class]
+  if found then return found end
+  found = { open = false, room = false }
+  looked[class] = found
+  local at = string.find(class, '@', 1, true)
+  if at and only == '' then
+    local home = string.sub(class, at + 1)
+    if home ~= offer[1] and home ~= offer[2] then return found end
+  end
+  local of = needs_of(at and string.sub(class, 1, at - 1) or class)
+  if of then
+    found.engine = of.engine
+    found.open = is_able(of) and is_open(of.engine)
+    found.room = of.memory <= offer.free_memory and of.disk <= offer.free_disk
+  end
+  return found
+end
+
+local function may_run(class, only, roomy)
+  local found = look(class, only)
+  return found.open and (not roomy or found.room)
+end
+
+local function before(a, b)
+  local p, q, r = struct.unpack('>I4I8I8', a)
+  local x, y, z = struct.unpack('>I4I8I8', b)
+  if p ~= x then return p < x end
+  if q ~= y then return q < y end
+  if r ~= z then return r < z end
+  return bytes_before(a, b, TURN + 1)
+end
+
+local function least(index, of, classes, only, roomy)
+  local best = nil
+  for _, class in ipairs(classes) do
+    if may_run(class, only, roomy) then
+      local first = call('ZRANGE', index(of, class), '0', '0')[1]
+      if first and first ~= best and (not best or before(first, best)) then best = first end
+    end
+  end
+  return best and string.sub(best, TURN + 1)
+end
+
+local function of_tenants(_, class) return RQ(class) end
+
+-- Whose turn it is: tenant and session.
+local function whose(only, mine, roomy)
+  local tenant, session = mine, only
+  if only ~= '' then
+    tenant = call('HGET', S(only), 'tenant')
+    if not tenant or (mine ~= '' and tenant ~= mine) then return nil end
+  elseif mine == '' then
+    tenant = least(of_tenants, '', call('SUNION', RS(''), RS(offer[1]), RS(offer[2])), only, roomy)
+    if not tenant then return nil end
+  end
+  local t = touch_tenant(tenant)
+  if t.runs >= t.limit then return nil end
+  if only == '' then
+    local classes = {}
+    for class in pairs(t.has) do classes[#classes + 1] = class end
+    session = least(TQ, tenant, classes, only, roomy)
+  end
+  return tenant, session
+end
+
+-- The job whose turn it is: what it is, where it stands, and whether it is the last of its class there; only among those that
+-- there is room for, when that is asked.
+local function next_of(only, mine, roomy)
+  local tenant, session = whose(only, mine, roomy)
+  if not session then return nil end
+  local s = touch(tenant, session)
+  if not s.limit or s.runs >= s.limit then return nil end
+  local best = nil
+  for class in pairs(s.has) do
+    if may_run(class, only, roomy) then
+      local first = call('ZRANGE', Q(session, class), '0', '1', 'WITHSCORES')
+      local arrived = tonumber(first[2] or nil)
+      if arrived and (not best or arrived < best.n) then
+        best = { id = first[1], n = arrived, class = class, last = not first[3], t = tenant, s = session }
+      end
+    end
+  end
+  return best
+end
+
+local function show(j, a, f, d, expires)
+  return { j.id, call('GET', B(j.id)), a, f, d, j.n, j.w, j.fe, j.si, expires }
+end
+
+-- Into a lease, and out of the line.
+local function take(j, worker, request, generation, now)
+  local id, t, s, e = j.id, touch_tenant(j.t), touch(j.t, j.s), looked[j.class].engine
+  local a, f, d = tries(id)
+  local limit, provider = limits_of(e)
+  call('ZREM', Q(j.s, j.class), id)
+  -- It was kept for this home.
+  if string.find(j.class, '@', 1, true) then call('ZREM', DUE, id) end
+  if j.last then stands_no_more(s, j.class) end
+  local counter = call('HINCRBY', CELL, 'claims', '1')
+  local ends = string.format('%d', now + LEASE)
+  j.w, j.si, j.fe = worker, now, generation .. '.' .. counter .. '.' .. request
+  call('HSET', J(id), 'st', 'l', 'a', a + 1, 'fe', j.fe, 'l', cmsgpack.pack(worker, now, limit and true or false, provider))
+  if limit then call('SADD', IN('e', e), id) end
+  if provider then call('SADD', IN('p', provider), id) end
+  call('HSET', IN('w', worker), request, id)
+  call('ZADD', LEASES, ends, lease(j))
+  for _, account in ipairs({ t, s }) do
+    account.served, account.runs, account.moved = counter, account.runs + 1, true
+  end
+  flush()
+  return show(j, a + 1, f, d, ends)
+end
+
+local function claim(args)
+  local now, worker, request, only, mine = clock(), args[2], args[3], args[4], args[5]
+  local given = call('HGET', IN('w', worker), request)
+  local j = given and job(given)
+  if j and j.st == 'l' and request_of(j) == request then
+    -- A write, so that whoever waits for replicas waits for the first answer too.
+    call('HINCRBY', CELL, 'repeated', 1)
+    local a, f, d = tries(given)
+    return show(j, a, f, d, call('ZSCORE', LEASES, lease(j)))
+  end
+  promote(now)
+  local cell = call('HMGET', CELL, 'generation', 'fleet', 'limited')
+  local fleet = tonumber(cell[2])
+  if fleet < UNLIMITED and call('ZCARD', LEASES) >= fleet then return false end
+  read_offer(args)
+  offer.limited = cell[3] == '1'
+  local found = next_of(only, mine, false)
+  if not found then return false end
+  if not look(found.class, only).room then
+    if now - call('HGET', J(found.id), 'du') >= SQUEEZED then return false end
+    found = next_of(only, mine, true)
+    if not found then return false end
+  end
+  return take(found, worker, request, cell[1], now)
+end

@@ -1,0 +1,142 @@
+-- In front of every function of the library. What it decides is what `domain/src/schedule.rs` says; a differential test holds
+-- them together.
+--
+-- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters, its generation and its limit of all slots. Every
+-- other key begins as it does, so all are in one slot:
+--   j:JOB    hash: m what it is (session, tenant, engine, engine work, arrived, class, home), st state (q l d c x), a attempt,
+--            f failed, d died, du due, fe fence, l its lease (worker, since, whether its engine is counted, provider)
+--   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, and `account`
+--   q:S:C    waiting jobs by arrival                   t:TENANT   its account
+--   tq:T:C   sessions that may run, by whose turn
+--   rq:C     tenants that may run, by whose turn       rs:H       their classes
+--   e:SESSION  list of events                          ev:SESSION stream of the feed      sj:SESSION  all jobs by arrival
+--   in:w:W   hash: request of a claim to its job       in:e:E, in:p:P  sets of running jobs, where there is a limit
+--   lease    `JOB FENCE` by when it ends               due        by when it comes due or is no longer kept for its home
+--   dead     by since when                             classes    hash: what each needs
+-- How many run of a session and of a tenant is a number in its account: each call that changes the state of a job changes it in
+-- the same step, once, since a job that is not leased cannot end its lease; the sweeper counts again.
+-- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
+-- A class is a digest of the engine, the slot and all that a job needs, so that a worker looks only at what it can run; while
+-- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
+--
+-- A library is loaded once, so that a call makes no closures; what belongs to one call is set by `start`.
+local call
+local P, CELL, NOW, LEASE, KILL_MARGIN
+local LIMITS, LEASES, DUE, DEAD, CLASSES
+local tenants, sessions
+
+-- Names that were encoded lately: to look through each is what a call would spend much of its time on.
+local encoded, known_names = {}, 0
+local function enc(name)
+  local known = encoded[name]
+  if known then return known end
+  known = name
+  -- Most names are plain, and to see that is cheaper than to write them anew.
+  if string.find(name, '[^A-Za-z0-9._/-]') then
+    known = string.gsub(name, '[^A-Za-z0-9._/-]', function(c) return string.format('%%%02x', string.byte(c)) end)
+  end
+  known_names = known_names + 1
+  if known_names > MOST_NAMES then encoded, known_names = {}, 1 end
+  encoded[name] = known
+  return known
+end
+local function J(id) return P .. 'j:' .. enc(id) end
+local function B(id) return P .. 'b:' .. enc(id) end
+local function S(session) return P .. 's:' .. enc(session) end
+local function T(tenant) return P .. 't:' .. enc(tenant) end
+local function Q(session, class) return P .. 'q:' .. enc(session) .. ':' .. enc(class) end
+local function TQ(tenant, class) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(class) end
+local function RQ(class) return P .. 'rq:' .. enc(class) end
+-- The classes that only a home looks at, or everybody for ''.
+local function RS(home) return P .. 'rs:' .. enc(home) end
+local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
+local function JOBS(session) return P .. 'sj:' .. enc(session) end
+
+-- The first argument is NOW/LEASE/MARGIN in milliseconds: how long the leases hold that the asker gives and renews, and its
+-- margin.
+local terms
+local function start(keys, args)
+  call = redis.call
+  if CELL ~= keys[1] then
+    CELL = keys[1]
+    P = string.sub(CELL, 1, -5)
+    LIMITS, LEASES, DUE, DEAD, CLASSES = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'classes'
+  end
+  if terms ~= args[1] then
+    terms = args[1]
+    NOW, LEASE, KILL_MARGIN = string.match(terms, '^(%d*)/(%d+)/(%d+)$')
+    LEASE, KILL_MARGIN = tonumber(LEASE), tonumber(KILL_MARGIN)
+  end
+  tenants, sessions = {}, {}
+end
+
+-- The server's own clock; only tests give another one.
+local function clock()
+  if NOW ~= '' then return tonumber(NOW) end
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function div(a, b) return (a - a % b) / b end
+
+-- Whoever ran it last stays written, and is told only of a lease.
+local function job(id)
+  local v = call('HMGET', J(id), 'm', 'st', 'fe', 'l', 'du')
+  if not v[1] then return nil end
+  local j = { id = id, st = v[2], fe = v[3], du = tonumber(v[5]) }
+  j.s, j.t, j.e, j.i, j.n, j.c, j.h = cmsgpack.unpack(v[1])
+  if j.st == 'l' then j.w, j.si, j.g, j.p = cmsgpack.unpack(v[4]) end
+  return j
+end
+
+-- Its attempt, and how often it failed and its worker died.
+local function tries(id)
+  local v = call('HMGET', J(id), 'a', 'f', 'd')
+  return tonumber(v[1] or '0'), tonumber(v[2] or '0'), tonumber(v[3] or '0')
+end
+
+local function lease(j) return j.id .. ' ' .. j.fe end
+-- The job of a lease.
+local function of_lease(member) return string.match(member, '^(.*) %S+$') end
+local function request_of(j) return string.match(j.fe, '([^.]*)$') end
+
+-- Until when only its home may have it.
+local function kept_until(j)
+  if not j.h then return j.du end
+  return j.du + tonumber(call('HGET', LIMITS, 'patience:' .. string.sub(j.h, 1, 1)) or '0')
+end
+
+-- The class it waits under. What comes due at another time than it was to, is kept for its home until then.
+local function R(j)
+  if j.h then
+    local at = call('ZSCORE', DUE, j.id)
+    if at and tonumber(at) > j.du then return j.c .. '@' .. j.h end
+  end
+  return j.c
+end
+
+local function home_of(class) return string.match(class, '@(.*)$') or '' end
+
+local function tenant_limit(tenant)
+  local v = call('HMGET', LIMITS, 't:' .. tenant, 'w:' .. tenant, 'tenant')
+  return tonumber(v[1] or v[3]), tonumber(v[2] or '1')
+end
+
+-- Its engine's limit and provider, as the cell has them.
+local function engine_limit(e)
+  local v = call('HMGET', LIMITS, 'e:' .. e, 'p:' .. e)
+  return tonumber(v[1] or nil), v[2] or nil
+end
+
+-- Text by its bytes, from the nth on: the server's own comparison follows its locale.
+local function bytes_before(a, b, from)
+  for n = from, math.min(#a, #b) do
+    local p, q = string.byte(a, n), string.byte(b, n)
+    if p ~= q then return p < q end
+  end
+  return #a < #b
+end
+
+-- Whose turn it is, as bytes that sort: parts of slots that run by weight, the mark, the latest claim.
+local TURN = 20
+local function turn(share, mark, served) return struct.pack('>I4I8I8', math.min(share, 4294967295), mark, served) end

@@ -1,0 +1,9 @@
+-- args: now, session. Of each job by arrival: id, state, worker or '', attempt.
+local function jobs(args)
+  local all = {}
+  for _, id in ipairs(call('ZRANGE', JOBS(args[2]), 0, -1)) do
+    local j, a = job(id), tries(id)
+    all[#all + 1] = { id, j.st, j.w or '', a }
+  end
+  return all
+end

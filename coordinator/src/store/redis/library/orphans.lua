@@ -1,0 +1,39 @@
+-- args: now. What is indexed as leased, due or dead, and is not, some of it each time; and how many run of each tenant, as far as
+-- not all of them together are as many as there are leases, or these are few.
+local found
+
+local function orphan(key, name, id, state)
+  local j = id and job(id)
+  if j and j.st == state and (state ~= 'l' or lease(j) == name) then return end
+  call('ZREM', key, name)
+  found[#found + 1] = (id or name) .. ': was in ' .. key
+end
+
+local function count_tenants()
+  local all, runs, sum = call('SMEMBERS', P .. 'tenants'), {}, 0
+  for _, tenant in ipairs(all) do sum = sum + touch_tenant(tenant).runs end
+  local leases = call('ZCARD', LEASES)
+  if sum == leases and leases > MOST_DUE then return end
+  for _, name in ipairs(call('ZRANGE', LEASES, 0, -1)) do
+    local j = job(of_lease(name))
+    local tenant = j and j.t
+    if tenant then runs[tenant] = (runs[tenant] or 0) + 1 end
+  end
+  for _, tenant in ipairs(all) do
+    local t, n = touch_tenant(tenant), runs[tenant] or 0
+    if t.runs ~= n then
+      found[#found + 1] = tenant .. ': ' .. t.runs .. ' of it were counted as running, and ' .. n .. ' run'
+      put(t, 'runs', n)
+    end
+  end
+  flush()
+end
+
+local function orphans()
+  found = {}
+  for _, name in ipairs(call('ZRANGE', LEASES, 0, MOST_DUE - 1)) do orphan(LEASES, name, of_lease(name), 'l') end
+  for _, id in ipairs(call('ZRANGE', DUE, 0, MOST_DUE - 1)) do orphan(DUE, id, id, 'q') end
+  for _, id in ipairs(call('ZRANGE', DEAD, 0, MOST_DUE - 1)) do orphan(DEAD, id, id, 'x') end
+  count_tenants()
+  return found
+end

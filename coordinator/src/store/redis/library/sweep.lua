@@ -1,0 +1,72 @@
+-- args: now, session. Holds each job of the session against the indexes and mends them; answers what it mended.
+local mended
+local function say(what) mended[#mended + 1] = what end
+
+local function member(key, id, wanted, what)
+  local there = call('SISMEMBER', key, id) == 1
+  if there == wanted then return end
+  call(wanted and 'SADD' or 'SREM', key, id)
+  say(id .. ': ' .. (wanted and 'was not in ' or 'was in ') .. what)
+end
+
+local function scored(key, name, score, id, what)
+  local there = call('ZSCORE', key, name)
+  if (there and true or false) == (score and true or false) then return end
+  if score then call('ZADD', key, score, name) else call('ZREM', key, name) end
+  say(id .. ': ' .. (score and 'was not in ' or 'was in ') .. what)
+end
+
+local function sweep_lease(j, now)
+  local leased, limit, provider = j.st == 'l', engine_limit(j.e)
+  if j.fe then scored(LEASES, lease(j), leased and now + LEASE, j.id, 'the leases') end
+  if limit then member(IN('e', j.e), j.id, leased and j.g, 'what runs of its engine') end
+  provider = j.p or provider
+  if provider then member(IN('p', provider), j.id, leased and j.p == provider, 'what runs of its provider') end
+  if leased and call('HGET', IN('w', j.w), request_of(j)) ~= j.id then
+    call('HSET', IN('w', j.w), request_of(j), j.id)
+    say(j.id .. ': was not in what runs of its worker')
+  end
+end
+
+local function sweep_line(j, s)
+  local id, queued, at = j.id, j.st == 'q', call('ZSCORE', DUE, j.id)
+  local kept = queued and j.h and at and tonumber(at) > j.du
+  local class = kept and j.c .. '@' .. j.h or j.c
+  local in_line = queued and (kept or not at)
+  scored(Q(j.s, class), id, in_line and j.n, id, 'the line')
+  if not queued then scored(DUE, id, false, id, 'what comes due') end
+  if in_line then stands(s, class) end
+end
+
+local function sweep(args)
+  local now, session = clock(), args[2]
+  mended = {}
+  local of, runs, account
+  for _, id in ipairs(call('ZRANGE', JOBS(session), 0, -1)) do
+    local j = job(id)
+    if j then
+      of, runs = j.t, (runs or 0) + (j.st == 'l' and 1 or 0)
+      local t, s = touch_tenant(j.t), touch(j.t, session)
+      t.force, s.force, account = true, true, s
+      sweep_lease(j, now)
+      scored(DEAD, id, j.st == 'x' and now, id, 'the dead')
+      sweep_line(j, s)
+    end
+  end
+  if not of then return mended end
+  if account.runs ~= runs then
+    say(session .. ': ' .. account.runs .. ' of it were counted as running, and ' .. runs .. ' run')
+    put(account, 'runs', runs)
+  end
+  for class in pairs(account.has) do
+    if call('EXISTS', Q(session, class)) == 0 then
+      stands_no_more(account, class)
+      say(session .. ': stood in line with nothing to run')
+    end
+  end
+  -- Where the session stands in the line of its tenant, before and after.
+  local key = account.key
+  flush()
+  if key ~= account_of(session).key then say(session .. ': stood at the wrong place of the line') end
+  return mended
+end

@@ -1,0 +1,28 @@
+-- args: now, job. Answers a word and what belongs to it.
+local function why(args)
+  local now, j = clock(), job(args[2])
+  if not j then return { 'unknown' } end
+  if j.st == 'd' or j.st == 'c' then return { 'ended' } end
+  if j.st == 'x' then
+    local _, f, d = tries(j.id)
+    return { 'dead', f, d }
+  end
+  if j.st == 'l' then
+    local expires = tonumber(call('ZSCORE', LEASES, lease(j)))
+    if expires <= now then return { 'suspect', j.w, expires + KILL_MARGIN } end
+    return { 'runs', j.w }
+  end
+  if j.du > now then return { 'not_due', j.du } end
+
+  local held = blocked(j)
+  if held then return { 'limit', held[1], held[2], held[3], held[4] } end
+  if now < kept_until(j) then return { 'kept', j.h, kept_until(j) } end
+  local ahead = 0
+  for class in pairs(account_of(j.s).has) do
+    ahead = ahead + call('ZCOUNT', Q(j.s, class), '-inf', '(' .. j.n)
+  end
+  for _, other in ipairs(late(now)) do
+    if other.s == j.s and other.n < j.n then ahead = ahead + 1 end
+  end
+  return { 'ready', ahead }
+end

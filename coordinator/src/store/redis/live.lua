@@ -1,7 +1,0 @@
--- ARGV: now, session. Of each job that waits or runs: 1 when it runs, and its body.
-local all = {}
-for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(ARGV[2]), 0, -1)) do
-  local st = redis.call('HGET', J(id), 'st')
-  if st == 'q' or st == 'l' then all[#all + 1] = { st == 'l' and 1 or 0, redis.call('GET', B(id)) } end
-end
-return all
