@@ -42,6 +42,8 @@ struct Attached {
     freed: bool,
     /// What it runs, since it was listed.
     changed: bool,
+    /// Its worker has another stream now.
+    replaced: bool,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     /// The number of the heartbeat that was heard last.
     beat: u64,
@@ -95,7 +97,10 @@ impl Attached {
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
             (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
-        let (beat, freed, changed) = (0, false, false);
+        if let Caller::Worker { .. } = caller {
+            desk.coordinator.roster.replaces(&seat);
+        }
+        let (beat, freed, changed, replaced) = (0, false, false, false);
         let mut attached = Box::new(Self {
             desk,
             caller,
@@ -105,6 +110,7 @@ impl Attached {
             running,
             freed,
             changed,
+            replaced,
             down,
             beat,
             seat,
@@ -144,6 +150,9 @@ impl Attached {
                 Err(error) => Err(error),
             };
             done.map_err(|error| crate::api::status(&error))?;
+            if self.replaced {
+                return Err(Status::aborted("this worker came back by another stream"));
+            }
         }
     }
 
@@ -201,7 +210,11 @@ impl Attached {
     }
 
     async fn told(&mut self, said: Said) -> Result<(), SessionError> {
-        let Said { ask, drain, lost } = said;
+        let Said { ask, drain, replaced, lost } = said;
+        self.replaced = replaced;
+        if replaced {
+            return Ok(());
+        }
         if drain {
             self.drain().await?;
         }

@@ -74,6 +74,8 @@ pub(super) struct Said {
     pub(super) ask: bool,
     /// Begin nothing more.
     pub(super) drain: bool,
+    /// Its worker came back by another stream.
+    pub(super) replaced: bool,
     /// Leases that the store does not know as this worker's any more.
     pub(super) lost: Vec<(JobId, Fence)>,
 }
@@ -143,6 +145,22 @@ impl Roster {
         for seated in self.inner().seats.values().filter(|seated| seated.worker.as_str() == worker) {
             seated.bell.ring(|said| said.drain = true);
         }
+    }
+
+    /// A worker has one stream at a time: what an earlier one is given would reach nobody, and its lease would have to run out.
+    pub(super) fn replaces(&self, seat: &Seat) {
+        let mut inner = self.inner();
+        let Some(worker) = inner.seats.get(&seat.number).map(|seated| seated.worker.clone()) else { return };
+        let own = |(number, seated): (&u64, &Seated)| (seated.worker == worker).then_some(*number);
+        let earlier: Vec<u64> = inner.seats.range(..seat.number).filter_map(own).collect();
+        for number in earlier {
+            inner.answered(number, None, None);
+            inner.stands(number, None);
+            if let Some(seated) = inner.seats.get_mut(&number) {
+                seated.bell.ring(|said| said.replaced = true);
+            }
+        }
+        inner.pump(clock::now_millis());
     }
 
     /// The sessions that are moved here when every worker serves one only; `None`: all are.
