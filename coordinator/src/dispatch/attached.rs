@@ -256,16 +256,35 @@ impl Attached {
         self.capacity.holds(place.job.id.clone(), Some(&place.job));
         let kind = self.kind();
         self.seat.answered(Some(true), kind);
-        let record = self.store().record(&place.job.session).await?;
-        let run = v1::Run {
-            job: Some(place.job.to_wire()),
-            fence: fence.to_wire(),
-            attempt: place.attempt,
-            head: Some(record.head),
-            after,
-        };
-        self.send(down::Down::Run(Box::new(run))).await;
+        match self.store().record(&place.job.session).await {
+            Ok(record) => {
+                let run = v1::Run {
+                    job: Some(place.job.to_wire()),
+                    fence: fence.to_wire(),
+                    attempt: place.attempt,
+                    head: Some(record.head),
+                    after,
+                };
+                self.send(down::Down::Run(Box::new(run))).await;
+            }
+            Err(error) => self.take_back(place.job.id, fence, error).await?,
+        }
         Ok(Some(true))
+    }
+
+    /// A job that was leased and cannot be told, so nobody runs it. One whose session cannot be read is worn out some day; it
+    /// ends no worker's stream meanwhile.
+    async fn take_back(&mut self, job: JobId, fence: Fence, error: StoreError) -> Result<(), SessionError> {
+        self.let_go(&job);
+        let now = clock::now_millis();
+        if error.is_transient() {
+            // It waits as before, as far as the store hears it.
+            let _ = self.store().let_go(job, fence, now, now).await;
+            return Err(error.into());
+        }
+        tracing::error!(%job, %error, "a job cannot be given to anybody: its session cannot be read");
+        self.store().give_back(job, fence, now, now).await?;
+        Ok(())
     }
 
     fn hold(&mut self, job: JobId, fence: Fence) {

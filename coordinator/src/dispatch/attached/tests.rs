@@ -313,6 +313,16 @@ async fn a_worker_that_comes_back_is_given_nothing_by_the_stream_that_it_left() 
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_read_ends_no_workers_stream_and_keeps_it_from_no_other() {
+    let (folder, coordinator, id) = submitted().await;
+    let damage = rusqlite::Connection::open(folder.path().join("arena.db")).unwrap();
+    damage.execute("UPDATE events SET body = X'ff' WHERE session = ?1", [id.as_str()]).unwrap();
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    assert!(link.begins().await.job.starts_with("fedcba987654/"));
+}
+
+#[tokio::test]
 async fn heartbeats_are_answered_each_by_its_own_fence() {
     let (_folder, coordinator, id) = submitted().await;
     submit(&coordinator, "fedcba987654").await;
