@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-/// Bytes of one piece of what an engine prints.
+/// Bytes of one piece of what an engine prints, and of one sentence of progress.
 const MOST_LOG: usize = 64 << 10;
 
 struct Attached {
@@ -328,7 +328,7 @@ impl Attached {
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
         let Some(lease) = progress.lease else { return Ok(()) };
         let job = JobId::new(lease.job);
-        if !self.holds(&job, &lease.fence) {
+        if !self.holds(&job, &lease.fence) || progress.text.len() > MOST_LOG {
             return Ok(());
         }
         self.publish(&job, format!("phase:{}", progress.phase), progress.text).await

@@ -109,3 +109,30 @@ async fn whoever_only_comes_back_to_its_server_keeps_the_limits_that_another_one
     server.store(server.settings(), of(7)).await.unwrap();
     assert_eq!(holds(), "7", "whoever starts sets its own");
 }
+
+#[tokio::test]
+async fn what_engines_print_does_not_fill_the_server_and_pushes_nothing_else_out() {
+    let Some(server) = Server::start("logs") else { return };
+    let store = server.store(server.settings(), roomy()).await.unwrap();
+    let id = session(0, 0);
+    create(&store, id.as_str()).await.unwrap();
+    store.publish(&id, told("first")).await.unwrap();
+    let print = |number: usize| v1::FeedItem { kind: "log:stdout".into(), text: number.to_string(), ..told("") };
+    for number in 0..3_000 {
+        store.publish(&id, print(number)).await.unwrap();
+    }
+    store.publish(&id, told("last")).await.unwrap();
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.feed(&id, after, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        all.extend(page);
+    }
+    assert!(all.is_sorted_by_key(|item| item.seq) && all.len() < 1_300, "{}", all.len());
+    let (first, last) = (all.first().unwrap(), all.last().unwrap());
+    assert_eq!((first.text.as_str(), last.text.as_str()), ("first", "last"));
+    assert_eq!(all[all.len() - 2].text, "2999");
+    let left: i64 = server.says(&["PTTL", "arena:{c0}:lg:t0-s0"]).parse().unwrap();
+    assert!((1..=3_600_000).contains(&left), "they go by themselves: {left}");
+}

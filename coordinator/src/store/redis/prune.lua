@@ -9,7 +9,8 @@ for _, id in ipairs(redis.call('ZRANGE', jobs, 0, -1)) do
   redis.call('ZREM', DEAD, id)
 end
 for _, id in ipairs(redis.call('ZRANGE', jobs, 0, -1)) do redis.call('UNLINK', J(id), B(id)) end
-redis.call('UNLINK', jobs, SE(session), S(session), P .. 'e:' .. enc(session), P .. 'ev:' .. enc(session))
+redis.call('UNLINK', jobs, SE(session), S(session), P .. 'e:' .. enc(session), P .. 'ev:' .. enc(session),
+  P .. 'lg:' .. enc(session))
 redis.call('ZREM', P .. 'sessions', session)
 redis.call('ZREM', P .. 'ids', session)
 return 1

@@ -69,6 +69,7 @@ scripts! {
     PUBLISH Write "publish.lua";
     PRUNE Free "prune.lua";
     TOUCH Free "touch.lua";
+    FEED Read "feed.lua";
     RECORD Read "record.lua";
     WHY Read "why.lua";
     LINE Read "line.lua";
