@@ -3,7 +3,7 @@
 use crate::dispatch::Coordinator;
 use crate::sessions::{SessionError, has_ended};
 use arena_domain::id::{SessionId, Tenant};
-use arena_domain::packet::Packet;
+use arena_domain::packet::{Engine, Packet};
 use arena_runtime::config::TenantLimits;
 use tonic::Status;
 
@@ -20,6 +20,7 @@ impl Coordinator {
                  `priority = {priority}`, or have `priority` under {section} raised"
             )));
         }
+        self.counted(packet)?;
         if sessions.is_none() && queued.is_none() {
             return Ok(());
         }
@@ -44,6 +45,20 @@ impl Coordinator {
             )));
         }
         Ok(())
+    }
+
+    /// A limit of a provider holds for the engines that its section knows, so one that a packet makes up would go past it.
+    fn counted(&self, packet: &Packet) -> Result<(), Status> {
+        let asks = |(name, engine): (&String, &Engine)| {
+            let provider = engine.provider.clone()?;
+            let limit = self.quotas.provider.get(&provider)?;
+            (!limit.engines.contains(name)).then(|| (name.clone(), provider, limit.running))
+        };
+        let Some((engine, provider, most)) = packet.engines.iter().find_map(asks) else { return Ok(()) };
+        Err(Status::permission_denied(format!(
+            "engine {engine} asks provider {provider}, of which {most} jobs may run at a time, and is not counted there; have \
+             \"{engine}\" among `engines` under [limits.provider.{provider}] of the coordinators, or take an engine that is"
+        )))
     }
 
     /// Its sessions that have not ended.
