@@ -136,3 +136,30 @@ async fn what_engines_print_does_not_fill_the_server_and_pushes_nothing_else_out
     let left: i64 = server.says(&["PTTL", "arena:{c0}:lg:t0-s0"]).parse().unwrap();
     assert!((1..=3_600_000).contains(&left), "they go by themselves: {left}");
 }
+
+#[tokio::test]
+#[ignore = "fails: a claim looks through the class of every job that waits, so one tenant's labels slow everybody's claims"]
+async fn a_claim_costs_the_same_beside_a_thousand_jobs_that_nobody_can_run() {
+    let Some(server) = Server::start("classes") else { return };
+    let store = server.store(server.settings(), roomy()).await.unwrap();
+    let cost = async |turn: &str| {
+        server.says(&["CONFIG", "RESETSTAT"]);
+        for number in 0..50 {
+            assert!(store.claim(ask(&format!("{turn}-{number}")), NOW).await.unwrap().is_none());
+        }
+        let stats = server.says(&["INFO", "commandstats"]);
+        let scripts = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
+        let usec = scripts.split("usec_per_call=").nth(1).unwrap().split(',').next().unwrap();
+        usec.parse::<f64>().unwrap()
+    };
+    let before = cost("before").await;
+    for number in 0..1_000 {
+        let id = SessionId::new(format!("many{number}"));
+        create(&store, id.as_str()).await.unwrap();
+        let needs = Needs { labels: BTreeSet::from([format!("rack={number}")]), ..Needs::default() };
+        let job = Job { id: JobId::new(format!("{id}/a/1/implement")), session: id.clone(), needs, ..numbered(0) };
+        store.commit(Transition { enqueue: vec![job], ..transition(&id, 0) }).await.unwrap();
+    }
+    let after = cost("after").await;
+    assert!(after < 3.0 * before, "{before} and then {after} microseconds");
+}
