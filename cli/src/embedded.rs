@@ -57,7 +57,7 @@ impl Embedded {
     ) -> Result<Self, Failure> {
         let engines = crate::engines::engines(common)?;
         let config = engines.config.clone();
-        let store = home::store(&engines, &state, open).await?;
+        let store = home::store(&engines, &state, home::Part::Asks, open).await?;
         let coordinator = Coordinator::new(store, home::blobs(&config, &state)?);
         let channel = serve(&coordinator).await?;
         Ok(Self { state, config, coordinator, channel, engines })

@@ -156,17 +156,26 @@ fn same_store(config: &Config, state: &Path) -> Result<(), Failure> {
     ))
 }
 
+/// Whether this process says what the limits of a team's fleet are, or only asks or changes something else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Serves,
+    Asks,
+}
+
 /// The store that `[store]` names: a team's own, or embedded in the state directory.
 pub(crate) async fn store(
     engines: &arena_worker::run::Engines,
     state: &Path,
+    part: Part,
     open: impl FnOnce(&Path, arena_domain::schedule::Limits) -> Result<Store, StoreError>,
 ) -> Result<Store, Failure> {
     let limits = crate::limits::limits(&engines.config, &engines.manifests)?;
     same_store(&engines.config, state)?;
-    match crate::redis::settings(&engines.config.store)? {
-        Some(settings) => Ok(Store::connect(settings, limits).await?),
-        None => Ok(open(state, limits)?),
+    match (crate::redis::settings(&engines.config.store)?, part) {
+        (Some(settings), Part::Serves) => Ok(Store::connect(settings, limits).await?),
+        (Some(settings), Part::Asks) => Ok(Store::join(settings, limits).await?),
+        (None, _) => Ok(open(state, limits)?),
     }
 }
 

@@ -23,15 +23,32 @@ pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, 
         }
         providers.insert(name.clone(), Provider { running: of.running, engines });
     }
+    let aliases: BTreeMap<String, String> =
+        manifests.iter().flat_map(|one| one.aliases.iter().map(|alias| (alias.clone(), one.name.clone()))).collect();
+    let mut engines = BTreeMap::new();
+    for (name, most) in engine {
+        let least = engines.entry(aliases.get(name).unwrap_or(name).clone()).or_insert(*most);
+        *least = (*least).min(*most);
+    }
     Ok(Limits {
         fleet: *fleet,
         tenant: each.running.unwrap_or(u32::MAX),
         tenants: tenants.iter().map(of_tenant).collect(),
-        engine: engine.clone(),
+        engine: engines,
         provider: providers,
+        aliases,
         patience: Patience { worker: config.placement.warm, hardware: config.placement.equal_hardware },
         terms: Terms { lease: config.queue.lease, margin: config.queue.margin },
     })
+}
+
+/// What tenants may submit: each provider with all engines that its limit counts.
+pub(crate) fn quotas(config: &Config, manifests: &[Manifest]) -> config::Limits {
+    let mut quotas = config.limits.clone();
+    for (name, of) in &mut quotas.provider {
+        of.engines = engines(name, of, manifests).into_iter().collect();
+    }
+    quotas
 }
 
 /// By all their names. An engine that serves any provider is counted where the section names it.
@@ -60,6 +77,16 @@ mod tests {
         assert_eq!(anthropic.running, 2);
         assert!(anthropic.engines.contains("claude") && anthropic.engines.contains("mine"), "{anthropic:?}");
         assert!(!anthropic.engines.contains("codex"), "{anthropic:?}");
+    }
+
+    #[test]
+    fn an_engine_of_several_names_has_one_limit_whichever_is_limited() {
+        let said = read("[limits.engine]\nclaude-code = 2\nclaude = 5\nmine = 1\n");
+        let made = limits(&said, built_in()).unwrap();
+        assert_eq!(made.engine, BTreeMap::from([("claude".to_owned(), 2), ("mine".to_owned(), 1)]));
+        assert_eq!(made.aliases["claude-code"], "claude");
+        let counted = quotas(&read("[limits.provider.anthropic]\nrunning = 2\n"), built_in());
+        assert!(counted.provider["anthropic"].engines.contains(&"claude".to_owned()));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use crate::dispatch::Coordinator;
 use crate::sessions::{SessionError, has_ended};
 use arena_domain::id::{SessionId, Tenant};
-use arena_domain::packet::Packet;
+use arena_domain::packet::{Engine, Packet};
 use arena_runtime::config::TenantLimits;
 use tonic::Status;
+
+/// Kinds of workers that the jobs of one tenant may wait for: whatever happens to one of its jobs costs by how many they are.
+const MOST_KINDS: u32 = 256;
 
 impl Coordinator {
     /// Refuses what the tenant's limits leave no room for. Coordinators that are asked at the same moment may let one more
@@ -18,6 +21,14 @@ impl Coordinator {
             return Err(Status::permission_denied(format!(
                 "a session of tenant {tenant} may ask for priority {priority} at most, and this one asks for {asked}; write \
                  `priority = {priority}`, or have `priority` under {section} raised"
+            )));
+        }
+        self.counted(packet)?;
+        let kinds = self.store.kinds(tenant).await.map_err(crate::api::store_status)?;
+        if kinds >= MOST_KINDS {
+            return Err(Status::resource_exhausted(format!(
+                "jobs of tenant {tenant} wait for {kinds} kinds of workers, by their engines, labels and sizes, and it submits \
+                 nothing more from {MOST_KINDS} on; wait until some run (`arena queue`), or ask for fewer different ones"
             )));
         }
         if sessions.is_none() && queued.is_none() {
@@ -44,6 +55,20 @@ impl Coordinator {
             )));
         }
         Ok(())
+    }
+
+    /// A limit of a provider holds for the engines that its section knows, so one that a packet makes up would go past it.
+    fn counted(&self, packet: &Packet) -> Result<(), Status> {
+        let asks = |(name, engine): (&String, &Engine)| {
+            let provider = engine.provider.clone()?;
+            let limit = self.quotas.provider.get(&provider)?;
+            (!limit.engines.contains(name)).then(|| (name.clone(), provider, limit.running))
+        };
+        let Some((engine, provider, most)) = packet.engines.iter().find_map(asks) else { return Ok(()) };
+        Err(Status::permission_denied(format!(
+            "engine {engine} asks provider {provider}, of which {most} jobs may run at a time, and is not counted there; have \
+             \"{engine}\" among `engines` under [limits.provider.{provider}] of the coordinators, or take an engine that is"
+        )))
     }
 
     /// Its sessions that have not ended.

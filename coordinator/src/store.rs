@@ -19,11 +19,13 @@ pub use port::{DeadLetter, Durability, News};
 pub use shelf::Shelf;
 pub use transition::{Cancel, Committed, Transition};
 
-use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
+use self::redis::Begins;
+use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::{Ask, Left, Limits, Line, Place, Settled, Terms, Why};
 use arena_proto::v1;
 use port::{Back, Leases, Records, Shelves, Sights};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub struct Store {
     sights: Arc<dyn Sights>,
     shelves: Arc<dyn Shelves>,
     terms: Terms,
+    aliases: Arc<BTreeMap<String, String>>,
 }
 
 /// A session's record: its head, and its events so far.
@@ -47,29 +50,47 @@ pub struct Record {
     pub events: Vec<v1::SessionEvent>,
 }
 
+/// What a handle knows of the limits itself.
+struct Known {
+    terms: Terms,
+    aliases: Arc<BTreeMap<String, String>>,
+}
+
+impl Known {
+    fn of(limits: &Limits) -> Self {
+        Self { terms: limits.terms, aliases: Arc::new(limits.aliases.clone()) }
+    }
+}
+
 impl Store {
     /// The embedded store of a state directory, which is made when it is not there.
     pub fn open(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let terms = limits.terms;
-        Ok(Self::over(embedded::Embedded::open(folder, limits)?, terms))
+        let known = Known::of(&limits);
+        Ok(Self::over(embedded::Embedded::open(folder, limits)?, known))
     }
 
     /// For looking only, where nothing can be written: on a file system that is read-only, or in another user's folder.
     pub fn look(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let terms = limits.terms;
-        Ok(Self::over(embedded::Embedded::look(folder, limits)?, terms))
+        let known = Known::of(&limits);
+        Ok(Self::over(embedded::Embedded::look(folder, limits)?, known))
     }
 
     /// The fleet's store. The server's profile is checked, and one that would lose or drop writes is refused; the limits
     /// become those of the whole cell.
     pub async fn connect(settings: RedisSettings, limits: Limits) -> Result<Self, StoreError> {
-        let terms = limits.terms;
-        Ok(Self::over(self::redis::Redis::connect(settings, limits, false).await?, terms))
+        let known = Known::of(&limits);
+        Ok(Self::over(self::redis::Redis::connect(settings, limits, Begins::Takes, false).await?, known))
     }
 
-    fn over(store: impl Records + Leases + Sights + Shelves + 'static, terms: Terms) -> Self {
-        let store = Arc::new(store);
-        Self { records: store.clone(), leases: store.clone(), sights: store.clone(), shelves: store, terms }
+    /// The same for whoever is no coordinator: the limits of the cell stay as they are, and these hold only where it has none.
+    pub async fn join(settings: RedisSettings, limits: Limits) -> Result<Self, StoreError> {
+        let known = Known::of(&limits);
+        Ok(Self::over(self::redis::Redis::connect(settings, limits, Begins::Keeps, false).await?, known))
+    }
+
+    fn over(store: impl Records + Leases + Sights + Shelves + 'static, known: Known) -> Self {
+        let (store, Known { terms, aliases }) = (Arc::new(store), known);
+        Self { records: store.clone(), leases: store.clone(), sights: store.clone(), shelves: store, terms, aliases }
     }
 
     /// How long the leases hold that this handle gives and renews.
@@ -86,7 +107,13 @@ impl Store {
         self.records.record(id).await
     }
 
-    pub async fn commit(&self, transition: Transition) -> Result<Committed, StoreError> {
+    /// An engine that goes by several names is enqueued by the one that its limit names.
+    pub async fn commit(&self, mut transition: Transition) -> Result<Committed, StoreError> {
+        for engine in transition.enqueue.iter_mut().filter_map(|job| job.engine.as_mut()) {
+            if let Some(name) = self.aliases.get(engine) {
+                engine.clone_from(name);
+            }
+        }
         self.records.commit(transition).await
     }
 
@@ -217,6 +244,11 @@ impl Store {
     /// ago will do; no rule looks at it.
     pub async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
         self.sights.live().await
+    }
+
+    /// How many kinds of workers the tenant's jobs wait for, where that costs anybody anything.
+    pub async fn kinds(&self, tenant: &Tenant) -> Result<u32, StoreError> {
+        self.sights.kinds(tenant).await
     }
 
     /// Changes when somebody else did what others wait for: put jobs in the line, ended leases, told of a session.

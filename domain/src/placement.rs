@@ -14,6 +14,9 @@ pub const SQUEEZED: Duration = Duration::from_secs(60);
 /// The longest label.
 pub const MOST_LABEL: usize = 64;
 
+/// Labels of one worker.
+pub const MOST_LABELS: usize = 32;
+
 /// Printable, and neither empty nor long.
 pub fn is_label(text: &str) -> bool {
     (1..=MOST_LABEL).contains(&text.chars().count()) && !text.contains(|c: char| c.is_control() || c.is_whitespace())

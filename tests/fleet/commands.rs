@@ -220,3 +220,21 @@ fn what_cannot_be_a_service_says_what_is_wrong_and_how_to_mend_it() {
     unreachable.env("ARENA_TLS_CA", fleet.certs_dir().join("ca.pem"));
     assert_eq!(run(&mut unreachable).code, 69);
 }
+
+#[test]
+fn whoever_only_makes_a_token_or_looks_leaves_the_limits_of_the_fleet_as_they_are() {
+    if !ready("whoever_only_makes_a_token_or_looks_leaves_the_limits") {
+        return;
+    }
+    let (mut fleet, redis) = Fleet::on_redis();
+    let before = fleet.env.clone();
+    fleet.env.push(("ARENA_LIMITS_FLEET".into(), "7".into()));
+    let _coordinator = fleet.coordinator();
+    let limit = || redis.says(&["HGET", "arena:{c0}:limits", "fleet"]);
+    assert_eq!(limit(), "7");
+    // On the coordinator's machine, without its configuration.
+    fleet.env = before;
+    fleet.token("ann", "submitter", "blue");
+    let audit = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["audit"]));
+    assert_eq!((audit.code, limit().as_str()), (0, "7"), "{audit:?}");
+}

@@ -26,14 +26,15 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     }
     let (who, name) = identity(&config.tls, Kind::Coordinator)?;
     let state = state_folder(common)?;
-    let store = home::store(&engines, &state, Store::open).await?;
+    let store = home::store(&engines, &state, home::Part::Serves, Store::open).await?;
     take_for_a_team(&engines.config, &state, &store).await?;
     let mut signals = Signals::listen()?;
+    let quotas = crate::limits::quotas(&engines.config, &engines.manifests);
     let config = engines.config;
     let blobs = home::blobs(&config, &state)?;
     blobs.check().await?;
     let coordinator = Coordinator::new(store, blobs)
-        .with_quotas(config.limits)
+        .with_quotas(quotas)
         .holding_dead_jobs(config.coordinator.hold_dead)
         .keeping(config.store.keep);
     let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;

@@ -7,6 +7,8 @@ use crate::embedded::{settings, state_folder, worker_failure};
 use crate::failure::{AGAIN, Failure, GENERAL, INTERRUPTED, UNREACHABLE, USAGE};
 use crate::output;
 use crate::team::{self, identity};
+use arena_domain::placement::{MOST_LABEL, MOST_LABELS, is_label};
+use arena_domain::text::sanitise_line;
 use arena_runtime::tasks;
 use arena_runtime::tls::Kind;
 use arena_worker::link::{LinkError, Worker};
@@ -26,6 +28,7 @@ pub(super) async fn worker(common: &Common) -> Done {
         let mend = "`--coordinator https://HOST:7443`, or `coordinators` under [worker]";
         return Err(Failure::new(USAGE, "no coordinator is named", mend));
     }
+    can_be_asked_for(&config.labels)?;
     let (who, name) = identity(&engines.config.tls, Kind::Worker)?;
     let state = state_folder(common)?;
     let _alone = alone(&state)?;
@@ -66,6 +69,19 @@ fn over(ended: Result<Result<Option<Lost>, LinkError>, tokio::task::JoinError>) 
     }
 }
 
+/// A label that no packet can ask for, or that no coordinator takes, would keep jobs waiting for ever.
+fn can_be_asked_for(labels: &[String]) -> Result<(), Failure> {
+    let refused = |what: String, mend: String| Err(Failure::new(USAGE, format!("[worker] labels: {what}"), mend));
+    if let Some(label) = labels.iter().find(|label| !is_label(label)) {
+        let mend = format!("write \"gpu\" or \"rack=7\": 1 to {MOST_LABEL} printable characters without blanks");
+        return refused(format!("\"{}\" is none", sanitise_line(label, MOST_LABEL)), mend);
+    }
+    if labels.len() > MOST_LABELS {
+        return refused(format!("there are {}", labels.len()), format!("name {MOST_LABELS} at most"));
+    }
+    Ok(())
+}
+
 /// Results that wait in a state directory are those of one worker.
 fn alone(state: &Path) -> Result<File, Failure> {
     let file = File::options().create(true).append(true).open(state.join("worker.lock"))?;
@@ -76,5 +92,22 @@ fn alone(state: &Path) -> Result<File, Failure> {
             Err(Failure::new(USAGE, what, "give each worker of a machine its own: `--state DIR`"))
         }
         Err(error) => Err(std::io::Error::from(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_no_packet_can_ask_for_is_refused_at_the_start() {
+        let many: Vec<String> = (0..=MOST_LABELS).map(|number| format!("rack={number}")).collect();
+        assert!(can_be_asked_for(&many[1..]).is_ok());
+        let rows =
+            [(many, "name 32 at most"), (vec!["big gpu".into()], "without blanks"), (vec![String::new()], "1 to 64")];
+        for (labels, mend) in rows {
+            let refused = can_be_asked_for(&labels).unwrap_err();
+            assert!(refused.mend.contains(mend), "{refused:?}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use super::{Desk, blobs, status, store_status};
 use crate::access::Rpc;
 use crate::dispatch::{Coordinator, why};
+use crate::sessions::SessionError;
 use crate::store::StoreError;
 use crate::trace;
 use arena_domain::id::{JobId, SessionId, Tenant};
-use arena_domain::session::Event;
+use arena_domain::session::{Event, IllegalTransition};
 use arena_proto::v1::{self, sessions_server::Sessions};
 use arena_proto::{MAX_MESSAGE, packet};
 use arena_runtime::{clock, telemetry};
@@ -80,7 +81,11 @@ impl Sessions for SessionsApi {
                 return Ok(Response::new(v1::SubmitResponse { id: id.to_string() }));
             }
             let event = Event::Submitted { at: clock::now_millis(), yes, base_first: true };
-            coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
+            match coordinator.happen(&id, event).await {
+                // The same call at the same time, by a client that did not wait for the answer: that one did it.
+                Ok(()) | Err(SessionError::Illegal(IllegalTransition::SubmittedTwice(_))) => {}
+                Err(error) => return Err(status(&error)),
+            }
             self.0.gate.done(&caller, Rpc::Submit, id.as_str(), &tenant).await;
             Ok(Response::new(v1::SubmitResponse { id: id.to_string() }))
         };
@@ -334,6 +339,9 @@ mod tests {
         for _ in 0..3 {
             submit(&head).await.unwrap();
         }
+        let again = v1::SessionHead { id: "ba9876543210".into(), ..head.clone() };
+        let (one, other) = tokio::join!(submit(&again), submit(&again));
+        assert_eq!((one.is_ok(), other.is_ok()), (true, true), "{one:?} {other:?}");
         let submitted = async || store.record(&id).await.unwrap().events.len();
         let before = submitted().await;
         assert!(before > 0);

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-/// Bytes of one piece of what an engine prints.
+/// Bytes of one piece of what an engine prints, and of one sentence of progress.
 const MOST_LOG: usize = 64 << 10;
 
 struct Attached {
@@ -42,6 +42,8 @@ struct Attached {
     freed: bool,
     /// What it runs, since it was listed.
     changed: bool,
+    /// Its worker has another stream now.
+    replaced: bool,
     down: mpsc::Sender<Result<v1::Down, Status>>,
     /// The number of the heartbeat that was heard last.
     beat: u64,
@@ -95,7 +97,10 @@ impl Attached {
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
             (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
-        let (beat, freed, changed) = (0, false, false);
+        if let Caller::Worker { .. } = caller {
+            desk.coordinator.roster.replaces(&seat);
+        }
+        let (beat, freed, changed, replaced) = (0, false, false, false);
         let mut attached = Box::new(Self {
             desk,
             caller,
@@ -105,6 +110,7 @@ impl Attached {
             running,
             freed,
             changed,
+            replaced,
             down,
             beat,
             seat,
@@ -144,6 +150,9 @@ impl Attached {
                 Err(error) => Err(error),
             };
             done.map_err(|error| crate::api::status(&error))?;
+            if self.replaced {
+                return Err(Status::aborted("this worker came back by another stream"));
+            }
         }
     }
 
@@ -201,7 +210,11 @@ impl Attached {
     }
 
     async fn told(&mut self, said: Said) -> Result<(), SessionError> {
-        let Said { ask, drain, lost } = said;
+        let Said { ask, drain, replaced, lost } = said;
+        self.replaced = replaced;
+        if replaced {
+            return Ok(());
+        }
         if drain {
             self.drain().await?;
         }
@@ -243,16 +256,35 @@ impl Attached {
         self.capacity.holds(place.job.id.clone(), Some(&place.job));
         let kind = self.kind();
         self.seat.answered(Some(true), kind);
-        let record = self.store().record(&place.job.session).await?;
-        let run = v1::Run {
-            job: Some(place.job.to_wire()),
-            fence: fence.to_wire(),
-            attempt: place.attempt,
-            head: Some(record.head),
-            after,
-        };
-        self.send(down::Down::Run(Box::new(run))).await;
+        match self.store().record(&place.job.session).await {
+            Ok(record) => {
+                let run = v1::Run {
+                    job: Some(place.job.to_wire()),
+                    fence: fence.to_wire(),
+                    attempt: place.attempt,
+                    head: Some(record.head),
+                    after,
+                };
+                self.send(down::Down::Run(Box::new(run))).await;
+            }
+            Err(error) => self.take_back(place.job.id, fence, error).await?,
+        }
         Ok(Some(true))
+    }
+
+    /// A job that was leased and cannot be told, so nobody runs it. One whose session cannot be read is worn out some day; it
+    /// ends no worker's stream meanwhile.
+    async fn take_back(&mut self, job: JobId, fence: Fence, error: StoreError) -> Result<(), SessionError> {
+        self.let_go(&job);
+        let now = clock::now_millis();
+        if error.is_transient() {
+            // It waits as before, as far as the store hears it.
+            let _ = self.store().let_go(job, fence, now, now).await;
+            return Err(error.into());
+        }
+        tracing::error!(%job, %error, "a job cannot be given to anybody: its session cannot be read");
+        self.store().give_back(job, fence, now, now).await?;
+        Ok(())
     }
 
     fn hold(&mut self, job: JobId, fence: Fence) {
@@ -296,7 +328,7 @@ impl Attached {
     async fn progress(&mut self, progress: v1::Progress) -> Result<(), SessionError> {
         let Some(lease) = progress.lease else { return Ok(()) };
         let job = JobId::new(lease.job);
-        if !self.holds(&job, &lease.fence) {
+        if !self.holds(&job, &lease.fence) || progress.text.len() > MOST_LOG {
             return Ok(());
         }
         self.publish(&job, format!("phase:{}", progress.phase), progress.text).await

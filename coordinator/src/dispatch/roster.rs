@@ -10,8 +10,9 @@ mod line;
 mod tests;
 
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
+use arena_domain::job::Millis;
 use arena_domain::schedule::Ask;
-use arena_runtime::token;
+use arena_runtime::{clock, token};
 use line::Line;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,9 @@ use tokio::sync::Notify;
 /// Claims that look for the first job of their kind, at one time: also a fleet in which every worker is a kind of its own
 /// leaves the store room for others.
 const MOST_PROBES: usize = 4;
+/// Whoever was told to ask and has not done it for so long holds nobody else's turn up: its stream may lead to a peer that
+/// reads nothing, and its task waits for that.
+const LATE: Millis = 2_000;
 
 #[derive(Default)]
 pub(super) struct Roster(Mutex<Inner>);
@@ -34,6 +38,8 @@ struct Inner {
     lines: BTreeMap<Ask, Line>,
     /// Lines in which somebody shall ask, each once, in their turn.
     wet: VecDeque<Ask>,
+    /// Who was told to ask, since when, in that order; those that have answered stay in it until they are at its head.
+    told: VecDeque<(u64, Millis)>,
     held: BTreeMap<JobId, (Fence, u64)>,
 }
 
@@ -51,8 +57,8 @@ enum At {
     Busy,
     /// It stands in the line of its kind.
     Idle(Ask),
-    /// It asks the store, since so many hints; first of its kind when it probes.
-    Asking { kind: Ask, hints: u64, probes: bool },
+    /// It asks the store, since so many hints and since this time; first of its kind when it probes.
+    Asking { kind: Ask, hints: u64, since: Millis, probes: bool },
 }
 
 /// What one attached worker is told; it is rung for once, and may hear of several things then.
@@ -68,6 +74,8 @@ pub(super) struct Said {
     pub(super) ask: bool,
     /// Begin nothing more.
     pub(super) drain: bool,
+    /// Its worker came back by another stream.
+    pub(super) replaced: bool,
     /// Leases that the store does not know as this worker's any more.
     pub(super) lost: Vec<(JobId, Fence)>,
 }
@@ -92,13 +100,19 @@ impl Roster {
 
     /// There may be work that was not there before, or a limit that holds no more.
     pub(super) fn hint(&self) {
+        self.hint_at(clock::now_millis());
+    }
+
+    /// Given at least twice a second (`watch.rs`), so it is also when those are noticed that do not answer.
+    fn hint_at(&self, now: Millis) {
         let mut inner = self.inner();
         inner.hints += 1;
+        inner.pass_over(now);
         let kinds: Vec<Ask> = inner.lines.keys().cloned().collect();
         for kind in kinds {
             inner.wake(&kind);
         }
-        inner.pump();
+        inner.pump(now);
     }
 
     /// All leases that are held through this coordinator.
@@ -133,6 +147,22 @@ impl Roster {
         }
     }
 
+    /// A worker has one stream at a time: what an earlier one is given would reach nobody, and its lease would have to run out.
+    pub(super) fn replaces(&self, seat: &Seat) {
+        let mut inner = self.inner();
+        let Some(worker) = inner.seats.get(&seat.number).map(|seated| seated.worker.clone()) else { return };
+        let own = |(number, seated): (&u64, &Seated)| (seated.worker == worker).then_some(*number);
+        let earlier: Vec<u64> = inner.seats.range(..seat.number).filter_map(own).collect();
+        for number in earlier {
+            inner.answered(number, None, None);
+            inner.stands(number, None);
+            if let Some(seated) = inner.seats.get_mut(&number) {
+                seated.bell.ring(|said| said.replaced = true);
+            }
+        }
+        inner.pump(clock::now_millis());
+    }
+
     /// The sessions that are moved here when every worker serves one only; `None`: all are.
     pub(super) fn only(&self) -> Option<BTreeSet<SessionId>> {
         self.inner().seats.values().map(|seated| seated.only.clone()).collect()
@@ -160,14 +190,14 @@ impl Seat {
     pub(super) fn stands(&self, kind: Option<Ask>) {
         let mut inner = self.roster.inner();
         inner.stands(self.number, kind);
-        inner.pump();
+        inner.pump(clock::now_millis());
     }
 
     /// The answer to what it asked, whether it was a job (`None`: it did not ask after all), and how it stands now.
     pub(super) fn answered(&self, given: Option<bool>, kind: Option<Ask>) {
         let mut inner = self.roster.inner();
         inner.answered(self.number, given, kind);
-        inner.pump();
+        inner.pump(clock::now_millis());
     }
 
     pub(super) fn holds(&self, job: &JobId, fence: &Fence) {
@@ -203,7 +233,7 @@ impl Drop for Seat {
                 inner.held.remove(&job);
             }
         }
-        inner.pump();
+        inner.pump(clock::now_millis());
     }
 }
 
@@ -243,7 +273,7 @@ impl Inner {
     /// `given` is `None` when it left without an answer.
     fn answered(&mut self, number: u64, given: Option<bool>, then: Option<Ask>) {
         let Some(seated) = self.seats.get_mut(&number) else { return };
-        let At::Asking { kind, hints, probes } = &seated.at else { return };
+        let At::Asking { kind, hints, since: _, probes } = &seated.at else { return };
         // An empty answer that is older than a hint does not say that there is nothing now.
         let (kind, probes, fresh) = (kind.clone(), *probes, *hints == self.hints);
         seated.at = At::Busy;
@@ -259,6 +289,21 @@ impl Inner {
         self.end_line(&kind);
     }
 
+    /// Whoever was told to ask too long ago is as one that has no free slot, until it says how it stands: others ask.
+    fn pass_over(&mut self, now: Millis) {
+        while let Some(&(number, told)) = self.told.front() {
+            let asks = |seated: &&Seated| matches!(seated.at, At::Asking { since, .. } if since == told);
+            let waits = self.seats.get(&number).filter(asks).is_some();
+            if waits && now.abs_diff(told) < LATE {
+                return;
+            }
+            self.told.pop_front();
+            if waits {
+                self.answered(number, None, None);
+            }
+        }
+    }
+
     /// A line ends with its last worker.
     fn end_line(&mut self, kind: &Ask) {
         if self.lines.get(kind).is_some_and(Line::is_empty) {
@@ -268,7 +313,7 @@ impl Inner {
     }
 
     /// Lets those ask whose turn it is, as many as may at one time.
-    fn pump(&mut self) {
+    fn pump(&mut self, now: Millis) {
         while let Some(kind) = self.wet.front() {
             let Some(line) = self.lines.get_mut(kind) else {
                 self.wet.pop_front();
@@ -284,8 +329,9 @@ impl Inner {
             };
             self.probes += usize::from(probes);
             if let Some(seated) = self.seats.get_mut(&number) {
-                seated.at = At::Asking { kind: kind.clone(), hints: self.hints, probes };
+                seated.at = At::Asking { kind: kind.clone(), hints: self.hints, since: now, probes };
                 seated.bell.ring(|said| said.ask = true);
+                self.told.push_back((number, now));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! the contract suite holds every implementation to them.
 
 use super::{Committed, Record, Shelf, StoreError, Transition};
-use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
+use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::{Ask, Left, Line, Place, Settled, Why};
 use arena_proto::v1;
@@ -111,6 +111,10 @@ pub(super) trait Sights: Send + Sync {
     async fn why(&self, id: JobId, idle: Vec<SessionId>, now: Millis) -> Result<Why, StoreError>;
     async fn job(&self, id: &JobId) -> Result<Option<Job>, StoreError>;
     async fn jobs(&self, session: &SessionId) -> Result<Vec<v1::JobState>, StoreError>;
+    /// How many kinds of workers the tenant's jobs wait for, where that costs anybody anything.
+    async fn kinds(&self, _: &Tenant) -> Result<u32, StoreError> {
+        Ok(0)
+    }
     async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError>;
     async fn data_version(&self) -> Result<i64, StoreError>;
     async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError>;

@@ -49,7 +49,7 @@ pub(super) struct Redis {
 
 /// Whether the limits of this process become those of the cell, or only where it has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begins {
+pub(super) enum Begins {
     Takes,
     Keeps,
 }
@@ -91,6 +91,7 @@ impl Redis {
     pub(super) async fn connect(
         settings: RedisSettings,
         limits: Limits,
+        begins: Begins,
         callers_clock: bool,
     ) -> Result<Self, StoreError> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -114,7 +115,8 @@ impl Redis {
         let (mut open, _) = store.writes.connection().await?;
         let info = store.look_at(&mut open).await?;
         profile::check_replicas(&info, store.settings.replicas)?;
-        if store.begin(&mut open, &info, Begins::Takes).await? {
+        let others = store.begin(&mut open, &info, begins).await?;
+        if others && begins == Begins::Takes {
             tracing::warn!(
                 cell = store.settings.cell,
                 "the cell had other limits; those of this configuration hold now"
@@ -245,8 +247,8 @@ impl Redis {
 
 /// Names and values, as the scripts read them.
 fn flat(limits: &Limits) -> Vec<(String, String)> {
-    // The terms travel with each call: they are those of whoever asks.
-    let Limits { fleet, tenant, tenants, engine: engines, provider, patience, terms: _ } = limits;
+    // The terms travel with each call: they are those of whoever asks. Jobs come by the names that count (`store.rs`).
+    let Limits { fleet, tenant, tenants, engine: engines, provider, aliases: _, patience, terms: _ } = limits;
     let mut all = vec![("fleet".to_owned(), fleet.to_string()), ("tenant".to_owned(), tenant.to_string())];
     for (kind, patience) in [("w", patience.worker), ("h", patience.hardware)] {
         all.push((format!("patience:{kind}"), patience.as_millis().to_string()));

@@ -18,6 +18,8 @@ pub struct Limits {
     pub engine: BTreeMap<String, u32>,
     /// By provider's name: the engines that share its limit.
     pub provider: BTreeMap<String, Provider>,
+    /// Other names of engines, each with the one that it is counted as. Whoever puts jobs into the queue calls them by that.
+    pub aliases: BTreeMap<String, String>,
     /// Of jobs that would rather run somewhere.
     pub patience: Patience,
     pub terms: Terms,
@@ -50,6 +52,7 @@ impl Default for Limits {
             tenants: BTreeMap::new(),
             engine: BTreeMap::new(),
             provider: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             patience: Patience::default(),
             terms: Terms::default(),
         }

@@ -5,7 +5,7 @@ use crate::access::Role;
 use arena_domain::id::Tenant;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::{RETRY_AFTER, v1};
-use arena_runtime::config::{Limits, Rates, TenantLimits};
+use arena_runtime::config::{Limits, ProviderLimits, Rates, TenantLimits};
 use std::collections::BTreeMap;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -140,4 +140,23 @@ async fn a_tenant_whose_jobs_wait_submits_nothing_more() {
     ann.submit("aaaaaaaaaaa1", &base, crate::dispatch::tests::PACKET).await.unwrap();
     let refused = ann.submit("aaaaaaaaaaa2", &base, crate::dispatch::tests::PACKET).await.unwrap_err();
     assert!(refused.message().contains("jobs of tenant blue wait"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_engine_that_a_packet_makes_up_does_not_go_past_the_limit_of_its_provider() {
+    let of = |engine: &str| ProviderLimits { running: 1, engines: vec![engine.to_owned()] };
+    let packet = crate::dispatch::tests::PACKET.replacen("[engine.a]", "[engine.a]\nprovider = \"anthropic\"", 1);
+    for (counted, taken) in [("claude", false), ("a", true)] {
+        let provider = BTreeMap::from([("anthropic".to_owned(), of(counted))]);
+        let world = World::with(GENEROUS, Limits { provider, ..Limits::unlimited() }).await;
+        let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").await.unwrap();
+        let mut ann = Asker::new(&world, Some("ann")).await;
+        match ann.submit("aaaaaaaaaaa1", &base, &packet).await {
+            Ok(()) => assert!(taken),
+            Err(refused) => {
+                assert!(!taken && refused.code() == Code::PermissionDenied, "{refused}");
+                assert!(refused.message().contains("under [limits.provider.anthropic]"), "{refused}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::access::{Caller, is_name};
 use arena_domain::id::WorkerId;
+use arena_domain::placement::{MOST_LABEL, MOST_LABELS};
 use arena_domain::text::sanitise_line;
 use arena_proto::v1;
 use arena_runtime::clock;
@@ -41,7 +42,7 @@ pub(super) fn introduced(caller: &Caller, hello: &v1::Hello) -> Result<(u32, v1:
         id: id.to_string(),
         name,
         scope: Some(caller.scope().to_wire()),
-        labels: hello.labels.iter().take(32).map(|label| sanitise_line(label, 64)).collect(),
+        labels: hello.labels.iter().take(MOST_LABELS).map(|label| sanitise_line(label, MOST_LABEL)).collect(),
         slots: hello.slots,
         measure_cores: hello.measure_cores.clone(),
         version: hello.version.clone(),

@@ -29,7 +29,8 @@ impl Attached {
     }
 
     pub(super) async fn end(&self) {
-        if self.desk.gate.is_local() {
+        // Where it came back by another stream, that one has listed it.
+        if self.desk.gate.is_local() || self.replaced {
             return;
         }
         // What was to be listed is, before it is taken off the list; when nobody writes any more, nothing was.

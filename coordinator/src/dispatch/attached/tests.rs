@@ -271,15 +271,15 @@ async fn a_burst_gives_each_job_to_one_of_many_idle_workers() {
 #[tokio::test]
 async fn a_job_of_a_tenant_reaches_its_only_worker_among_a_thousand_of_another() {
     let (_folder, coordinator, _) = submitted().await;
-    let of = |tenant: &str| {
+    let of = |tenant: &str, number: u32| {
         let scope = crate::access::Scope::Only(arena_domain::id::Tenant::new(tenant));
-        Caller::Worker { name: format!("worker-of-{tenant}"), scope }
+        Caller::Worker { name: format!("worker-{number}-of-{tenant}"), scope }
     };
     let mut others = Vec::new();
-    for _ in 0..1_000 {
-        others.push(Link::open_as(of("b"), &coordinator, 1, Vec::new()).await);
+    for number in 0..1_000 {
+        others.push(Link::open_as(of("b", number), &coordinator, 1, Vec::new()).await);
     }
-    let mut own = Link::open_as(of("a"), &coordinator, 1, Vec::new()).await;
+    let mut own = Link::open_as(of("a", 0), &coordinator, 1, Vec::new()).await;
     crate::dispatch::tests::submit_for(&coordinator, "fedcba987654", "a").await;
     assert!(own.begins().await.job.starts_with("fedcba987654/"));
     for other in &mut others {
@@ -287,6 +287,39 @@ async fn a_job_of_a_tenant_reaches_its_only_worker_among_a_thousand_of_another()
             assert!(matches!(message.unwrap().down, Some(down::Down::Welcome(_))));
         }
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_is_given_nothing_by_the_stream_that_it_left() {
+    let (_folder, coordinator, _) = submitted().await;
+    let of = || Caller::Worker { name: "one".into(), scope: crate::access::Scope::Every };
+    // Its network went without a word, so nobody here knows that the stream leads nowhere.
+    let mut old = Link::open_as(of(), &coordinator, 2, Vec::new()).await;
+    let lease = old.begins().await;
+    let mut new = Link::open_as(of(), &coordinator, 2, vec![lease.clone()]).await;
+    let left = async {
+        loop {
+            match old.down.recv().await {
+                Some(Ok(_)) => {}
+                ended => return ended.and_then(Result::err).map(|status| status.code()),
+            }
+        }
+    };
+    assert_eq!(soon(left).await, Some(tonic::Code::Aborted));
+    submit(&coordinator, "fedcba987654").await;
+    assert!(new.begins().await.job.starts_with("fedcba987654/"));
+    new.reports(&lease).await;
+    assert_eq!(new.hears().await, acknowledged(&lease, true), "what it runs is its own as before");
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_ends_no_workers_stream_and_keeps_it_from_no_other() {
+    let (folder, coordinator, id) = submitted().await;
+    let damage = rusqlite::Connection::open(folder.path().join("arena.db")).unwrap();
+    damage.execute("UPDATE events SET body = X'ff' WHERE session = ?1", [id.as_str()]).unwrap();
+    submit(&coordinator, "fedcba987654").await;
+    let mut link = Link::open(&coordinator, 1, Vec::new()).await;
+    assert!(link.begins().await.job.starts_with("fedcba987654/"));
 }
 
 #[tokio::test]

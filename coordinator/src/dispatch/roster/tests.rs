@@ -117,6 +117,32 @@ fn a_fleet_of_many_kinds_asks_few_at_a_time_and_nobody_is_left_out() {
 }
 
 #[test]
+fn workers_that_are_told_to_ask_and_never_do_keep_nobody_from_a_job() {
+    let deaf: Vec<String> = (0..MOST_PROBES).map(|number| format!("deaf{number}")).collect();
+    let tenants: Vec<(&str, usize)> = deaf.iter().map(|name| (name.as_str(), 1)).chain([("a", 2)]).collect();
+    let mut floor = Floor::new(&tenants);
+    floor.all_stand();
+    floor.settle();
+    // Their streams lead to peers that read nothing, and so does that of one worker of the kind that there is a job for.
+    floor.arrive("a", 1);
+    floor.asking.clear();
+    floor.roster.hint();
+    floor.listen();
+    assert_eq!(floor.asking.len(), 0, "nobody else's turn has come");
+    floor.roster.hint_at(clock::now_millis() + LATE);
+    floor.listen();
+    floor.settle();
+    assert_eq!(floor.jobs[&kind("a")], 0);
+    // Whoever hears again is there again.
+    let (kind, seat) = &floor.seats[0];
+    seat.as_ref().unwrap().answered(Some(false), Some(kind.clone()));
+    seat.as_ref().unwrap().stands(Some(kind.clone()));
+    floor.listen();
+    assert!(floor.asking.contains(&0));
+    assert!(floor.roster.inner().probes <= MOST_PROBES);
+}
+
+#[test]
 fn an_answer_that_is_older_than_a_hint_is_not_the_last_word() {
     let mut floor = Floor::new(&[("a", 1)]);
     floor.all_stand();

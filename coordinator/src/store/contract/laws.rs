@@ -329,3 +329,17 @@ pub(super) async fn a_shelf_keeps_its_order_and_what_is_new_never_replaces(home:
     assert!(!store.discard(Shelf::Audit, "c").await.unwrap());
     assert_eq!(store.kept(Shelf::Audit, "c").await.unwrap(), None);
 }
+
+pub(super) async fn an_engine_of_two_names_has_one_limit(home: Home) {
+    let aliases = BTreeMap::from([("e0-cli".to_owned(), "e0".to_owned())]);
+    let one = Limits { engine: BTreeMap::from([("e0".to_owned(), 1)]), aliases, ..roomy() };
+    let store = home.open_with(one).await;
+    let other = Job { engine: Some("e0-cli".into()), ..job(0, 0, 2, 0) };
+    with_jobs(&store, vec![job(0, 0, 1, 0), other.clone()]).await;
+    let (first, fence) = claim(&store, "r1").await;
+    assert!(store.claim(ask("r2"), NOW).await.unwrap().is_none(), "one of the two runs");
+    let why = store.why(other.id.clone(), Vec::new(), NOW).await.unwrap();
+    assert!(matches!(why, Why::Limit { dimension: "engine", ref name, .. } if name == "e0"), "{why:?}");
+    assert_eq!(store.let_go(first, fence, NOW + 9, NOW).await.unwrap(), Settled::Accepted);
+    assert_eq!(claim(&store, "r3").await.0, other.id);
+}

@@ -1,7 +1,7 @@
 //! A redis-server of a test's own: its own folder, its own socket or port, gone with the test.
 
 use super::*;
-use crate::store::redis::Redis;
+use crate::store::redis::{Begins, Redis};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::net::TcpListener;
@@ -129,8 +129,8 @@ impl Server {
 
     /// A handle whose calls give the time.
     pub(super) async fn store(&self, settings: RedisSettings, limits: Limits) -> Result<Store, StoreError> {
-        let terms = limits.terms;
-        Ok(Store::over(Redis::connect(settings, limits, true).await?, terms))
+        let known = Known::of(&limits);
+        Ok(Store::over(Redis::connect(settings, limits, Begins::Takes, true).await?, known))
     }
 }
 

@@ -109,3 +109,59 @@ async fn whoever_only_comes_back_to_its_server_keeps_the_limits_that_another_one
     server.store(server.settings(), of(7)).await.unwrap();
     assert_eq!(holds(), "7", "whoever starts sets its own");
 }
+
+#[tokio::test]
+async fn what_engines_print_does_not_fill_the_server_and_pushes_nothing_else_out() {
+    let Some(server) = Server::start("logs") else { return };
+    let store = server.store(server.settings(), roomy()).await.unwrap();
+    let id = session(0, 0);
+    create(&store, id.as_str()).await.unwrap();
+    store.publish(&id, told("first")).await.unwrap();
+    let print = |number: usize| v1::FeedItem { kind: "log:stdout".into(), text: number.to_string(), ..told("") };
+    for number in 0..3_000 {
+        store.publish(&id, print(number)).await.unwrap();
+    }
+    store.publish(&id, told("last")).await.unwrap();
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.feed(&id, after, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        all.extend(page);
+    }
+    assert!(all.is_sorted_by_key(|item| item.seq) && all.len() < 1_300, "{}", all.len());
+    let (first, last) = (all.first().unwrap(), all.last().unwrap());
+    assert_eq!((first.text.as_str(), last.text.as_str()), ("first", "last"));
+    assert_eq!(all[all.len() - 2].text, "2999");
+    let left: i64 = server.says(&["PTTL", "arena:{c0}:lg:t0-s0"]).parse().unwrap();
+    assert!((1..=3_600_000).contains(&left), "they go by themselves: {left}");
+}
+
+#[tokio::test]
+async fn a_claim_costs_the_same_beside_a_thousand_jobs_that_nobody_can_run() {
+    let Some(server) = Server::start("classes") else { return };
+    let store = server.store(server.settings(), roomy()).await.unwrap();
+    let cost = async |turn: &str| {
+        server.says(&["CONFIG", "RESETSTAT"]);
+        for number in 0..50 {
+            assert!(store.claim(ask(&format!("{turn}-{number}")), NOW).await.unwrap().is_none());
+        }
+        let stats = server.says(&["INFO", "commandstats"]);
+        let scripts = stats.lines().find(|line| line.starts_with("cmdstat_fcall:")).unwrap();
+        let usec = scripts.split("usec_per_call=").nth(1).unwrap().split(',').next().unwrap();
+        usec.parse::<f64>().unwrap()
+    };
+    let before = cost("before").await;
+    for number in 0..1_000 {
+        let id = SessionId::new(format!("many{number}"));
+        create(&store, id.as_str()).await.unwrap();
+        let needs = Needs { labels: BTreeSet::from([format!("rack={number}")]), ..Needs::default() };
+        let job = Job { id: JobId::new(format!("{id}/a/1/implement")), session: id.clone(), needs, ..numbered(0) };
+        store.commit(Transition { enqueue: vec![job], ..transition(&id, 0) }).await.unwrap();
+    }
+    let (kinds, none) =
+        (store.kinds(&numbered(0).tenant).await.unwrap(), store.kinds(&Tenant::new("none")).await.unwrap());
+    assert_eq!((kinds, none), (1_000, 0));
+    let after = cost("after").await;
+    assert!(after < 3.0 * before, "{before} and then {after} microseconds");
+}

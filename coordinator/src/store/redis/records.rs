@@ -1,6 +1,7 @@
 //! Sessions: records, transitions and feeds.
 
 use super::{Again, Call, Redis, class, encoded, engine, script, texts, trouble};
+use crate::api::LOG;
 use crate::store::port::Records;
 use crate::store::{Committed, Record, StoreError, Transition};
 use arena_domain::id::{JobId, SessionId};
@@ -14,6 +15,13 @@ use redis::{FromRedisValue, Pipeline};
 
 /// What a list of sessions shows of each.
 type Row = (Option<String>, Option<String>, Option<String>, Option<u64>, Option<String>);
+
+/// Items of a feed: where each stands, and the name and the bytes of its only field.
+type Items = Vec<(String, (String, Vec<u8>))>;
+
+/// Pieces of what the engines of one session print that are kept, and how long after the last one, in milliseconds.
+const MOST_LOGS: &str = "1024";
+const LOGS_KEPT_MS: &str = "3600000";
 
 #[async_trait]
 impl Records for Redis {
@@ -112,23 +120,27 @@ impl Records for Redis {
     }
 
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError> {
-        let args = vec![id.as_str().as_bytes().to_vec(), item.encode_to_vec()];
+        let mut args = vec![id.as_str().as_bytes().to_vec(), item.encode_to_vec()];
+        if item.kind.starts_with(LOG) {
+            args.extend(texts([MOST_LOGS, LOGS_KEPT_MS]));
+        }
         let call = Call { again: Again::Never, ..Call::new(&script::PUBLISH, item.at, args) };
         let _: u64 = self.read(call).await?;
         Ok(())
     }
 
     async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError> {
-        let mut pipe = redis::pipe();
-        let key = self.key(&format!("ev:{}", encoded(id.as_str())));
-        pipe.cmd("XRANGE").arg(key).arg(format!("({after}-0")).arg("+").arg("COUNT").arg(most);
-        let (items,): (Vec<(String, (String, Vec<u8>))>,) = self.looked(&pipe).await?;
+        let args = texts([id.as_str(), &after.to_string(), &most.to_string()]);
+        let (told, printed): (Items, Items) = self.read(Call::new(&script::FEED, 0, args)).await?;
         let item = |(at, (_, body)): (String, (String, Vec<u8>))| {
             let seq = at.split('-').next().and_then(|seq| seq.parse().ok());
             let seq = seq.ok_or_else(|| StoreError::Record(format!("an item of a feed at '{at}'")))?;
             Ok(v1::FeedItem { seq, ..v1::FeedItem::decode(body.as_slice())? })
         };
-        items.into_iter().map(item).collect()
+        let mut all = told.into_iter().chain(printed).map(item).collect::<Result<Vec<_>, StoreError>>()?;
+        all.sort_by_key(|item| item.seq);
+        all.truncate(most as usize);
+        Ok(all)
     }
 }
 

@@ -130,11 +130,13 @@ functions! {
     "requeue.lua" "requeue": REQUEUE "requeue" Free;
     "revive.lua" "revive": REVIVE "revive" Write;
     "publish.lua" "publish": PUBLISH "publish" Write;
+    "feed.lua" "feed": FEED "feed" Read;
     "prune.lua" "prune": PRUNE "prune" Free;
     "touch.lua" "notice": TOUCH "touch" Free;
     "record.lua" "record": RECORD "record" Read;
     "why.lua" "why": WHY "why" Read;
     "line.lua" "line": LINE "line" Read;
+    "kinds.lua" "kinds": KINDS "kinds" Read;
     "jobs.lua" "jobs": JOBS "jobs" Read;
     "live.lua" "live": LIVE "live" Read;
     "dead.lua" "dead": DEAD "dead" Read;

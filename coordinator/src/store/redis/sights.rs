@@ -3,7 +3,7 @@
 use super::{Call, Redis, class, encoded, script, texts, trouble};
 use crate::store::StoreError;
 use crate::store::port::{Durability, News, Records, Sights};
-use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
+use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis, worn_out};
 use arena_domain::schedule::Why;
 use arena_proto::convert::Wire;
@@ -86,6 +86,10 @@ impl Sights for Redis {
             Ok(v1::JobState { id, state: word(&state)?.to_owned(), worker, attempt })
         };
         rows.into_iter().map(row).collect()
+    }
+
+    async fn kinds(&self, tenant: &Tenant) -> Result<u32, StoreError> {
+        self.read(Call::new(&script::KINDS, 0, texts([tenant.as_str()]))).await
     }
 
     async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {

@@ -125,7 +125,7 @@ local function clear(tenant, t)
   for class in pairs(t.force and t.has or t.left) do
     if t.has[class] and not t.taken[class] and call('EXISTS', TQ(tenant, class)) == 0 then
       if t.key then call('ZREM', RQ(class), t.key .. tenant) end
-      if call('EXISTS', RQ(class)) == 0 then call('SREM', RS(home_of(class)), class) end
+      if call('EXISTS', RQ(class)) == 0 then call('SREM', RS(group_of(class)), class) end
       stands_no_more(t, class)
     end
   end
@@ -145,7 +145,7 @@ local function flush_tenant(tenant, t)
     if moved or not stood then
       call('ZADD', RQ(class), '0', key .. tenant)
       -- Whoever stood there before is known there.
-      if t.force or not stood then call('SADD', RS(home_of(class)), class) end
+      if t.force or not stood then call('SADD', RS(group_of(class)), class) end
     end
   end
   call('SET', T(tenant), packed(t))

@@ -1,6 +1,5 @@
 -- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: its two homes, its
 -- slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
-local needs, known_needs = {}, 0
 local offer, looked, limits
 
 local function read_offer(args)
@@ -11,21 +10,12 @@ local function read_offer(args)
     offer.can = {}
     for k = 14, n do offer.can[args[k]] = true end
   end
-  for k = n + 1, #args do offer.labels[args[k]] = true end
+  offer.groups = { RS(''), RS(args[6]), RS(args[7]) }
+  for k = n + 1, #args do
+    offer.labels[args[k]] = true
+    offer.groups[#offer.groups + 1] = RS(label_group(args[k]))
+  end
   looked, limits = {}, {}
-end
-
--- A class is a digest, so what it says is the same at any time.
-local function needs_of(class)
-  local found = needs[class]
-  if found then return found end
-  local text = call('HGET', CLASSES, class)
-  if not text then return nil end
-  found = cjson.decode(text)
-  known_needs = known_needs + 1
-  if known_needs > MOST_NAMES then needs, known_needs = {}, 1 end
-  needs[class] = found
-  return found
 end
 
 local function is_able(of)
@@ -104,7 +94,7 @@ local function whose(only, mine, roomy)
     tenant = call('HGET', S(only), 'tenant')
     if not tenant or (mine ~= '' and tenant ~= mine) then return nil end
   elseif mine == '' then
-    tenant = least(of_tenants, '', call('SUNION', RS(''), RS(offer[1]), RS(offer[2])), only, roomy)
+    tenant = least(of_tenants, '', call('SUNION', unpack(offer.groups)), only, roomy)
     if not tenant then return nil end
   end
   local t = touch_tenant(tenant)

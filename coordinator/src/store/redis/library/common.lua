@@ -8,8 +8,9 @@
 --   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, and `account`
 --   q:S:C    waiting jobs by arrival                   t:TENANT   its account
 --   tq:T:C   sessions that may run, by whose turn
---   rq:C     tenants that may run, by whose turn       rs:H       their classes
---   e:SESSION  list of events                          ev:SESSION stream of the feed      sj:SESSION  all jobs by arrival
+--   rq:C     tenants that may run, by whose turn       rs:GROUP   their classes, by who looks at them (`group_of`)
+--   e:SESSION  list of events                          ev:SESSION stream of the feed, lg:SESSION of what
+--            its engines print                        sj:SESSION  all jobs by arrival
 --   in:w:W   hash: request of a claim to its job       in:e:E, in:p:P  sets of running jobs, where there is a limit
 --   lease    `JOB FENCE` by when it ends               due        by when it comes due or is no longer kept for its home
 --   dead     by since when                             classes    hash: what each needs
@@ -47,8 +48,7 @@ local function T(tenant) return P .. 't:' .. enc(tenant) end
 local function Q(session, class) return P .. 'q:' .. enc(session) .. ':' .. enc(class) end
 local function TQ(tenant, class) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(class) end
 local function RQ(class) return P .. 'rq:' .. enc(class) end
--- The classes that only a home looks at, or everybody for ''.
-local function RS(home) return P .. 'rs:' .. enc(home) end
+local function RS(group) return P .. 'rs:' .. enc(group) end
 local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
 local function JOBS(session) return P .. 'sj:' .. enc(session) end
 
@@ -115,7 +115,30 @@ local function R(j)
   return j.c
 end
 
-local function home_of(class) return string.match(class, '@(.*)$') or '' end
+-- What a class needs. It is a digest of that, so it says the same at any time.
+local needs, known_needs = {}, 0
+local function needs_of(class)
+  local found = needs[class]
+  if found then return found end
+  local text = call('HGET', CLASSES, class)
+  if not text then return nil end
+  found = cjson.decode(text)
+  known_needs = known_needs + 1
+  if known_needs > MOST_NAMES then needs, known_needs = {}, 1 end
+  needs[class] = found
+  return found
+end
+
+-- Who looks at a class: a home, or those that carry the first of its labels, or everybody. So what nobody carries costs nobody
+-- a look.
+local function label_group(label) return 'l:' .. label end
+local function group_of(class)
+  local home = string.match(class, '@(.*)$')
+  if home then return home end
+  local of = needs_of(class)
+  local first = of and of.labels[1]
+  return first and label_group(first) or ''
+end
 
 local function tenant_limit(tenant)
   local v = call('HMGET', LIMITS, 't:' .. tenant, 'w:' .. tenant, 'tenant')

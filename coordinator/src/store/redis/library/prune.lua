@@ -10,7 +10,8 @@ local function prune(args)
     call('ZREM', DEAD, id)
   end
   for _, id in ipairs(call('ZRANGE', jobs, 0, -1)) do call('UNLINK', J(id), B(id)) end
-  call('UNLINK', jobs, S(session), P .. 'e:' .. enc(session), P .. 'ev:' .. enc(session))
+  call('UNLINK', jobs, S(session), P .. 'e:' .. enc(session), P .. 'ev:' .. enc(session),
+    P .. 'lg:' .. enc(session))
   call('ZREM', P .. 'sessions', session)
   call('ZREM', P .. 'ids', session)
   return 1
