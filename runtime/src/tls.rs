@@ -3,7 +3,7 @@
 mod authority;
 mod name;
 
-pub use authority::{Authority, Issued, Wanted};
+pub use authority::{Authority, Issued, Wanted, check_hosts};
 pub use name::{Kind, Name, Reach};
 
 use crate::config::TlsConfig;
@@ -30,6 +30,10 @@ pub enum TlsError {
     Name(String),
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
+    #[error("'{0}' is no host")]
+    Host(String),
+    #[error("{} is not the key of the authority in ca.pem beside it", .0.display())]
+    Apart(PathBuf),
 }
 
 impl TlsError {
@@ -45,6 +49,13 @@ impl TlsError {
             Self::Name(_) => "choose another name".into(),
             Self::Exists(_) => {
                 "take another name or directory: an authority and the certificates of others are never replaced".into()
+            }
+            Self::Host(_) => {
+                "write a name such as arena.example or an address such as 10.0.0.5, without https:// and without a port"
+                    .into()
+            }
+            Self::Apart(_) => {
+                "put both files back from the same copy; `arena certs init --dir OTHER` makes another authority".into()
             }
         }
     }

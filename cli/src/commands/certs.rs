@@ -5,7 +5,7 @@ use crate::args::{CertsAction, Common};
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::team::tls_failure;
-use arena_runtime::tls::{Authority, Issued, Kind, Name, Reach, Wanted};
+use arena_runtime::tls::{Authority, Issued, Kind, Name, Reach, Wanted, check_hosts};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,6 +28,8 @@ pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
 }
 
 fn init(common: &Common, dir: &Path, hosts: Vec<String>) -> Done {
+    // Before there is an authority without the certificate that was asked for.
+    check_hosts(&hosts).map_err(tls_failure)?;
     let ca = Authority::init(dir).map_err(tls_failure)?;
     if !common.json {
         output::note(&format!("{}: the authority; its key is beside it and stays there", ca.display()));

@@ -7,10 +7,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, DnsName};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,7 +64,8 @@ impl Authority {
     pub fn open(folder: &Path) -> Result<Self, TlsError> {
         let key = folder.join("ca.key");
         let text = fs::read_to_string(&key).map_err(|error| refused(&key, error))?;
-        let pair = KeyPair::from_pem(&text)?;
+        let pair = KeyPair::from_pem(&text).map_err(|error| refused(&key, error))?;
+        of_one_authority(folder, &pair)?.ok_or(TlsError::Apart(key))?;
         Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params(&pair), pair) })
     }
 
@@ -73,6 +75,7 @@ impl Authority {
         let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
         let issued = Issued { certificate: file("pem"), key: file("key") };
         replaceable(name, &issued)?;
+        check_hosts(hosts)?;
         let mut params = CertificateParams::new(hosts.clone())?;
         let common = format!("{} ({})", name.name, name.kind.as_str());
         params.distinguished_name = DistinguishedName::new();
@@ -93,6 +96,36 @@ impl Authority {
         public(&issued.certificate, made.pem().as_bytes())?;
         Ok(issued)
     }
+}
+
+/// Refuses what no client could take for the name of a server: it would look at the certificate and go.
+pub fn check_hosts(hosts: &[String]) -> Result<(), TlsError> {
+    let is_name = |host: &str| {
+        // One star stands for one label, and not for a whole domain.
+        let plain = host.strip_prefix("*.").filter(|rest| rest.contains('.')).unwrap_or(host);
+        !host.ends_with('.') && DnsName::try_from(plain).is_ok()
+    };
+    match hosts.iter().find(|host| host.parse::<IpAddr>().is_err() && !is_name(host)) {
+        None => Ok(()),
+        Some(host) => Err(TlsError::Host(host.clone())),
+    }
+}
+
+/// The subject of the authority in this folder, when it is that of the key: what the key signs is believed by nobody else.
+fn of_one_authority(folder: &Path, pair: &KeyPair) -> Result<Option<Vec<u8>>, TlsError> {
+    let path = folder.join("ca.pem");
+    let bytes = fs::read(&path).map_err(|error| refused(&path, error))?;
+    let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| refused(&path, error))?;
+    let own = params(pair).self_signed(pair)?;
+    let holder = |certificate: &CertificateDer<'_>| {
+        let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
+        Some((parsed.subject().to_vec(), parsed.subject_public_key_info().to_vec()))
+    };
+    let wanted = holder(own.der());
+    // There are two in it while one authority takes the place of another.
+    let found = certificates.iter().map(holder).find(|one| one.is_some() && *one == wanted);
+    Ok(found.flatten().map(|(subject, _)| subject))
 }
 
 /// Of the authority that has this key: its name follows from the key, so that the key alone is enough to issue.
@@ -187,5 +220,57 @@ mod tests {
             assert!(matches!(issue(kind, name), Err(TlsError::Exists(_))), "{name}");
         }
         assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), key);
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::init(folder.path()).unwrap();
+        let authority = Authority::open(folder.path()).unwrap();
+        let issue = |host: &str| {
+            let name = Name::new(Kind::Coordinator, "c1", Reach::Every).unwrap();
+            authority.issue(&Wanted { name, hosts: vec![host.into()], days: 1 })
+        };
+        let no_hosts = [
+            "https://arena.example",
+            "arena.example:7443",
+            "arena example",
+            "",
+            "-a.example",
+            "a..example",
+            "a.example.",
+            "10.0.0.256",
+            "10.0.0",
+            "[::1]",
+            "*",
+            "*.",
+            "*.example",
+            "a.*.example",
+            "ä.example",
+            &"a".repeat(64),
+        ];
+        for host in no_hosts {
+            assert!(matches!(issue(host), Err(TlsError::Host(told)) if told == host), "{host}");
+            assert!(!folder.path().join("c1.key").exists(), "{host}");
+        }
+        for host in ["arena.example", "localhost", "a_b", "1password.example", "*.arena.example", "10.0.0.5", "::1"] {
+            issue(host).unwrap_or_else(|error| panic!("{host}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_that_of_the_authority_beside_it_issues_nothing() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for one in [&folder, &other] {
+            Authority::init(one.path()).unwrap();
+        }
+        let file = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
+        let (own, foreign) = (file(&folder, "ca.pem"), file(&other, "ca.pem"));
+        fs::write(folder.path().join("ca.pem"), &foreign).unwrap();
+        assert!(matches!(Authority::open(folder.path()), Err(TlsError::Apart(_))));
+        fs::write(folder.path().join("ca.pem"), [foreign, own].concat()).unwrap();
+        assert!(Authority::open(folder.path()).is_ok(), "while one takes the place of the other, both stand there");
+        fs::write(folder.path().join("ca.key"), "no key").unwrap();
+        assert!(matches!(Authority::open(folder.path()), Err(TlsError::File { .. })));
     }
 }
