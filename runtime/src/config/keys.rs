@@ -64,6 +64,7 @@ pub(super) static KEYS: &[Key] = &[
     key("tls.ca", Kind::Text),
     key("tls.certificate", Kind::Text),
     key("tls.key", Kind::Text),
+    key("tls.revoked", Kind::Text),
     key("limits.fleet", Kind::Count),
     key("limits.tenant", Kind::Count),
     key("limits.sessions", Kind::Count),
@@ -238,7 +239,10 @@ mod tests {
             (vec!["worker", "engine_slot"], "did you mean `worker.engine_slots`?"),
             (vec!["workers"], "did you mean `worker`?"),
             (vec!["provider", "own", "key"], "did you mean `provider.own.key_env`?"),
-            (vec!["limits", "xyz"], "known here: fleet, tenant, sessions, queued, priority, engine, tenants, provider"),
+            (
+                vec!["limits", "xyz"],
+                "known here: fleet, tenant, sessions, queued, priority, engine, tenants, provider",
+            ),
         ];
         for (path, mend) in rows {
             assert_eq!(nearest(&path), mend);
