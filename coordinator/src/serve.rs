@@ -95,6 +95,7 @@ impl Service {
         let router = api::services(server, desk).add_service(health_service).add_service(reflection);
         let ended = CancellationToken::new();
         let keeper = tasks::spawn(coordinator.clone().keep(ended.clone()));
+        let sweeper = tasks::spawn(coordinator.clone().keep_blobs(ended.clone()));
         let incoming = Accept { listener, tls, gate, limits: (&config).into() }.connections(stop.clone());
         let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled());
         tokio::pin!(serving);
@@ -108,7 +109,7 @@ impl Service {
             },
         };
         ended.cancel();
-        let _ = keeper.await;
+        let _ = tokio::join!(keeper, sweeper);
         Ok(served?)
     }
 }

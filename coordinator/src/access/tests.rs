@@ -3,5 +3,6 @@
 mod lapsed;
 mod matrix;
 mod rates;
+mod room;
 mod strangers;
 mod world;

@@ -3,6 +3,7 @@
 use super::{Desk, Guarded, blobs, status, store_status};
 use crate::access::{Caller, Rpc};
 use crate::dispatch::{Coordinator, why};
+use crate::rates::Meter;
 use crate::store::StoreError;
 use crate::trace;
 use arena_domain::id::{JobId, SessionId, Tenant};
@@ -14,7 +15,7 @@ use prost::Message;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 const FEED_PAGE: u32 = 256;
@@ -154,7 +155,7 @@ impl Sessions for SessionsApi {
             let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
             let tenant = self.0.tenant(&right.caller, Rpc::PutBlob, &asked).await?;
             let meter = self.0.gate.meter(&right.caller, Rpc::PutBlob).await?;
-            blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks, meter).await
+            self.stores(&right.caller, &tenant, (first, chunks), meter).await
         };
         // Whoever sends a piece now and then has not sent a blob; what came so far is let go.
         let digest = tokio::select! {
@@ -197,6 +198,37 @@ impl SessionsApi {
             return Err(Status::invalid_argument("the session's id is taken; run it again"));
         }
         Ok(record.events.is_empty())
+    }
+
+    /// One blob, within the tenant's room as far as it is a person's.
+    async fn stores(
+        &self,
+        caller: &Caller,
+        tenant: &Tenant,
+        (first, chunks): (Option<v1::BlobChunk>, Streaming<v1::BlobChunk>),
+        meter: Meter,
+    ) -> Result<String, Status> {
+        let coordinator = &self.0.coordinator;
+        let is_person = matches!(caller, Caller::Person { .. });
+        let put = async {
+            let coming = coordinator.coming(tenant, is_person).await?;
+            blobs::put(coordinator.blobs.of(tenant), first, chunks, meter, coming).await
+        };
+        let (digest, more) = match put.await {
+            Ok(stored) => stored,
+            Err(refused) => {
+                if is_person && refused.code() == Code::ResourceExhausted {
+                    let (who, why) = (caller.label(), refused.message());
+                    self.0.gate.refused(&who, Rpc::PutBlob.as_str(), "", tenant.as_str(), why).await;
+                }
+                return Err(refused);
+            }
+        };
+        // The next count finds what is not written down now.
+        if let Err(error) = coordinator.came(tenant, more).await {
+            tracing::warn!(%tenant, %error, "a blob was not counted");
+        }
+        Ok(digest)
     }
 
     async fn happens(&self, caller: Caller, rpc: Rpc, id: &str, event: Event) -> Result<Response<v1::Done>, Status> {
