@@ -1,6 +1,7 @@
 //! Certificates: who a process is, whom it believes, and the names in what a peer showed. rustls with ring alone.
 
 mod authority;
+mod fault;
 mod list;
 mod name;
 mod revoked;
@@ -9,6 +10,7 @@ mod shown;
 mod telling;
 
 pub use authority::{Authority, Issued, Wanted, check_hosts};
+pub use fault::Fault;
 pub use list::{REVOKED, Taken};
 pub use name::{Kind, Name, Reach};
 pub use server::Server;
