@@ -181,6 +181,7 @@ pub(crate) fn worker_failure(error: LinkError) -> Failure {
         LinkError::Sandbox(error) => unreachable(error),
         LinkError::Io(error) => error.into(),
         LinkError::Rpc(status) => status.into(),
+        LinkError::Refused(refusal) => Failure::new(NOT_ALLOWED, refusal.to_string(), refusal.mend),
         LinkError::Broker(error) => Failure::new(GENERAL, format!("the broker: {error}"), error.mend()),
     }
 }

@@ -33,7 +33,7 @@ fn nodes(url: &str) -> Result<Nodes, Failure> {
 }
 
 fn tls(config: &TlsConfig) -> Result<Option<Tls>, Failure> {
-    let TlsConfig { ca, certificate, key } = config.clone();
+    let TlsConfig { ca, certificate, key, revoked: _ } = config.clone();
     let client = match (certificate, key) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,

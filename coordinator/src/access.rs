@@ -2,10 +2,13 @@
 
 pub mod audit;
 mod gate;
+mod papers;
+mod right;
 pub mod tokens;
 
 pub(crate) use gate::HANDSHAKE;
 pub use gate::{Gate, Peer};
+pub(crate) use right::Right;
 
 use arena_domain::id::Tenant;
 use arena_proto::v1;

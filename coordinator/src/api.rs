@@ -2,15 +2,17 @@
 
 mod blobs;
 mod fleet;
+mod guarded;
 mod sessions;
 mod workers;
 
 pub use fleet::FleetApi;
+pub use guarded::Guarded;
 pub(crate) use sessions::LOG;
 pub use sessions::SessionsApi;
 pub use workers::WorkersApi;
 
-use crate::access::{Caller, Gate, Rpc, Scope, is_name};
+use crate::access::{Caller, Gate, Right, Rpc, Scope, is_name};
 use crate::dispatch::Coordinator;
 use crate::sessions::SessionError;
 use crate::store::StoreError;
@@ -53,6 +55,10 @@ pub(crate) fn services(server: Server, desk: Desk) -> Router {
 impl Desk {
     async fn admit<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<Caller, Status> {
         self.gate.admit(request.metadata(), request.extensions(), rpc).await
+    }
+
+    async fn enter<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<Right, Status> {
+        self.gate.enter(request.metadata(), request.extensions(), rpc).await
     }
 
     /// The caller's session by the beginning of its id; one of another tenant is not there.

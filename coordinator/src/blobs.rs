@@ -1,18 +1,22 @@
 //! The port to content-addressed bytes (bundles, logs, bases), in a folder or in S3-compatible storage. A blob is whole and
 //! durable before its name is given, what comes back is what was stored, and neither way holds more than some pieces of it.
 
+mod aside;
 mod error;
 mod incoming;
 mod outgoing;
 mod settings;
 
+pub(crate) use aside::{Lying, Owners, What};
 pub use error::BlobError;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 pub use settings::{BlobSettings, Credentials};
 
 use arena_domain::id::Tenant;
+use arena_domain::job::Millis;
 use arena_proto::BLOB_CHUNK;
+use arena_runtime::clock;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -20,6 +24,8 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+/// A blob that was written longer ago is written again by whoever stores it, so that it counts as one of now.
+const FRESH: Millis = 3_600_000;
 /// What a place is tried with; it stays there as a blob.
 const CHECK: &[u8] = b"arena";
 
@@ -29,6 +35,13 @@ pub struct Blobs {
     place: Place,
     /// Below the place; a tenant's blobs lie below one of their own.
     below: Path,
+}
+
+/// What is there under the name of a blob that is stored again.
+enum Held {
+    Whole,
+    Stale,
+    Not,
 }
 
 #[derive(Debug, Clone)]
@@ -105,9 +118,24 @@ impl Blobs {
     }
 
     pub async fn open(&self, digest: &str) -> Result<Outgoing, BlobError> {
+        match self.here(digest).await {
+            Err(BlobError::NotFound) if self.comes_back(digest).await? => self.here(digest).await,
+            found => found,
+        }
+    }
+
+    /// As long as it was not set aside.
+    async fn here(&self, digest: &str) -> Result<Outgoing, BlobError> {
         let at = self.at(digest)?;
         let found = self.store(false)?.get(&at).await?;
         Ok(Outgoing::new(digest, found))
+    }
+
+    pub(crate) async fn comes_back(&self, digest: &str) -> Result<bool, BlobError> {
+        match self.bring_back(digest).await {
+            Err(BlobError::NotFound) => Ok(false),
+            back => back,
+        }
     }
 
     pub async fn get(&self, digest: &str) -> Result<Vec<u8>, BlobError> {
@@ -119,8 +147,13 @@ impl Blobs {
         Ok(bytes)
     }
 
-    /// Whether there is one of this name; only reading it tells whether it is whole.
+    /// Whether there is one of this name; only reading it tells whether it is whole. One that is stays for a day at least.
     pub async fn has(&self, digest: &str) -> Result<bool, BlobError> {
+        Ok(self.lies_here(digest).await? || self.comes_back(digest).await?)
+    }
+
+    /// As long as it was not set aside.
+    pub(crate) async fn lies_here(&self, digest: &str) -> Result<bool, BlobError> {
         let found = async { Ok(self.store(false)?.head(&self.at(digest)?).await?) };
         match found.await {
             Ok(_) => Ok(true),
@@ -129,18 +162,20 @@ impl Blobs {
         }
     }
 
-    /// Reads it to its end; one that is damaged, or of another length, is mended by whoever has the right bytes.
-    async fn is_whole(&self, digest: &str, length: u64) -> Result<bool, BlobError> {
+    /// Reads it to its end; one that is damaged, of another length or old is written anew by whoever has the right bytes.
+    async fn held(&self, digest: &str, length: u64) -> Result<Held, BlobError> {
         let read = async {
-            let mut outgoing = self.open(digest).await?;
-            if outgoing.length() != length {
-                return Ok(false);
+            let mut outgoing = self.here(digest).await?;
+            let is_old = outgoing.written().saturating_add(FRESH) < clock::now_millis();
+            if outgoing.length() != length || is_old {
+                return Ok(Held::Stale);
             }
             while outgoing.next(BLOB_CHUNK).await?.is_some() {}
-            Ok(true)
+            Ok(Held::Whole)
         };
         match read.await {
-            Err(BlobError::NotFound | BlobError::Damaged(_)) => Ok(false),
+            Err(BlobError::NotFound) => Ok(Held::Not),
+            Err(BlobError::Damaged(_)) => Ok(Held::Stale),
             other => other,
         }
     }

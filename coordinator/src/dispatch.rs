@@ -17,6 +17,7 @@ use crate::figures;
 use crate::sessions::{self, SessionError, Stepped};
 use crate::store::Store;
 use crate::trace::Watched;
+use crate::usage::Usage;
 use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{MAX_ATTEMPTS, Millis, backoff};
 use arena_domain::outcome::{Failure, Outcome};
@@ -26,6 +27,7 @@ use arena_proto::v1::DeadJob;
 use arena_runtime::config::Limits;
 use arena_runtime::{clock, telemetry, token};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -64,8 +66,11 @@ pub struct Coordinator {
     pub(crate) quotas: Arc<Limits>,
     /// Whoever submits counts what is there first, so one after another.
     pub(crate) submitting: Arc<tokio::sync::Mutex<()>>,
-    /// Sessions that ended so long ago are taken away; nothing: none is.
-    keep: Option<Duration>,
+    /// Sessions that ended so long ago are taken away, and blobs that none names; nothing: none is.
+    pub(crate) keep: Option<Duration>,
+    pub(crate) usage: Arc<Usage>,
+    /// It was said that the place of the blobs is another store's too.
+    pub(crate) told: Arc<AtomicBool>,
 }
 
 impl Coordinator {
@@ -91,6 +96,8 @@ impl Coordinator {
             quotas,
             submitting,
             keep: None,
+            usage: Arc::default(),
+            told: Arc::default(),
         }
     }
 

@@ -11,7 +11,10 @@ mod rates;
 pub mod serve;
 mod sessions;
 pub mod store;
+mod sweep;
 mod trace;
+mod usage;
 
 pub use dispatch::Coordinator;
 pub use sessions::{SessionError, load, replay};
+pub use sweep::{SweepError, Swept};

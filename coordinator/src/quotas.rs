@@ -1,4 +1,4 @@
-//! What a tenant may submit: sessions under way, waiting jobs, and the priority among its own.
+//! What a tenant may submit: sessions under way, waiting jobs, bytes of blobs, and the priority among its own.
 
 use crate::dispatch::Coordinator;
 use crate::sessions::{SessionError, has_ended};
@@ -14,7 +14,8 @@ impl Coordinator {
     /// Refuses what the tenant's limits leave no room for. Coordinators that are asked at the same moment may let one more
     /// through than the limit each: it is what is asked for that is counted here, and what runs is counted by the store.
     pub(crate) async fn admit(&self, tenant: &Tenant, packet: &Packet) -> Result<(), Status> {
-        let TenantLimits { running: _, weight: _, sessions, queued, priority } = self.quotas.of_tenant(tenant.as_str());
+        let TenantLimits { running: _, weight: _, sessions, queued, priority, blobs } =
+            self.quotas.of_tenant(tenant.as_str());
         let section = format!("[limits.tenants.{tenant}] of the coordinators");
         if packet.priority > priority {
             let asked = packet.priority;
@@ -30,6 +31,9 @@ impl Coordinator {
                 "jobs of tenant {tenant} wait for {kinds} kinds of workers, by their engines, labels and sizes, and it submits \
                  nothing more from {MOST_KINDS} on; wait until some run (`arena queue`), or ask for fewer different ones"
             )));
+        }
+        if let Some(quota) = blobs {
+            self.room(tenant, quota).await?;
         }
         if sessions.is_none() && queued.is_none() {
             return Ok(());

@@ -9,10 +9,12 @@ use crate::api::{self, Desk};
 use crate::dispatch::Coordinator;
 use accept::Accept;
 use arena_runtime::config::{ClientCertificates, CoordinatorConfig};
-use arena_runtime::tasks;
+use arena_runtime::tasks::{self, Tasks};
 use arena_runtime::tls::{self, Identity, TlsError};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,8 @@ use tonic::transport::Server;
 
 /// A peer that is silent for so long is asked whether it is there, and has as long to answer.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Between two looks at the list of revoked certificates.
+const LIST: Duration = Duration::from_secs(2);
 /// Bytes of all headers of one call.
 const MAX_HEADERS: u32 = 32 << 10;
 /// Calls that a peer opened and broke off, before its connection is closed.
@@ -42,14 +46,20 @@ pub struct Service {
     coordinator: Coordinator,
     config: CoordinatorConfig,
     listener: TcpListener,
-    tls: std::sync::Arc<tokio_rustls::rustls::ServerConfig>,
+    tls: Arc<tls::Server>,
     address: SocketAddr,
 }
 
 impl Service {
-    pub async fn bind(coordinator: Coordinator, config: CoordinatorConfig, who: &Identity) -> Result<Self, ServeError> {
+    /// `revoked`: the list of certificates that its authority has taken back, where there is one.
+    pub async fn bind(
+        coordinator: Coordinator,
+        config: CoordinatorConfig,
+        who: &Identity,
+        revoked: Option<PathBuf>,
+    ) -> Result<Self, ServeError> {
         let required = config.client_certificates == ClientCertificates::Required;
-        let tls = tls::server(who, required)?;
+        let tls = Arc::new(tls::Server::new(who, required, revoked)?);
         let refused = |reason| ServeError::Listen { address: config.listen.clone(), reason };
         let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -63,7 +73,9 @@ impl Service {
     /// Until `stop`; then nothing new is taken, streams are handed over, and calls have their time to end.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let Self { coordinator, config, listener, tls, address: _ } = self;
-        let gate = Gate::team(coordinator.store.clone(), config.rates);
+        let gate = Gate::team(coordinator.store.clone(), config.rates, tls.clone());
+        let mut looking = Tasks::default();
+        looking.spawn(look(tls.clone()));
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let server = Server::builder()
@@ -83,6 +95,7 @@ impl Service {
         let router = api::services(server, desk).add_service(health_service).add_service(reflection);
         let ended = CancellationToken::new();
         let keeper = tasks::spawn(coordinator.clone().keep(ended.clone()));
+        let sweeper = tasks::spawn(coordinator.clone().keep_blobs(ended.clone()));
         let incoming = Accept { listener, tls, gate, limits: (&config).into() }.connections(stop.clone());
         let serving = router.serve_with_incoming_shutdown(incoming, stop.cancelled());
         tokio::pin!(serving);
@@ -96,7 +109,18 @@ impl Service {
             },
         };
         ended.cancel();
-        let _ = keeper.await;
+        let _ = tokio::join!(keeper, sweeper);
         Ok(served?)
+    }
+}
+
+/// What was revoked meanwhile; a folder that hangs holds up nothing but this.
+async fn look(tls: Arc<tls::Server>) {
+    loop {
+        tokio::time::sleep(LIST).await;
+        let tls = tls.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || tls.look()).await {
+            tracing::error!(%error, "the list of revoked certificates was not looked at");
+        }
     }
 }

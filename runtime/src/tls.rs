@@ -1,19 +1,27 @@
 //! Certificates: who a process is, whom it believes, and the names in what a peer showed. rustls with ring alone.
 
 mod authority;
+mod fault;
+mod list;
 mod name;
+mod revoked;
+mod server;
+mod shown;
+mod telling;
 
-pub use authority::{Authority, Issued, Wanted};
+pub use authority::{Authority, Issued, Wanted, check_hosts};
+pub use fault::Fault;
+pub use list::{REVOKED, Taken};
 pub use name::{Kind, Name, Reach};
+pub use server::Server;
+pub use shown::{Serial, Shown};
+pub use telling::telling;
 
 use crate::config::TlsConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What is wrong with a file of certificates or keys; the contents of a key are never part of it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,16 @@ pub enum TlsError {
     Name(String),
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
+    #[error("'{0}' is no host")]
+    Host(String),
+    #[error("{} is not the key of the authority in ca.pem beside it", .0.display())]
+    Apart(PathBuf),
+    #[error("{}: {reason}", path.display())]
+    List { path: PathBuf, reason: String },
+    #[error("'{0}' is no certificate: neither a file, nor the name of one, nor a serial number")]
+    Unknown(String),
+    #[error("{} is of another authority", .0.display())]
+    Foreign(PathBuf),
 }
 
 impl TlsError {
@@ -46,6 +64,18 @@ impl TlsError {
             Self::Exists(_) => {
                 "take another name or directory: an authority and the certificates of others are never replaced".into()
             }
+            Self::Host(_) => {
+                "write a name such as arena.example or an address such as 10.0.0.5, without https:// and without a port"
+                    .into()
+            }
+            Self::Apart(_) => {
+                "put both files back from the same copy; `arena certs init --dir OTHER` makes another authority".into()
+            }
+            Self::List { .. } => "`arena certs revoke` writes the list beside its authority: name that file".into(),
+            Self::Unknown(_) => {
+                "name its file, what it was issued for (`w1`), or the serial number that `arena audit` shows".into()
+            }
+            Self::Foreign(_) => "name the folder of its own authority: `--dir DIR`".into(),
         }
     }
 }
@@ -92,31 +122,4 @@ impl Identity {
 /// The authority alone, for whoever shows no certificate.
 pub fn authority(config: &TlsConfig) -> Result<Vec<u8>, TlsError> {
     read("ca", config.ca.as_ref())
-}
-
-/// A server that asks every peer for a certificate of this authority, and takes peers without one unless they are
-/// `required`. A certificate that is shown must be valid either way. TLS 1.3 and HTTP/2 alone.
-pub fn server(identity: &Identity, required: bool) -> Result<Arc<ServerConfig>, TlsError> {
-    let unreadable = |what: &'static str| move |error| refused(Path::new(what), format!("{error}"));
-    let mut roots = RootCertStore::empty();
-    for one in CertificateDer::pem_slice_iter(&identity.ca) {
-        roots.add(one.map_err(unreadable("tls.ca"))?)?;
-    }
-    let chain = CertificateDer::pem_slice_iter(&identity.certificate)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(unreadable("tls.certificate"))?;
-    let key = PrivateKeyDer::from_pem_slice(&identity.key).map_err(unreadable("tls.key"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let builder = if required { builder } else { builder.allow_unauthenticated() };
-    let verifier = builder.build().map_err(|error| refused(Path::new("tls.ca"), error))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    // A resumed session would not show its certificate again.
-    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
 }

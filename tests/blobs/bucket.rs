@@ -1,6 +1,7 @@
 //! Blobs on a real S3-compatible server.
 
 use crate::contract::{self, Subject};
+use crate::sweep;
 use arena_coordinator::blobs::{BlobError, BlobSettings, Blobs, Credentials};
 use arena_runtime::clock::Stopwatch;
 use object_store::aws::AmazonS3Builder;
@@ -39,7 +40,9 @@ async fn a_bucket_keeps_the_contract() {
         .with_access_key_id(KEY)
         .with_secret_access_key(SECRET);
     let raw = Arc::new(raw.build().expect("the bucket"));
-    contract::holds(&Subject { blobs, raw, below: Path::from("some/where") }).await;
+    let subject = Subject { blobs, raw, below: Path::from("some/where") };
+    contract::holds(&subject).await;
+    sweep::holds(&subject).await;
     let blobs = Blobs::connect(&settings(&server, "s3://team/some/where")).expect("settings that hold");
     let mut incoming = blobs.begin();
     incoming.write(vec![1; 24 << 20].into()).await.expect("room");

@@ -1,12 +1,14 @@
 //! Blobs in a folder.
 
 use crate::contract::{self, Subject};
+use crate::sweep;
 use arena_coordinator::blobs::{BlobError, BlobSettings, Blobs};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use support::skip;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,7 +16,22 @@ async fn a_folder_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
     let blobs = Blobs::new(folder.path().into());
     let raw = Arc::new(LocalFileSystem::new_with_prefix(folder.path()).expect("a folder"));
-    contract::holds(&Subject { blobs, raw, below: Path::default() }).await;
+    let subject = Subject { blobs, raw, below: Path::default() };
+    contract::holds(&subject).await;
+    sweep::holds(&subject).await;
+}
+
+#[tokio::test]
+async fn what_is_stored_again_counts_as_stored_now() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blobs = Blobs::new(folder.path().into());
+    let name = blobs.put(b"once more").await.expect("a blob");
+    let at = folder.path().join(&name[..2]).join(&name[2..]);
+    let written = || at.metadata().expect("the file").modified().expect("a time");
+    let long_ago = written() - Duration::from_secs(90_000);
+    std::fs::File::options().write(true).open(&at).expect("the file").set_modified(long_ago).expect("a time");
+    assert_eq!(blobs.put(b"once more").await.expect("a blob"), name);
+    assert!(written() > long_ago + Duration::from_secs(80_000), "or a sweep would take it for an old one");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod bucket;
 mod contract;
 mod folder;
+mod sweep;
 
 use arena_coordinator::blobs::Blobs;
 use contract::Subject;
@@ -14,5 +15,7 @@ use std::sync::Arc;
 async fn memory_keeps_the_contract() {
     let raw = Arc::new(InMemory::new());
     let below = Path::from("some/where");
-    contract::holds(&Subject { blobs: Blobs::over(raw.clone(), below.clone()), raw, below }).await;
+    let subject = Subject { blobs: Blobs::over(raw.clone(), below.clone()), raw, below };
+    contract::holds(&subject).await;
+    sweep::holds(&subject).await;
 }

@@ -4,6 +4,7 @@ mod bucket;
 mod commands;
 mod cut;
 mod faults;
+mod identity;
 mod placement;
 mod sessions;
 mod soak;

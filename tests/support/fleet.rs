@@ -141,6 +141,7 @@ impl Fleet {
             .env("ARENA_TLS_CA", self.certs_dir().join("ca.pem"))
             .env("ARENA_TLS_CERTIFICATE", file("pem"))
             .env("ARENA_TLS_KEY", file("key"))
+            .env("ARENA_TLS_REVOKED", self.certs_dir().join("revoked.pem"))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

@@ -11,7 +11,7 @@ use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
 use crate::outbox::Outbox;
-use crate::reach::{Blobs, Reach};
+use crate::reach::{Blobs, Reach, Refusal};
 use crate::run::{Checks, Context, Cores, Engines, Lost, Mirrors, Settings};
 use crate::sandbox::{Docker, Error as SandboxError};
 use crate::spool::Spool;
@@ -33,6 +33,8 @@ pub enum LinkError {
     Rpc(#[from] Status),
     #[error("the broker: {0}")]
     Broker(#[from] OpenError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// Its sockets go with the boot; what it wrote down stays.
@@ -104,6 +106,13 @@ impl Worker {
     /// From `drain` on nothing more is begun, and the end of the last job is this worker's; `stop` gives up what runs.
     pub async fn run_until(self, drain: CancellationToken, stop: CancellationToken) -> Result<Option<Lost>, LinkError> {
         let Self { context, lost, dead } = self;
+        // Each kept result would wait for long: whoever is refused brings none, and they stay for the next start.
+        if !context.spool.all().is_empty()
+            && let Some(refusal) = context.blobs.0.is_refused().await
+        {
+            context.end().await;
+            return Err(refusal.into());
+        }
         if context.blobs.0.is_lasting() {
             tokio::select! {
                 () = context.deliver_kept() => {},

@@ -7,7 +7,7 @@ use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::{BLOB_CHUNK, MAX_MESSAGE, v1};
 use arena_runtime::clock::Stopwatch;
 use arena_runtime::telemetry;
-use arena_runtime::tls::Identity;
+use arena_runtime::tls::{Fault, Identity};
 use futures_util::future::BoxFuture;
 use std::io::Write;
 use std::path::Path;
@@ -23,6 +23,21 @@ use tracing::Instrument;
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Why no coordinator can be spoken to until a person changes a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{url}: {fault}")]
+pub struct Refusal {
+    url: String,
+    pub fault: Fault,
+    pub mend: String,
+}
+
+impl Refusal {
+    fn new(url: &str, fault: Fault, who: &Identity) -> Self {
+        Self { url: url.to_owned(), fault, mend: fault.mend(who) }
+    }
+}
+
 /// Several of a team, or the one of this process.
 #[derive(Clone)]
 pub struct Reach {
@@ -30,14 +45,15 @@ pub struct Reach {
     streams: Arc<[Channel]>,
     blobs: Arc<[Channel]>,
     at: Arc<AtomicUsize>,
-    lasting: bool,
+    /// Of a team: the addresses in the same order, and who asks.
+    team: Option<Arc<(Vec<String>, Identity)>>,
 }
 
 impl Reach {
     /// In this process: when its stream breaks, all is over.
     pub fn inside(channel: Channel) -> Self {
         let channels: Arc<[Channel]> = Arc::from([channel]);
-        Self { streams: channels.clone(), blobs: channels, at: Arc::default(), lasting: false }
+        Self { streams: channels.clone(), blobs: channels, at: Arc::default(), team: None }
     }
 
     /// Of a team; nothing is connected yet.
@@ -46,12 +62,13 @@ impl Reach {
         let channels = || -> Result<Arc<[Channel]>, tonic::transport::Error> {
             urls.iter().map(|url| Ok(dial::endpoint(url, &dialer)?.connect_lazy())).collect()
         };
-        Ok(Self { streams: channels()?, blobs: channels()?, at: Arc::default(), lasting: true })
+        let team = Some(Arc::new((urls.to_vec(), who.clone())));
+        Ok(Self { streams: channels()?, blobs: channels()?, at: Arc::default(), team })
     }
 
     /// Whether a stream that broke is opened again.
     pub fn is_lasting(&self) -> bool {
-        self.lasting
+        self.team.is_some()
     }
 
     pub(crate) fn stream(&self) -> Option<Channel> {
@@ -61,6 +78,24 @@ impl Reach {
     /// Coordinators that it may speak to.
     pub(crate) fn many(&self) -> usize {
         self.streams.len()
+    }
+
+    /// What keeps this worker from the coordinator that is asked now, and the mend; nothing: it is no certificate.
+    pub(crate) async fn fault(&self) -> Option<Refusal> {
+        let (urls, who) = self.team.as_deref()?;
+        let url = urls.get(self.at.load(Ordering::Relaxed) % urls.len().max(1))?;
+        Some(Refusal::new(url, Fault::between(who, url).await?, who))
+    }
+
+    /// The same, when every coordinator refuses the certificate of this worker.
+    pub(crate) async fn is_refused(&self) -> Option<Refusal> {
+        let (urls, who) = self.team.as_deref()?;
+        let mut last = None;
+        for url in urls {
+            let fault = Fault::between(who, url).await.filter(|fault| fault.is_own())?;
+            last = Some(Refusal::new(url, fault, who));
+        }
+        last
     }
 
     /// From now on another one is asked.
@@ -154,7 +189,7 @@ impl Blobs {
         let begun = Stopwatch::start();
         for turn in 0.. {
             match ask(self.0.sessions(turn)?).await {
-                Err(error) if self.0.lasting && error.wait().is_some() && begun.elapsed() < PATIENCE => {
+                Err(error) if self.0.is_lasting() && error.wait().is_some() && begun.elapsed() < PATIENCE => {
                     tracing::debug!(%error, "a blob waits for a coordinator");
                     tokio::time::sleep(error.wait().unwrap_or(PAUSE)).await;
                 }

@@ -30,6 +30,14 @@ pub(crate) enum CertsAction {
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
+    /// Take certificates back: they are written to the list `revoked.pem` beside the authority, which coordinators read again
+    /// when it changes. Without any, the list alone is written.
+    Revoke {
+        /// The file of a certificate, the name it was issued for, or its serial number as `arena audit` shows it.
+        certificates: Vec<String>,
+        #[arg(long, default_value = "certs")]
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

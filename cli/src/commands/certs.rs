@@ -5,7 +5,8 @@ use crate::args::{CertsAction, Common};
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::team::tls_failure;
-use arena_runtime::tls::{Authority, Issued, Kind, Name, Reach, Wanted};
+use arena_runtime::tls::{Authority, Issued, Kind, Name, REVOKED, Reach, Taken, Wanted, check_hosts};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,19 +23,22 @@ pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
             let reach = tenant.map_or(Reach::Every, Reach::One);
             let name = Name::new(kind, &name, reach).map_err(tls_failure)?;
             let hosts = if kind == Kind::Coordinator && hosts.is_empty() { own_hosts() } else { hosts };
-            issue(common, &dir, &Wanted { name, hosts, days })
+            issue(common, &dir, &Wanted::new(name, hosts, days))
         }
+        CertsAction::Revoke { certificates, dir } => revoke(common, &dir, &certificates),
     }
 }
 
 fn init(common: &Common, dir: &Path, hosts: Vec<String>) -> Done {
+    // Before there is an authority without the certificate that was asked for.
+    check_hosts(&hosts).map_err(tls_failure)?;
     let ca = Authority::init(dir).map_err(tls_failure)?;
     if !common.json {
         output::note(&format!("{}: the authority; its key is beside it and stays there", ca.display()));
     }
     let name = Name::new(Kind::Coordinator, "coordinator", Reach::Every).map_err(tls_failure)?;
     let hosts = if hosts.is_empty() { own_hosts() } else { hosts };
-    issue(common, dir, &Wanted { name, hosts, days: DAYS })
+    issue(common, dir, &Wanted::new(name, hosts, DAYS))
 }
 
 fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
@@ -43,7 +47,7 @@ fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
     let whole = |path: &Path| std::fs::canonicalize(path).map(|path| path.display().to_string());
     let (ca, certificate, key) = (whole(&dir.join("ca.pem"))?, whole(&certificate)?, whole(&key)?);
     if common.json {
-        output::json(&serde_json::json!({ "ca": ca, "certificate": certificate, "key": key, "hosts": wanted.hosts }));
+        output::json(&json!({ "ca": ca, "certificate": certificate, "key": key, "hosts": wanted.hosts }));
         return Ok(ExitCode::SUCCESS);
     }
     output::note(&format!("{certificate}: {} {}", wanted.name.kind.as_str(), wanted.name.name));
@@ -52,7 +56,40 @@ fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
     }
     output::note("for the configuration of whoever holds it:");
     output::line(&format!("[tls]\nca = {ca:?}\ncertificate = {certificate:?}\nkey = {key:?}"));
+    if let (Kind::Coordinator, Ok(revoked)) = (wanted.name.kind, whole(&dir.join(REVOKED))) {
+        output::line(&format!("revoked = {revoked:?}"));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn revoke(common: &Common, dir: &Path, certificates: &[String]) -> Done {
+    let authority = Authority::open(dir).map_err(tls_failure)?;
+    let (list, taken) = authority.revoke(certificates).map_err(tls_failure)?;
+    let list = std::fs::canonicalize(list)?.display().to_string();
+    if common.json {
+        let rows: Vec<Value> = taken.iter().map(document).collect();
+        output::json(&json!({ "list": list, "revoked": rows }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for Taken { serial, holder, before } in &taken {
+        let of = holder.as_ref().map(|one| format!(" of {} {}", one.name.kind.as_str(), one.name.name));
+        let how = if *before { "was revoked before" } else { "is revoked" };
+        output::line(&format!("certificate {serial}{} {how}", of.unwrap_or_default()));
+        if holder.as_ref().is_some_and(|one| one.name.kind == Kind::Coordinator) {
+            output::note("  nobody who asks a coordinator looks at the list: only a new authority shuts one out");
+        }
+    }
+    output::note("for the configuration of every coordinator, which reads it again within seconds:");
+    output::line(&format!("[tls]\nrevoked = {list:?}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn document(taken: &Taken) -> Value {
+    let holder = taken.holder.as_ref();
+    json!({
+        "serial": taken.serial.to_string(), "before": taken.before,
+        "kind": holder.map(|one| one.name.kind.as_str()), "name": holder.map(|one| &one.name.name),
+    })
 }
 
 /// What a coordinator on this machine is surely reached by.

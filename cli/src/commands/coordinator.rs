@@ -37,7 +37,7 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
         .with_quotas(quotas)
         .holding_dead_jobs(config.coordinator.hold_dead)
         .keeping(config.store.keep);
-    let service = Service::bind(coordinator, config.coordinator, &who).await.map_err(failed)?;
+    let service = Service::bind(coordinator, config.coordinator, &who, config.tls.revoked).await.map_err(failed)?;
     let address = service.address();
     output::note(&format!("coordinator {} listens on https://{address}", name.name));
     if common.json {

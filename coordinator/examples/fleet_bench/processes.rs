@@ -68,7 +68,7 @@ impl Coordinators {
         Authority::init(folder)?;
         for (kind, name) in [(Kind::Coordinator, "coordinator"), (Kind::Worker, "worker")] {
             let hosts = if kind == Kind::Coordinator { vec!["127.0.0.1".into()] } else { Vec::new() };
-            Authority::open(folder)?.issue(&Wanted { name: Name::new(kind, name, Reach::Every)?, hosts, days: 1 })?;
+            Authority::open(folder)?.issue(&Wanted::new(Name::new(kind, name, Reach::Every)?, hosts, 1))?;
         }
         let mut all = Self { processes: Vec::new(), urls: Vec::new() };
         for _ in 0..COORDINATORS {
@@ -127,7 +127,7 @@ pub(crate) async fn coordinate(folder: &Path, redis: &str) -> Fallible<()> {
     raise_limit(15_000)?;
     let store = Store::connect(RedisSettings::server(redis), limits()).await?;
     let coordinator = Coordinator::new(store, Blobs::new(folder.join("blobs")));
-    let service = Service::bind(coordinator, config, &identity(folder, "coordinator")?).await?;
+    let service = Service::bind(coordinator, config, &identity(folder, "coordinator")?, None).await?;
     println!("{}", service.address());
     Ok(service.run(CancellationToken::new()).await?)
 }

@@ -1,13 +1,14 @@
 //! From a request to its caller: the certificate that was shown, or the bearer token; and what is refused is written down.
 
 use super::audit::{self, Act};
-use super::tokens::{self, Refused};
+use super::papers::{Papers, Stranger};
+use super::right::Right;
 use super::{Caller, Rpc};
 use crate::rates::{Measured, Meter};
 use crate::store::Store;
 use arena_runtime::clock;
 use arena_runtime::config::Rates;
-use arena_runtime::tls::{Kind, Name};
+use arena_runtime::tls::{Server, Shown};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tonic::{Extensions, Status, metadata::MetadataMap};
@@ -22,8 +23,8 @@ pub(crate) const HANDSHAKE: &str = "handshake";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// Of the certificate, verified; nothing when none was shown.
-    pub name: Option<Name>,
+    /// Its certificate, verified; nothing when none was shown.
+    pub shown: Option<Shown>,
 }
 
 /// What stands before every rpc.
@@ -34,7 +35,16 @@ pub struct Gate(Mode);
 enum Mode {
     /// Callers are in this very process. What they change in a team's fleet is written down too.
     Local(Store),
-    Team(Store, Arc<Mutex<Floods>>, Measured),
+    Team(Box<Team>),
+}
+
+#[derive(Clone)]
+struct Team {
+    store: Store,
+    floods: Arc<Mutex<Floods>>,
+    measured: Measured,
+    /// What is revoked is known there.
+    tls: Arc<Server>,
 }
 
 /// Whoever cannot even shake hands must not keep from the log what a caller tried, so each has a number of its own.
@@ -73,14 +83,14 @@ impl Gate {
         Self(Mode::Local(store))
     }
 
-    pub fn team(store: Store, rates: Rates) -> Self {
-        Self(Mode::Team(store, Arc::default(), Measured::new(rates)))
+    pub fn team(store: Store, rates: Rates, tls: Arc<Server>) -> Self {
+        Self(Mode::Team(Box::new(Team { store, floods: Arc::default(), measured: Measured::new(rates), tls })))
     }
 
     pub fn is_local(&self) -> bool {
         match &self.0 {
             Mode::Local(_) => true,
-            Mode::Team(..) => false,
+            Mode::Team(_) => false,
         }
     }
 
@@ -91,11 +101,23 @@ impl Gate {
         extensions: &Extensions,
         rpc: Rpc,
     ) -> Result<Caller, Status> {
-        let Mode::Team(store, _, measured) = &self.0 else { return Ok(Caller::Local) };
+        Ok(self.enter(metadata, extensions, rpc).await?.caller)
+    }
+
+    /// The same of whoever opens a stream, with the right that it stays open by.
+    pub(crate) async fn enter(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+        rpc: Rpc,
+    ) -> Result<Right, Status> {
+        let Mode::Team(team) = &self.0 else { return Ok(Right::without_end(self.clone(), Caller::Local, rpc)) };
+        let measured = &team.measured;
         let Some(peer) = extensions.get::<Peer>() else { return Err(Status::unauthenticated("no connection")) };
-        let caller = match caller(store, metadata, peer).await? {
+        let papers = Papers::of(metadata, peer);
+        let caller = match self.knows(&papers).await? {
             Ok(caller) => caller,
-            Err((who, why, mend)) => {
+            Err(Stranger { who, why, mend }) => {
                 self.refused(&who, rpc.as_str(), "", "", &format!("{why}; from {}", peer.address)).await;
                 measured.stranger(&peer.address.ip().to_string())?;
                 return Err(Status::unauthenticated(format!("{why}; {mend}")));
@@ -135,13 +157,21 @@ impl Gate {
             self.refused(&caller.label(), rpc.as_str(), "", &caller.scope().named(), refused.message()).await;
             return Err(refused);
         }
-        Ok(caller)
+        Ok(Right::of(self.clone(), papers, caller, rpc))
+    }
+
+    /// Whose these papers are now. In one process nobody shows any.
+    pub(super) async fn knows(&self, papers: &Papers) -> Result<Result<Caller, Stranger>, Status> {
+        match &self.0 {
+            Mode::Local(_) => Ok(Ok(Caller::Local)),
+            Mode::Team(team) => papers.caller(&team.store, &team.tls, clock::now_millis()).await,
+        }
     }
 
     /// For the bytes of one blob.
     pub(crate) async fn meter(&self, caller: &Caller, rpc: Rpc) -> Result<Meter, Status> {
-        let Mode::Team(_, _, measured) = &self.0 else { return Ok(Meter::none()) };
-        let metered = measured.meter(&measured_as(caller));
+        let Mode::Team(team) = &self.0 else { return Ok(Meter::none()) };
+        let metered = team.measured.meter(&measured_as(caller));
         if let Err(refused) = &metered {
             self.refused(&caller.label(), rpc.as_str(), "", &caller.scope().named(), refused.message()).await;
         }
@@ -150,6 +180,11 @@ impl Gate {
 
     /// Writes down what was done, where it changes anything.
     pub(crate) async fn done(&self, caller: &Caller, rpc: Rpc, subject: &str, tenant: &str) {
+        self.did(caller, rpc, (subject, tenant), "").await;
+    }
+
+    /// The same, with more to say of it.
+    pub(crate) async fn did(&self, caller: &Caller, rpc: Rpc, (subject, tenant): (&str, &str), detail: &str) {
         let written = if self.is_local() { rpc.is_of_a_team() } else { rpc.changes() };
         if written {
             let act = Act {
@@ -158,7 +193,7 @@ impl Gate {
                 subject: subject.to_owned(),
                 tenant: tenant.to_owned(),
                 allowed: true,
-                detail: String::new(),
+                detail: detail.to_owned(),
             };
             self.write(act).await;
         }
@@ -166,9 +201,9 @@ impl Gate {
 
     /// Writes down what was refused.
     pub(crate) async fn refused(&self, who: &str, action: &str, subject: &str, tenant: &str, why: &str) {
-        let Mode::Team(_, flood, _) = &self.0 else { return };
+        let Mode::Team(team) = &self.0 else { return };
         let silent = {
-            let mut floods = flood.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut floods = team.floods.lock().unwrap_or_else(PoisonError::into_inner);
             let flood = if action == HANDSHAKE { &mut floods.handshakes } else { &mut floods.calls };
             flood.next(clock::now_millis())
         };
@@ -187,7 +222,10 @@ impl Gate {
     }
 
     async fn write(&self, act: Act) {
-        let (Mode::Team(store, ..) | Mode::Local(store)) = &self.0;
+        let store = match &self.0 {
+            Mode::Local(store) => store,
+            Mode::Team(team) => &team.store,
+        };
         if let Err(error) = audit::write(store, act).await {
             tracing::error!(%error, "the audit log could not be written");
         }
@@ -197,35 +235,4 @@ impl Gate {
 /// Two of one name in two tenants are two callers.
 fn measured_as(caller: &Caller) -> String {
     format!("{} of {}", caller.label(), caller.scope().named())
-}
-
-/// What a caller is not, why, and what to do about it.
-type Stranger = (String, String, &'static str);
-
-async fn caller(store: &Store, metadata: &MetadataMap, peer: &Peer) -> Result<Result<Caller, Stranger>, Status> {
-    let bearer = metadata.get("authorization").and_then(|value| value.to_str().ok());
-    let Some(secret) = bearer.and_then(|text| text.strip_prefix("Bearer ")) else {
-        return Ok(match &peer.name {
-            Some(Name { kind: Kind::Worker, name, reach }) => {
-                Ok(Caller::Worker { name: name.clone(), scope: reach.clone().into() })
-            }
-            Some(Name { kind: Kind::Client | Kind::Coordinator, name, .. }) => {
-                Err((name.clone(), "no token".into(), "give one: ARENA_TOKEN, or [client] token_file"))
-            }
-            None => Err((
-                "nobody".into(),
-                "neither a token nor a worker's certificate".into(),
-                "give a token: ARENA_TOKEN, or [client] token_file; `arena tokens create` makes one",
-            )),
-        });
-    };
-    let checked = tokens::check(store, secret, clock::now_millis()).await;
-    let why = match checked.map_err(|error| Status::unavailable(error.to_string()))? {
-        Ok(caller) => return Ok(Ok(caller)),
-        Err(Refused::Unknown) => "the token is not known",
-        Err(Refused::Expired) => "the token has expired",
-        Err(Refused::Revoked) => "the token was revoked",
-    };
-    let id: String = secret.split('_').nth(1).unwrap_or_default().chars().take(12).collect();
-    Ok(Err((format!("token {id}"), why.into(), "ask for another: `arena tokens create`")))
 }

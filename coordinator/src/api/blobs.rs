@@ -2,6 +2,7 @@
 
 use crate::blobs::{BlobError, Blobs};
 use crate::rates::Meter;
+use crate::usage::Coming;
 use arena_proto::{BLOB_CHUNK, v1};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
@@ -12,13 +13,14 @@ const MAX_BLOB: u64 = 4 << 30;
 /// Pieces that wait for the receiver.
 const PIECES: usize = 4;
 
-/// `first` was taken off the stream already.
+/// Its digest, and how many bytes more there are now. `first` was taken off the stream already.
 pub(super) async fn put(
     blobs: Blobs,
     first: Option<v1::BlobChunk>,
     mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
     meter: Meter,
-) -> Result<String, Status> {
+    mut coming: Coming,
+) -> Result<(String, u64), Status> {
     let (mut incoming, mut received, mut next) = (blobs.begin(), 0, first);
     loop {
         let piece = match next.take() {
@@ -30,12 +32,13 @@ pub(super) async fn put(
         };
         received += piece.data.len() as u64;
         meter.count(piece.data.len() as u64);
+        coming.more(piece.data.len() as u64)?;
         if received > MAX_BLOB {
             return Err(Status::resource_exhausted(format!("a blob holds at most {MAX_BLOB} bytes")));
         }
         incoming.write(piece.data).await.map_err(blob_status)?;
     }
-    incoming.finish().await.map_err(blob_status)
+    incoming.stored().await.map_err(blob_status)
 }
 
 /// Nothing has a name that is no digest.

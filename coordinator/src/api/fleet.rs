@@ -1,19 +1,18 @@
 //! `arena.v1.Fleet`.
 
-use super::{Desk, status, store_status};
+use super::{Desk, Guarded, status, store_status};
 use crate::access::{Caller, Role, Rpc, Scope, audit, is_name, tokens};
 use crate::{dispatch::why, fleet};
 use arena_proto::v1::{self, fleet_server::Fleet};
 use arena_runtime::clock;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 pub struct FleetApi(pub Desk);
 
 #[tonic::async_trait]
 impl Fleet for FleetApi {
-    type AuditStream = ReceiverStream<Result<v1::AuditEntry, Status>>;
+    type AuditStream = Guarded<v1::AuditEntry>;
 
     async fn workers(&self, request: Request<v1::WorkersRequest>) -> Result<Response<v1::WorkersResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Workers).await?;
@@ -127,9 +126,9 @@ impl Fleet for FleetApi {
     }
 
     async fn audit(&self, request: Request<v1::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
-        let caller = self.0.admit(&request, Rpc::Audit).await?;
+        let right = self.0.enter(&request, Rpc::Audit).await?;
         // A chain with entries left out cannot be followed, so it is shown whole or not at all.
-        self.covers(&caller, Rpc::Audit, &Scope::Every).await?;
+        self.covers(&right.caller, Rpc::Audit, &Scope::Every).await?;
         let mut after = request.into_inner().after;
         let store = self.0.coordinator.store.clone();
         let (entries, stream) = mpsc::channel(64);
@@ -148,7 +147,7 @@ impl Fleet for FleetApi {
                 }
             }
         }));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(Guarded::new(stream, right)))
     }
 }
 

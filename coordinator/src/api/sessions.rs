@@ -1,9 +1,10 @@
 //! `arena.v1.Sessions`.
 
-use super::{Desk, blobs, status, store_status};
-use crate::access::Rpc;
+use super::{Desk, Guarded, blobs, status, store_status};
+use crate::access::{Caller, Rpc};
 use crate::dispatch::{Coordinator, why};
 use crate::sessions::SessionError;
+use crate::rates::Meter;
 use crate::store::StoreError;
 use crate::trace;
 use arena_domain::id::{JobId, SessionId, Tenant};
@@ -15,8 +16,7 @@ use prost::Message;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 const FEED_PAGE: u32 = 256;
@@ -31,8 +31,8 @@ pub struct SessionsApi(pub Desk);
 
 #[tonic::async_trait]
 impl Sessions for SessionsApi {
-    type WatchStream = ReceiverStream<Result<v1::FeedItem, Status>>;
-    type GetBlobStream = ReceiverStream<Result<v1::BlobChunk, Status>>;
+    type WatchStream = Guarded<v1::FeedItem>;
+    type GetBlobStream = Guarded<v1::BlobChunk>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::Submit).await?;
@@ -116,13 +116,14 @@ impl Sessions for SessionsApi {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let caller = self.0.admit(&request, Rpc::Watch).await?;
+        let right = self.0.enter(&request, Rpc::Watch).await?;
         let mut wish = request.into_inner();
-        let id = self.0.session(&caller, Rpc::Watch, &wish.id).await?;
+        let id = self.0.session(&right.caller, Rpc::Watch, &wish.id).await?;
+        let tenant = self.0.coordinator.tenant_of(&id).await.map_err(|error| status(&error))?;
         wish.id = id.to_string();
         let (items, stream) = mpsc::channel(64);
         drop(arena_runtime::tasks::spawn(follow(self.0.coordinator.clone(), wish, items)));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(Guarded::new(stream, right.within(&tenant))))
     }
 
     async fn decide(&self, request: Request<v1::DecideRequest>) -> Result<Response<v1::Done>, Status> {
@@ -152,23 +153,30 @@ impl Sessions for SessionsApi {
         &self,
         request: Request<Streaming<v1::BlobChunk>>,
     ) -> Result<Response<v1::PutBlobResponse>, Status> {
-        let caller = self.0.admit(&request, Rpc::PutBlob).await?;
-        let mut chunks = request.into_inner();
-        let first = chunks.next().await.transpose()?;
-        let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
-        let tenant = self.0.tenant(&caller, Rpc::PutBlob, &asked).await?;
-        let meter = self.0.gate.meter(&caller, Rpc::PutBlob).await?;
-        let digest = blobs::put(self.0.coordinator.blobs.of(&tenant), first, chunks, meter).await?;
+        let right = self.0.enter(&request, Rpc::PutBlob).await?;
+        let put = async {
+            let mut chunks = request.into_inner();
+            let first = chunks.next().await.transpose()?;
+            let asked = first.as_ref().map(|chunk| chunk.tenant.clone()).unwrap_or_default();
+            let tenant = self.0.tenant(&right.caller, Rpc::PutBlob, &asked).await?;
+            let meter = self.0.gate.meter(&right.caller, Rpc::PutBlob).await?;
+            self.stores(&right.caller, &tenant, (first, chunks), meter).await
+        };
+        // Whoever sends a piece now and then has not sent a blob; what came so far is let go.
+        let digest = tokio::select! {
+            put = put => put?,
+            status = right.clone().lost() => return Err(status),
+        };
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }
 
     async fn get_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<Self::GetBlobStream>, Status> {
-        let caller = self.0.admit(&request, Rpc::GetBlob).await?;
+        let right = self.0.enter(&request, Rpc::GetBlob).await?;
         let v1::GetBlobRequest { digest, tenant } = request.into_inner();
-        let tenant = self.0.tenant(&caller, Rpc::GetBlob, &tenant).await?;
-        let meter = self.0.gate.meter(&caller, Rpc::GetBlob).await?;
+        let tenant = self.0.tenant(&right.caller, Rpc::GetBlob, &tenant).await?;
+        let meter = self.0.gate.meter(&right.caller, Rpc::GetBlob).await?;
         let stream = blobs::get(self.0.coordinator.blobs.of(&tenant), digest, meter).await?;
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(Guarded::new(stream, right.within(&tenant))))
     }
 
     async fn has_blob(&self, request: Request<v1::GetBlobRequest>) -> Result<Response<v1::HasBlobResponse>, Status> {
@@ -197,13 +205,38 @@ impl SessionsApi {
         Ok(record.events.is_empty())
     }
 
-    async fn happens(
+    /// One blob, within the tenant's room as far as it is a person's.
+    async fn stores(
         &self,
-        caller: crate::access::Caller,
-        rpc: Rpc,
-        id: &str,
-        event: Event,
-    ) -> Result<Response<v1::Done>, Status> {
+        caller: &Caller,
+        tenant: &Tenant,
+        (first, chunks): (Option<v1::BlobChunk>, Streaming<v1::BlobChunk>),
+        meter: Meter,
+    ) -> Result<String, Status> {
+        let coordinator = &self.0.coordinator;
+        let is_person = matches!(caller, Caller::Person { .. });
+        let put = async {
+            let coming = coordinator.coming(tenant, is_person).await?;
+            blobs::put(coordinator.blobs.of(tenant), first, chunks, meter, coming).await
+        };
+        let (digest, more) = match put.await {
+            Ok(stored) => stored,
+            Err(refused) => {
+                if is_person && refused.code() == Code::ResourceExhausted {
+                    let (who, why) = (caller.label(), refused.message());
+                    self.0.gate.refused(&who, Rpc::PutBlob.as_str(), "", tenant.as_str(), why).await;
+                }
+                return Err(refused);
+            }
+        };
+        // The next count finds what is not written down now.
+        if let Err(error) = coordinator.came(tenant, more).await {
+            tracing::warn!(%tenant, %error, "a blob was not counted");
+        }
+        Ok(digest)
+    }
+
+    async fn happens(&self, caller: Caller, rpc: Rpc, id: &str, event: Event) -> Result<Response<v1::Done>, Status> {
         let id = self.0.session(&caller, rpc, id).await?;
         self.0.coordinator.happen(&id, event).await.map_err(|error| status(&error))?;
         let tenant = self.0.coordinator.tenant_of(&id).await.map_err(|error| status(&error))?;

@@ -16,10 +16,10 @@ impl Workers for WorkersApi {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, request: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
-        let caller = self.0.admit(&request, Rpc::Attach).await?;
+        let right = self.0.enter(&request, Rpc::Attach).await?;
         let (down, stream) = mpsc::channel(64);
         // Ends by itself when the worker's stream ends.
-        drop(arena_runtime::tasks::spawn(dispatch::attach(self.0.clone(), caller, request.into_inner(), down)));
+        drop(arena_runtime::tasks::spawn(dispatch::attach(self.0.clone(), right, request.into_inner(), down)));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }

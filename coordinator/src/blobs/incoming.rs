@@ -1,7 +1,7 @@
 //! A blob on its way in. What is small is written at once under its name; what is not goes to a name of its own first,
 //! since its digest is known only at its end. Dropped before that, it leaves nothing.
 
-use super::{BlobError, Blobs};
+use super::{BlobError, Blobs, Held};
 use arena_runtime::{digest, tasks};
 use bytes::Bytes;
 use object_store::path::Path;
@@ -58,21 +58,28 @@ impl Incoming {
     }
 
     /// The digest, when the blob is durable under it.
-    pub async fn finish(mut self) -> Result<String, BlobError> {
+    pub async fn finish(self) -> Result<String, BlobError> {
+        Ok(self.stored().await?.0)
+    }
+
+    /// The same, and how many bytes more there are now.
+    pub(crate) async fn stored(mut self) -> Result<(String, u64), BlobError> {
         let name = std::mem::take(&mut self.running).finish();
         // What is dropped here, an upload with it, leaves nothing.
-        if self.blobs.is_whole(&name, self.length).await? {
-            return Ok(name);
-        }
+        let more = match self.blobs.held(&name, self.length).await? {
+            Held::Whole => return Ok((name, 0)),
+            Held::Stale => 0,
+            Held::Not => self.length,
+        };
         let at = self.blobs.at(&name)?;
         let held = std::mem::take(&mut self.held);
         let Some(upload) = self.upload.take() else {
             let payload = PutPayload::from_iter(held);
             self.blobs.store(true)?.put(&at, payload).await?;
-            return Ok(name);
+            return Ok((name, more));
         };
         upload.finish(held, &at).await?;
-        Ok(name)
+        Ok((name, more))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A blob on its way out, counted into its digest while it goes: one that is damaged ends in an error and never just ends.
 
 use super::BlobError;
+use arena_domain::job::Millis;
 use arena_proto::BLOB_CHUNK;
 use arena_runtime::digest;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tokio_util::io::ReaderStream;
 pub struct Outgoing {
     name: String,
     length: u64,
+    written: Millis,
     /// Gone when the end was reached and judged.
     running: Option<digest::Running>,
     pieces: BoxStream<'static, Result<Bytes, BlobError>>,
@@ -23,17 +25,24 @@ pub struct Outgoing {
 impl Outgoing {
     pub(super) fn new(name: &str, found: GetResult) -> Self {
         let length = found.meta.size;
+        let written = Millis::try_from(found.meta.last_modified.timestamp_millis()).unwrap_or(0);
         let pieces = match found.payload {
             GetResultPayload::File(file, _) => ReaderStream::with_capacity(tokio::fs::File::from_std(file), BLOB_CHUNK)
                 .map_err(BlobError::from)
                 .boxed(),
             GetResultPayload::Stream(stream) => stream.map_err(BlobError::from).boxed(),
         };
-        Self { name: name.to_owned(), length, running: Some(digest::Running::default()), pieces, rest: Bytes::new() }
+        let running = Some(digest::Running::default());
+        Self { name: name.to_owned(), length, written, running, pieces, rest: Bytes::new() }
     }
 
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// When, by the clock of the place.
+    pub(super) fn written(&self) -> Millis {
+        self.written
     }
 
     /// The next piece, of at most so many bytes; an error at the end when what was read is not what was stored.

@@ -10,7 +10,7 @@ mod tests;
 use super::pulse::{Beat, Pulse};
 use super::roster::{Said, Seat};
 use super::session_of;
-use crate::access::{Caller, Rpc};
+use crate::access::{Caller, Right, Rpc};
 use crate::api::{Desk, LOG};
 use crate::sessions::SessionError;
 use crate::store::StoreError;
@@ -23,6 +23,7 @@ use arena_runtime::{clock, token};
 use capacity::Capacity;
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
@@ -56,11 +57,17 @@ struct Attached {
 /// Serves one worker until its stream ends.
 pub(crate) async fn attach(
     desk: Desk,
-    caller: Caller,
+    right: Right,
     mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
     down: mpsc::Sender<Result<v1::Down, Status>>,
 ) {
-    let hello = match up.next().await {
+    let lost = right.clone().lost();
+    tokio::pin!(lost);
+    let greeting = tokio::select! {
+        greeting = up.next() => greeting,
+        status = &mut lost => return drop(down.send(Err(status)).await),
+    };
+    let hello = match greeting {
         Some(Ok(v1::Up { up: Some(up::Up::Hello(hello)) })) => hello,
         Some(_) | None => {
             let _ = down.send(Err(Status::invalid_argument("the first message of a worker is Hello"))).await;
@@ -69,9 +76,9 @@ pub(crate) async fn attach(
     };
     let coordinator = desk.coordinator.clone();
     let pulse = coordinator.begin_watch().await;
-    let ended = match Box::pin(Attached::begin(desk, caller, hello, down.clone(), pulse)).await {
+    let ended = match Box::pin(Attached::begin(desk, right, hello, down.clone(), pulse)).await {
         Ok(mut attached) => {
-            let ended = attached.serve(&mut up).await;
+            let ended = attached.serve(&mut up, lost).await;
             attached.end().await;
             ended
         }
@@ -86,13 +93,15 @@ pub(crate) async fn attach(
 impl Attached {
     async fn begin(
         desk: Desk,
-        caller: Caller,
+        right: Right,
         hello: v1::Hello,
         down: mpsc::Sender<Result<v1::Down, Status>>,
         pulse: Pulse,
     ) -> Result<Box<Self>, Status> {
-        let (protocol, state) = introduced(&caller, &hello)?;
-        desk.gate.done(&caller, Rpc::Attach, &state.id, "").await;
+        let (protocol, state) = introduced(&right.caller, &hello)?;
+        // With what names its certificate, for whoever has to revoke it and does not hold it.
+        desk.gate.did(&right.caller, Rpc::Attach, (&state.id, ""), &right.certificate()).await;
+        let caller = right.caller;
         let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
@@ -128,7 +137,11 @@ impl Attached {
         Ok(attached)
     }
 
-    async fn serve(&mut self, up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin)) -> Result<(), Status> {
+    async fn serve(
+        &mut self,
+        up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin),
+        mut lost: Pin<&mut impl Future<Output = Status>>,
+    ) -> Result<(), Status> {
         let coordinator = self.desk.coordinator.clone();
         let bell = self.seat.bell.clone();
         loop {
@@ -141,6 +154,7 @@ impl Attached {
                     Some(Err(_)) | None => return Ok(()),
                 },
                 () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
+                status = &mut lost => return Err(status),
                 () = coordinator.closing() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },

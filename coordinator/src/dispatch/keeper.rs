@@ -46,8 +46,8 @@ impl Coordinator {
         }
     }
 
-    /// Takes away what ended longer ago than it is kept: the record, the feed and the jobs. Blobs stay, for others may be made
-    /// of the same bytes.
+    /// Takes away what ended longer ago than it is kept: the record, the feed and the jobs. Blobs go by a sweep, for others may
+    /// be made of the same bytes.
     pub(super) async fn prune(&self, now: Millis) -> Result<usize, crate::sessions::SessionError> {
         let Some(keep) = self.keep else { return Ok(0) };
         let before = now.saturating_sub(keep.as_millis() as Millis);

@@ -5,7 +5,7 @@ use super::turns::Turns;
 use crate::access::{Gate, HANDSHAKE, Peer};
 use arena_runtime::config::CoordinatorConfig;
 use arena_runtime::tasks::Tasks;
-use arena_runtime::tls::Name;
+use arena_runtime::tls::{Server, Shown, telling};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,7 +17,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +43,7 @@ impl From<&CoordinatorConfig> for Limits {
 
 pub(super) struct Accept {
     pub(super) listener: TcpListener,
-    pub(super) tls: Arc<ServerConfig>,
+    pub(super) tls: Arc<Server>,
     pub(super) gate: Gate,
     pub(super) limits: Limits,
 }
@@ -76,7 +75,6 @@ impl Accept {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
         let turns = Turns::of(self.limits.handshakes);
         let (arriving, strangers) = (Seats::of(self.limits.connections), Seats::of(self.limits.connections));
-        let acceptor = TlsAcceptor::from(self.tls);
         let mut tasks = Tasks::default();
         loop {
             // Before the next socket is taken: what is too much waits in the kernel's queue.
@@ -91,27 +89,29 @@ impl Accept {
             };
             // Whoever opens more than its part is let go without a word.
             let Some(arrived) = arriving.seat(address.ip()) else { continue };
-            let (acceptor, gate, ready, strangers, turns, longest) = (
-                acceptor.clone(),
-                self.gate.clone(),
-                ready.clone(),
-                strangers.clone(),
-                turns.clone(),
-                self.limits.handshake,
-            );
+            // By what is revoked now.
+            let acceptor = TlsAcceptor::from(self.tls.config());
+            let (gate, ready, strangers, turns, longest) =
+                (self.gate.clone(), ready.clone(), strangers.clone(), turns.clone(), self.limits.handshake);
             tasks.spawn(async move {
                 let handshake = async {
                     let _turn = turns.turn(address.ip()).await;
                     shake(&acceptor, socket, address).await
                 };
-                let shaken = tokio::time::timeout(longest, handshake).await;
+                let (shaken, shown) = telling(tokio::time::timeout(longest, handshake)).await;
                 drop(arrived);
                 let (stream, peer) = match shaken {
                     Ok(Ok(secured)) => secured,
-                    Ok(Err(error)) => return refuse(&gate, address, &error.to_string()).await,
+                    Ok(Err(error)) => {
+                        // What it says of itself: of another authority's, that is all there is.
+                        let of = shown.map(|one| {
+                            format!("; a certificate of {} {}, {}", one.name.kind.as_str(), one.name.name, one.serial)
+                        });
+                        return refuse(&gate, address, &format!("{error}{}", of.unwrap_or_default())).await;
+                    }
                     Err(_) => return refuse(&gate, address, "it did not come to its end in time").await,
                 };
-                let seat = match &peer.name {
+                let seat = match &peer.shown {
                     Some(_) => None,
                     None => match strangers.seat(address.ip()) {
                         Some(seat) => Some(seat),
@@ -136,15 +136,15 @@ async fn shake(
 ) -> io::Result<(TlsStream<TcpStream>, Peer)> {
     socket.set_nodelay(true)?;
     let stream = acceptor.accept(socket).await?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let name = match shown {
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let shown = match certificate {
         None => None,
-        Some(certificate) => match Name::of(certificate) {
-            Some(name) => Some(name),
+        Some(certificate) => match Shown::of(certificate) {
+            Some(shown) => Some(shown),
             None => return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the certificate names nobody")),
         },
     };
-    let peer = Peer { address, name };
+    let peer = Peer { address, shown };
     Ok((stream, peer))
 }
 

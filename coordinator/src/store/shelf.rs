@@ -14,6 +14,10 @@ pub enum Shelf {
     Drains,
     /// Jobs that were given up, by id.
     Dead,
+    /// Of the place of the blobs: whose it is, and when it was swept last.
+    Blobs,
+    /// Bytes of blobs: as they were counted, by tenant, and those that came since, by tenant and coordinator.
+    Usage,
 }
 
 impl Shelf {
@@ -24,6 +28,8 @@ impl Shelf {
             Self::Workers => "workers",
             Self::Drains => "drains",
             Self::Dead => "dead",
+            Self::Blobs => "blobs",
+            Self::Usage => "usage",
         }
     }
 }

@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Whole,
     Text,
     Texts,
+    /// Such as `10GiB`.
+    Size,
     /// Prices by model.
     Prices,
     /// From 0 to 1.
@@ -64,17 +66,20 @@ pub(super) static KEYS: &[Key] = &[
     key("tls.ca", Kind::Text),
     key("tls.certificate", Kind::Text),
     key("tls.key", Kind::Text),
+    key("tls.revoked", Kind::Text),
     key("limits.fleet", Kind::Count),
     key("limits.tenant", Kind::Count),
     key("limits.sessions", Kind::Count),
     key("limits.queued", Kind::Count),
     key("limits.priority", Kind::Whole),
+    key("limits.blobs", Kind::Size),
     key("limits.engine.*", Kind::Count),
     key("limits.tenants.*.running", Kind::Count),
     key("limits.tenants.*.weight", Kind::Count),
     key("limits.tenants.*.sessions", Kind::Count),
     key("limits.tenants.*.queued", Kind::Count),
     key("limits.tenants.*.priority", Kind::Whole),
+    key("limits.tenants.*.blobs", Kind::Size),
     key("limits.provider.*.running", Kind::Count),
     key("limits.provider.*.engines", Kind::Texts),
     key("placement.warm_s", Kind::Count),
@@ -159,7 +164,7 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Value {
     let as_it_is = || Value::from(text);
     match kind {
         Kind::Count | Kind::Whole => text.parse::<i64>().map_or_else(|_| as_it_is(), Value::from),
-        Kind::Text => as_it_is(),
+        Kind::Text | Kind::Size => as_it_is(),
         Kind::Texts if text.starts_with('[') => text.parse().unwrap_or_else(|_| as_it_is()),
         Kind::Texts => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
         Kind::Prices => text.parse().unwrap_or_else(|_| as_it_is()),
@@ -186,6 +191,10 @@ pub(super) fn refusal(kind: Kind, value: &Value) -> Option<&'static str> {
             let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
             let fits = value.as_array().is_some_and(|list| list.iter().all(text));
             (!fits).then_some("write a list of texts, [\"…\"]")
+        }
+        Kind::Size => {
+            let fits = value.as_str().is_some_and(|text| super::limits::bytes(text.trim()).is_some());
+            (!fits).then_some("write a size such as \"10GiB\"")
         }
         Kind::Prices => {
             let fits = value.as_inline_table().is_some_and(|models| models.iter().all(|(_, price)| is_price(price)));
@@ -238,7 +247,10 @@ mod tests {
             (vec!["worker", "engine_slot"], "did you mean `worker.engine_slots`?"),
             (vec!["workers"], "did you mean `worker`?"),
             (vec!["provider", "own", "key"], "did you mean `provider.own.key_env`?"),
-            (vec!["limits", "xyz"], "known here: fleet, tenant, sessions, queued, priority, engine, tenants, provider"),
+            (
+                vec!["limits", "xyz"],
+                "known here: fleet, tenant, sessions, queued, priority, blobs, engine, tenants, provider",
+            ),
         ];
         for (path, mend) in rows {
             assert_eq!(nearest(&path), mend);

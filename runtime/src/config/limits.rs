@@ -28,6 +28,8 @@ pub struct TenantLimits {
     pub queued: Option<u32>,
     /// The most that its sessions may ask.
     pub priority: u32,
+    /// Bytes of its bundles, bases and logs, from which on it submits nothing more; nothing: any number.
+    pub blobs: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +43,19 @@ pub struct ProviderLimits {
 impl Limits {
     /// As if nothing was configured, and of no end.
     pub fn unlimited() -> Self {
-        let each = TenantLimits { running: None, weight: 1, sessions: None, queued: None, priority: u32::MAX };
+        let priority = u32::MAX;
+        let each = TenantLimits { running: None, weight: 1, sessions: None, queued: None, priority, blobs: None };
         let (tenants, engine, provider) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { fleet: u32::MAX, each, tenants, engine, provider }
     }
 
     pub fn of_tenant(&self, name: &str) -> TenantLimits {
         self.tenants.get(name).copied().unwrap_or(self.each)
+    }
+
+    /// Whether it matters how much any tenant has.
+    pub fn bounds_blobs(&self) -> bool {
+        self.each.blobs.is_some() || self.tenants.values().any(|one| one.blobs.is_some())
     }
 }
 
@@ -59,6 +67,7 @@ impl Build<'_> {
             sessions: self.stated(&["limits", "sessions"]),
             queued: self.stated(&["limits", "queued"]),
             priority: self.count(&["limits", "priority"]),
+            blobs: self.size(&["limits", "blobs"]),
         };
         let of_tenant = |name: String| {
             let stated = |key| self.stated(&["limits", "tenants", &name, key]);
@@ -68,6 +77,7 @@ impl Build<'_> {
                 sessions: stated("sessions").or(each.sessions),
                 queued: stated("queued").or(each.queued),
                 priority: stated("priority").unwrap_or(each.priority),
+                blobs: self.size(&["limits", "tenants", &name, "blobs"]).or(each.blobs),
             };
             (name, limits)
         };
@@ -85,6 +95,10 @@ impl Build<'_> {
             engine: self.engine_limits(),
             provider: self.named("provider").into_iter().map(of_provider).collect(),
         }
+    }
+
+    fn size(&self, path: &[&str]) -> Option<u64> {
+        self.text(path).and_then(|text| bytes(&text))
     }
 
     fn stated(&self, path: &[&str]) -> Option<u32> {
@@ -108,5 +122,40 @@ impl Build<'_> {
             _ => None,
         };
         self.layer.iter().filter_map(limit).collect()
+    }
+}
+
+/// A number of bytes as people write it, `10GiB`; nothing: it is none, or 0.
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let (number, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))?;
+    let number = number.trim_end();
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse::<u64>().ok().filter(|number| plain && *number > 0)?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn a_size_is_a_whole_number_with_its_unit() {
+        let rows = [
+            ("10GiB", Some(10 << 30)),
+            ("1 MiB", Some(1 << 20)),
+            ("3TiB", Some(3 << 40)),
+            ("5KiB", Some(5 << 10)),
+            ("10", None),
+            ("10GB", None),
+            ("0GiB", None),
+            ("-1GiB", None),
+            ("+1GiB", None),
+            ("1.5GiB", None),
+            ("GiB", None),
+            ("99999999999999TiB", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(bytes(text), expected, "{text}");
+        }
     }
 }

@@ -78,6 +78,8 @@ pub struct TlsConfig {
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// Of a coordinator: the list of the certificates that its authority has revoked.
+    pub revoked: Option<PathBuf>,
 }
 
 impl Build<'_> {
@@ -133,7 +135,7 @@ impl Build<'_> {
             cell: self.text(&["store", "cell"]).unwrap_or_default(),
             user: self.text(&["store", "user"]),
             password_file: file("password_file"),
-            tls: TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") },
+            tls: TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key"), revoked: None },
             replicas: self.entry(&replicas).map_or(0, |_| self.count(&replicas)),
             keep: Some(self.count(&["store", "keep_days"]))
                 .filter(|days| *days > 0)
@@ -156,6 +158,6 @@ impl Build<'_> {
 
     pub(super) fn tls(&self) -> TlsConfig {
         let file = |name| self.path(&["tls", name]);
-        TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key") }
+        TlsConfig { ca: file("ca"), certificate: file("certificate"), key: file("key"), revoked: file("revoked") }
     }
 }

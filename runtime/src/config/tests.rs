@@ -39,7 +39,7 @@ fn the_defaults_are_what_their_file_says() {
     assert_eq!(config.worker.runtime, "runc");
     assert_eq!(config.worker.engine_packs, Path::new("/opt/arena/engines"));
     assert_eq!(config.worker.workspaces, Workspaces::Auto);
-    let each = TenantLimits { running: None, weight: 1, sessions: None, queued: None, priority: 10 };
+    let each = TenantLimits { priority: 10, ..Limits::unlimited().each };
     assert_eq!(config.limits, Limits { fleet: 3, each, ..Limits::unlimited() });
     assert_eq!((config.queue.lease, config.queue.margin), (Duration::from_secs(60), Duration::from_secs(15)));
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["anthropic", "google", "openai"]);
@@ -264,11 +264,16 @@ fn a_tenant_and_a_provider_have_sections_of_their_own() {
     let text = "[limits]\ntenant = 5\nqueued = 40\n[limits.tenants.\"web.app\"]\nweight = 3\npriority = 0\n\
                 [limits.provider.openai]\nrunning = 4\nengines = [\"mine\"]\n";
     let limits = loaded(text, &[], &[("limits.tenants.api.running", "2")]).unwrap().limits;
-    let web = TenantLimits { running: Some(5), weight: 3, sessions: None, queued: Some(40), priority: 0 };
+    let web = TenantLimits { running: Some(5), weight: 3, queued: Some(40), priority: 0, ..Limits::unlimited().each };
     assert_eq!(limits.of_tenant("web.app"), web);
     assert_eq!(limits.of_tenant("api"), TenantLimits { running: Some(2), weight: 1, priority: 10, ..web });
     assert_eq!(limits.of_tenant("other"), TenantLimits { weight: 1, priority: 10, ..web });
     assert_eq!(limits.provider["openai"], ProviderLimits { running: 4, engines: vec!["mine".to_owned()] });
+    let text = "[limits]\nblobs = \"1GiB\"\n[limits.tenants.web]\nblobs = \"10 GiB\"\n";
+    let limits = loaded(text, &[], &[]).unwrap().limits;
+    assert_eq!(["web", "other"].map(|tenant| limits.of_tenant(tenant).blobs), [Some(10 << 30), Some(1 << 30)]);
+    assert!(limits.bounds_blobs() && !Limits::unlimited().bounds_blobs());
+    refused("[limits.tenants.web]\nblobs = \"10GB\"\n", &[], &[], "write a size such as");
     refused("[limits.tenants.web]\nweigth = 3\n", &[], &[], "did you mean `limits.tenants.web.weight`?");
     refused("[limits.tenants.web]\nweight = 0\n", &[], &[], "at least 1");
     refused("[limits.tenants.\"a b\"]\nweight = 1\n", &[], &[], "is no name");

@@ -309,6 +309,11 @@ impl Jobs {
         self.draining && self.is_told()
     }
 
+    /// Nothing runs. What no coordinator has yet is on the disk.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.running.values().all(|one| one.done)
+    }
+
     /// Nothing runs, and a coordinator has every result.
     pub(super) fn is_told(&self) -> bool {
         self.running.is_empty() && self.results.is_empty()

@@ -4,19 +4,20 @@
 use super::jobs::Jobs;
 use super::line::{self, Line};
 use super::{LinkError, is_full};
-use crate::reach::Reach;
+use crate::reach::{Reach, Refusal};
 use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
 use arena_domain::schedule::Terms;
 use arena_proto::v1;
 use arena_runtime::token;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// For the last results to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -24,7 +25,45 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// For a coordinator to welcome this worker; some take a connection and say nothing.
 const GREETING: Duration = Duration::from_secs(30);
 
-type Dialing = Pin<Box<dyn Future<Output = Result<Line, Status>> + Send>>;
+/// Between two tries, once every coordinator has refused this worker several times: a person must act, and may do so where no
+/// start of this worker is needed.
+const SLOW: Duration = Duration::from_secs(60);
+/// Rounds of all coordinators until then.
+const ROUNDS: usize = 4;
+
+type Dialing = Pin<Box<dyn Future<Output = Result<Line, Unreached>> + Send>>;
+
+/// Why there is no line, and what is wrong with a certificate where that is the reason.
+struct Unreached {
+    status: Status,
+    refusal: Option<Refusal>,
+}
+
+impl Unreached {
+    /// Whether it would be the same again.
+    fn is_final(&self) -> bool {
+        line::is_final(&self.status) || self.refusal.is_some()
+    }
+
+    /// Whether nothing but another certificate, and another start with it, changes it.
+    fn is_own(&self) -> bool {
+        self.status.code() == Code::Unauthenticated || self.refusal.as_ref().is_some_and(|one| one.fault.is_own())
+    }
+
+    fn told(&self) -> String {
+        match &self.refusal {
+            Some(refusal) => format!("{refusal}; {}", refusal.mend),
+            None => self.status.message().to_owned(),
+        }
+    }
+}
+
+impl From<Unreached> for LinkError {
+    fn from(unreached: Unreached) -> Self {
+        let Unreached { status, refusal } = unreached;
+        refusal.map_or_else(|| status.into(), Into::into)
+    }
+}
 
 /// What the worker was told by whoever started it.
 pub(super) type Ends = (CancellationToken, CancellationToken);
@@ -35,19 +74,31 @@ struct Tries {
     failed: u32,
     /// In a row, by those that would refuse it again.
     refused: usize,
+    /// The same, and not in a row: some do not answer at all.
+    refusals: usize,
+    /// Why, of those that were said: each is said once.
+    told: BTreeSet<String>,
 }
 
 impl Tries {
     /// How long to wait for the next try; nothing: there is no sense in one.
-    fn failed(&mut self, status: &Status, reach: &Reach, is_idle: bool) -> Option<Duration> {
+    fn failed(&mut self, unreached: &Unreached, reach: &Reach, jobs: &Jobs) -> Option<Duration> {
         self.failed += 1;
-        self.refused = if line::is_final(status) { self.refused + 1 } else { 0 };
+        self.refused = if unreached.is_final() { self.refused + 1 } else { 0 };
+        self.refusals += usize::from(unreached.is_final());
+        let theirs = unreached.refusal.as_ref().is_some_and(|one| !one.fault.is_own());
+        let is_idle = if unreached.is_own() { jobs.is_at_rest() } else { jobs.is_told() && !theirs };
         // Of several coordinators one may be older than the others for a while, as when they are updated.
         if !reach.is_lasting() || (is_idle && self.refused >= reach.many()) {
             return None;
         }
-        tracing::warn!(%status, tries = self.failed, "no coordinator");
-        Some(backoff(self.failed.min(4), token::chance()))
+        if !unreached.is_final() {
+            tracing::warn!(status = %unreached.status, tries = self.failed, "no coordinator");
+        } else if self.told.insert(unreached.told()) {
+            tracing::error!(why = unreached.told(), "this worker is refused, and tries again at a slow pace");
+        }
+        let slow = self.refusals > ROUNDS * reach.many();
+        Some(if slow { SLOW } else { backoff(self.failed.min(4), token::chance()) })
     }
 }
 
@@ -62,7 +113,7 @@ pub(super) async fn serve(
     let lasting = context.blobs.0.is_lasting();
     let mut line: Option<Line> = None;
     let mut tries = Tries::default();
-    let mut dialing = dial(context, &jobs, Duration::ZERO);
+    let mut dialing = dial(context, &jobs, Duration::ZERO, false);
     let mut beat = beats(Terms::default().lease);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let ended = loop {
@@ -74,11 +125,11 @@ pub(super) async fn serve(
                     beat = beats(opened.lease);
                     line = Some(opened);
                 }
-                Err(status) => match tries.failed(&status, &context.blobs.0, jobs.is_told()) {
-                    None => break Err(status.into()),
+                Err(unreached) => match tries.failed(&unreached, &context.blobs.0, &jobs) {
+                    None => break Err(unreached.into()),
                     Some(pause) => {
                         context.blobs.0.next();
-                        dialing = dial(context, &jobs, pause);
+                        dialing = dial(context, &jobs, pause, true);
                     }
                 },
             },
@@ -91,7 +142,7 @@ pub(super) async fn serve(
                     line = None;
                     jobs.detach();
                     context.blobs.0.next();
-                    dialing = dial(context, &jobs, backoff(0, token::chance()));
+                    dialing = dial(context, &jobs, backoff(0, token::chance()), false);
                 }
                 Some(Err(status)) => break Err(status.into()),
                 None => break Ok(None),
@@ -171,13 +222,19 @@ async fn next(line: &mut Option<Line>) -> Option<Result<v1::Down, Status>> {
     }
 }
 
-/// After a pause; what is leased then is named in the greeting.
-fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration) -> Dialing {
+/// After a pause; what is leased then is named in the greeting. Whether a certificate is the reason of a failure is asked where
+/// one failed before: the first time another coordinator is nearer.
+fn dial(context: &Arc<Context>, jobs: &Jobs, pause: Duration, again: bool) -> Dialing {
     let (context, leases) = (context.clone(), jobs.leases());
     Box::pin(async move {
         tokio::time::sleep(pause).await;
         let opened = line::open(&context, leases);
         let silent = |_| Status::unavailable("it does not answer");
-        tokio::time::timeout(GREETING, opened).await.map_err(silent)?
+        match tokio::time::timeout(GREETING, opened).await.map_err(silent).flatten() {
+            Ok(opened) => Ok(opened),
+            // A coordinator that answers says what is wrong.
+            Err(status) if line::is_final(&status) || !again => Err(Unreached { status, refusal: None }),
+            Err(status) => Err(Unreached { status, refusal: context.blobs.0.fault().await }),
+        }
     })
 }

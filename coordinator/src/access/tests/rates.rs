@@ -109,7 +109,7 @@ async fn whoever_moved_too_many_bytes_moves_no_more_until_they_are_worked_off() 
 
 #[tokio::test]
 async fn a_tenant_submits_no_more_than_it_may_have_under_way_and_asks_no_higher_priority() {
-    let most = TenantLimits { running: None, weight: 1, sessions: Some(2), queued: None, priority: 3 };
+    let most = TenantLimits { sessions: Some(2), priority: 3, ..Limits::unlimited().each };
     let few = Limits { tenants: BTreeMap::from([("blue".to_owned(), most)]), ..Limits::unlimited() };
     let world = World::with(GENEROUS, few).await;
     world.session().await;
@@ -132,7 +132,7 @@ async fn a_tenant_submits_no_more_than_it_may_have_under_way_and_asks_no_higher_
 
 #[tokio::test]
 async fn a_tenant_whose_jobs_wait_submits_nothing_more() {
-    let most = TenantLimits { running: None, weight: 1, sessions: None, queued: Some(1), priority: 0 };
+    let most = TenantLimits { queued: Some(1), priority: 0, ..Limits::unlimited().each };
     let few = Limits { each: most, ..Limits::unlimited() };
     let world = World::with(GENEROUS, few).await;
     let base = world.coordinator.blobs.of(&Tenant::new("blue")).put(b"base").await.unwrap();

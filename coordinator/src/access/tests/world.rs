@@ -10,7 +10,7 @@ use arena_proto::dial::{Dialer, endpoint};
 use arena_proto::v1;
 use arena_runtime::config::{ClientCertificates, CoordinatorConfig, Limits, Rates};
 use arena_runtime::tasks::Tasks;
-use arena_runtime::tls::{Authority, Identity, Kind, Name, Reach, Wanted};
+use arena_runtime::tls::{Authority, Identity, Kind, Name, REVOKED, Reach, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -32,9 +32,13 @@ pub(super) fn scope(tenant: &str) -> Scope {
 
 /// A certificate of this authority; `days` 0: it ends at once.
 pub(super) fn issue(certs: &Path, kind: Kind, name: &str, tenant: &str, days: u32) -> Identity {
+    issue_for(certs, kind, name, tenant, Duration::from_secs(86_400) * days)
+}
+
+pub(super) fn issue_for(certs: &Path, kind: Kind, name: &str, tenant: &str, holds: Duration) -> Identity {
     let reach = if tenant == "*" { Reach::Every } else { Reach::One(tenant.into()) };
     let hosts = if kind == Kind::Coordinator { vec!["127.0.0.1".into()] } else { Vec::new() };
-    let wanted = Wanted { name: Name::new(kind, name, reach).unwrap(), hosts, days };
+    let wanted = Wanted { name: Name::new(kind, name, reach).unwrap(), hosts, holds };
     let issued = Authority::open(certs).unwrap().issue(&wanted).unwrap();
     let read = |path: PathBuf| std::fs::read(path).unwrap();
     Identity { ca: read(certs.join("ca.pem")), certificate: read(issued.certificate), key: read(issued.key) }
@@ -66,7 +70,8 @@ impl World {
             rates,
         };
         let who = issue(&certs, Kind::Coordinator, "coordinator", "*", 1);
-        let service = Service::bind(coordinator.clone(), config, &who).await.unwrap();
+        let revoked = Some(certs.join(REVOKED));
+        let service = Service::bind(coordinator.clone(), config, &who, revoked).await.unwrap();
         let url = format!("https://{}", service.address());
         let mut serving = Tasks::default();
         serving.spawn(async move { service.run(CancellationToken::new()).await.unwrap() });

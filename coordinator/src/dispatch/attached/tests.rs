@@ -27,7 +27,8 @@ impl Link {
         let desk =
             Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local(coordinator.store.clone()) };
         let stream = ReceiverStream::new(incoming);
-        drop(arena_runtime::tasks::spawn(attach(desk, caller, stream, outgoing)));
+        let right = Right::without_end(desk.gate.clone(), caller, Rpc::Attach);
+        drop(arena_runtime::tasks::spawn(attach(desk, right, stream, outgoing)));
         let link = Self { up, down };
         let (protocol, oldest) = (arena_proto::PROTOCOL, arena_proto::OLDEST_PROTOCOL);
         let hello = v1::Hello { worker: "w".into(), slots, leases, protocol, oldest, ..v1::Hello::default() };

@@ -1,0 +1,246 @@
+//! Takes away the blobs that no kept session names: what is named is marked, and of the rest goes what is old.
+//!
+//! A blob is set aside when no record holds its digest, it was written longer ago than [`YOUNG`], and before the oldest session
+//! of its tenant that is still under way was submitted: a worker may hold a result of that for as long as it likes, and what
+//! the result names was stored since. From aside it goes after [`ASIDE`], unless a record names it by then.
+
+use crate::access::audit::{self, Act};
+use crate::blobs::{Lying, Owners, What};
+use crate::dispatch::Coordinator;
+use crate::sessions::{SessionError, has_ended};
+use crate::store::{Shelf, Store};
+use arena_domain::id::{SessionId, Tenant};
+use arena_domain::job::Millis;
+use arena_proto::v1;
+use arena_runtime::{clock, token};
+use prost::Message;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+const HOUR: Millis = 3_600_000;
+/// Between two looks whether a sweep is due.
+const LOOK: Duration = Duration::from_secs(60);
+/// Between two sweeps, whichever coordinator does them.
+pub(crate) const EVERY: Millis = 6 * HOUR;
+/// Whoever stores a blob has so long to submit or report what names it.
+pub(crate) const YOUNG: Millis = 24 * HOUR;
+/// Whoever was told that a blob is there, as well.
+pub(crate) const ASIDE: Millis = 24 * HOUR;
+/// A store that is new at a place leaves all as it is for so long: it may be there by mistake, or not alone.
+const NEW: Millis = 12 * HOUR;
+/// The clocks of the place and of coordinators may differ by so much.
+const SKEW: Millis = HOUR;
+/// Hexadecimal digits of a digest.
+const DIGITS: usize = 64;
+const OWNER: &str = "owner";
+const SWEPT: &str = "swept";
+
+/// There are many of them.
+type Digest = [u8; DIGITS / 2];
+
+fn packed(hex: &[u8]) -> Option<Digest> {
+    let mut digest = Digest::default();
+    let pairs = hex.chunks_exact(2);
+    if hex.len() != DIGITS {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Blob(#[from] crate::blobs::BlobError),
+}
+
+impl From<crate::store::StoreError> for SweepError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+/// What a sweep did, and the bytes of blobs that each tenant has now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub aside: usize,
+    pub back: usize,
+    pub gone: usize,
+    pub bytes: BTreeMap<Tenant, u64>,
+}
+
+/// What the records name.
+#[derive(Debug, Default)]
+struct Marks {
+    named: HashSet<Digest>,
+    /// By tenant: when the oldest session was submitted that is under way.
+    since: BTreeMap<Tenant, Millis>,
+}
+
+impl Marks {
+    /// Nothing: there is no session at all. Whoever opened the wrong store must not lose what that one does not name.
+    async fn of(store: &Store) -> Result<Option<Self>, SessionError> {
+        let (mut marks, sessions) = (Self::default(), store.sessions().await?);
+        let any = !sessions.is_empty();
+        for one in sessions {
+            let record = match store.record(&SessionId::new(&one.id)).await {
+                // It was taken away since the list was read.
+                Err(crate::store::StoreError::NotFound(_)) => continue,
+                record => record?,
+            };
+            if !has_ended(&one.status) {
+                let since = marks.since.entry(tenant_of(&record.head)).or_insert(one.created);
+                *since = (*since).min(one.created);
+            }
+            marks.mark(&record.head.encode_to_vec());
+            record.events.iter().for_each(|event| marks.mark(&event.encode_to_vec()));
+        }
+        Ok(any.then_some(marks))
+    }
+
+    /// Whatever looks like a digest is one: so no field is forgotten that names a blob in some version.
+    fn mark(&mut self, bytes: &[u8]) {
+        for run in bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() >= DIGITS) {
+            // What follows a text in a record may be a digit by chance.
+            self.named.extend(run.windows(DIGITS).filter_map(packed));
+        }
+    }
+
+    fn names(&self, digest: &str) -> bool {
+        packed(digest.as_bytes()).is_some_and(|digest| self.named.contains(&digest))
+    }
+
+    fn is_garbage(&self, lying: &Lying, digest: &str, now: Millis) -> bool {
+        let before = self.since.get(&lying.tenant).copied().unwrap_or(now);
+        !self.names(digest) && lying.written + YOUNG < now && lying.written + SKEW < before
+    }
+}
+
+fn tenant_of(head: &v1::SessionHead) -> Tenant {
+    if head.tenant.is_empty() { Tenant::local() } else { Tenant::new(&head.tenant) }
+}
+
+impl Coordinator {
+    /// Once in a while, by one of the coordinators: sweeps where sessions are not kept for ever, and counts.
+    pub(crate) async fn tidy(&self, now: Millis) -> Result<(), SweepError> {
+        // Said at once, and then each time: another store that keeps blobs here must know that they are this one's.
+        self.owners().await?;
+        let last = self.store.kept(Shelf::Blobs, SWEPT).await?;
+        let last = last.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
+        if now < EVERY.saturating_add(last) {
+            return Ok(());
+        }
+        // Before it is done: one that fails is tried again in its time, and not by all of them at once.
+        self.store.keep(Shelf::Blobs, SWEPT.into(), now.to_string().into_bytes()).await?;
+        let Some(Swept { aside, back, gone, bytes: _ }) = self.sweep(now).await? else { return Ok(()) };
+        if aside + back + gone > 0 {
+            let detail = format!("{aside} blobs set aside, {back} brought back, {gone} taken away");
+            let (who, action) = ("coordinator".to_owned(), "sweep".to_owned());
+            audit::write(&self.store, Act { who, action, allowed: true, detail, ..Act::default() }).await?;
+        }
+        Ok(())
+    }
+
+    /// Until `stop`, apart from what must not wait for it.
+    pub(crate) async fn keep_blobs(self, stop: CancellationToken) {
+        let mut told = String::new();
+        loop {
+            let tidied = tokio::select! {
+                tidied = self.tidy(clock::now_millis()) => tidied,
+                () = stop.cancelled() => return,
+            };
+            let wrong = tidied.err().map(|error| error.to_string()).unwrap_or_default();
+            if !wrong.is_empty() && wrong != told {
+                tracing::warn!(wrong, "the blobs were not swept; it is tried again");
+            }
+            told = wrong;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {},
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Nothing: sessions are kept for ever, or it is not known who else names blobs here.
+    pub async fn sweep(&self, now: Millis) -> Result<Option<Swept>, SweepError> {
+        let marks = match self.keep {
+            Some(_) if self.is_alone(now).await? => Marks::of(&self.store).await?,
+            Some(_) | None => None,
+        };
+        if marks.is_none() && !self.quotas.bounds_blobs() {
+            return Ok(None);
+        }
+        let (mut swept, mut lying) = (Swept::default(), self.blobs.lying()?);
+        while let Some(one) = lying.next().await {
+            let one = one?;
+            match &marks {
+                Some(marks) => self.judge(marks, &one, now, &mut swept).await?,
+                None => swept.counts(&one),
+            }
+        }
+        self.usage.counted(&self.store, &swept.bytes, now).await?;
+        Ok(marks.map(|_| swept))
+    }
+
+    /// Whether nobody else names blobs here, and others had their time to say that they do.
+    async fn is_alone(&self, now: Millis) -> Result<bool, SweepError> {
+        let Owners { since, others } = self.owners().await?;
+        if !others.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                owners = others.join(", "),
+                "the place of the blobs is another store's too, so that nothing is swept; give each store a place of its own \
+                 under [blobs], or take the files of `owners/` away whose stores are gone"
+            );
+        }
+        Ok(others.is_empty() && since.is_some_and(|since| since + NEW < now))
+    }
+
+    async fn judge(&self, marks: &Marks, one: &Lying, now: Millis, swept: &mut Swept) -> Result<(), SweepError> {
+        let Self { blobs, .. } = self;
+        match &one.what {
+            What::Blob(digest) if marks.is_garbage(one, digest, now) => {
+                blobs.set_aside(&one.tenant, digest, now).await?;
+                swept.aside += 1;
+            }
+            What::Blob(_) => swept.counts(one),
+            What::Aside { digest, since } => {
+                let own = blobs.of(&one.tenant);
+                if marks.names(digest) && !own.lies_here(digest).await? && own.comes_back(digest).await? {
+                    swept.back += 1;
+                }
+                if since + ASIDE < now {
+                    blobs.let_go(one).await?;
+                    swept.gone += 1;
+                }
+            }
+            What::Incoming if one.written + YOUNG < now => {
+                blobs.let_go(one).await?;
+                swept.gone += 1;
+            }
+            What::Incoming => {}
+        }
+        Ok(())
+    }
+
+    /// The stores whose blobs lie at the same place; that this one's do is written down there.
+    async fn owners(&self) -> Result<Owners, SweepError> {
+        self.store.keep_new(Shelf::Blobs, OWNER.into(), token::nonce().into_bytes()).await?;
+        let kept = self.store.kept(Shelf::Blobs, OWNER).await?.unwrap_or_default();
+        Ok(self.blobs.owners(&String::from_utf8_lossy(&kept)).await?)
+    }
+}
+
+impl Swept {
+    fn counts(&mut self, lying: &Lying) {
+        if let What::Blob(_) = lying.what {
+            *self.bytes.entry(lying.tenant.clone()).or_default() += lying.bytes;
+        }
+    }
+}

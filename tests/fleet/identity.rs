@@ -1,0 +1,102 @@
+//! Workers whose certificate ends, is revoked or is of another authority: they say why, once and with the mend, and end where
+//! nothing but another certificate helps.
+
+use arena_runtime::tls::{Authority, Kind, Name, Reach, Wanted};
+use std::path::Path;
+use std::time::Duration;
+use support::{Fleet, Service, ready, run, soon};
+
+const REFUSED: &str = "this worker is refused";
+
+/// A worker of this name, by a certificate that was issued before.
+fn begin(fleet: &mut Fleet, name: &str) -> Service {
+    fleet.worker_again(name)
+}
+
+/// How it ends by itself, and what it said last.
+fn ending(service: &mut Service) -> (Option<i32>, String) {
+    let ended = soon(|| matches!(service.running.child.try_wait(), Ok(Some(_))));
+    assert!(ended, "it goes on: {}", service.said());
+    (service.running.child.wait().expect("its end").code(), service.said())
+}
+
+fn issue(folder: &Path, name: &str, holds: Duration) {
+    let name = Name::new(Kind::Worker, name, Reach::Every).expect("a name");
+    Authority::open(folder)
+        .expect("an authority")
+        .issue(&Wanted { name, hosts: Vec::new(), holds })
+        .expect("a certificate");
+}
+
+#[test]
+fn a_worker_whose_certificate_ends_or_is_revoked_ends_with_the_command_that_mends_it() {
+    if !ready("a_worker_whose_certificate_ends_or_is_revoked") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "viewer", "blue");
+    issue(&fleet.certs_dir(), "short", Duration::from_secs(20));
+    let (mut short, mut lost) = (begin(&mut fleet, "short"), fleet.worker("lost", None));
+    fleet.await_workers(&ann, 2);
+    let dir = format!("--dir={}", fleet.certs_dir().display());
+    let args = ["certs", "revoke", "lost", "--json", &dir];
+    let revoked = run(&mut fleet.as_holder("coordinator", &fleet.team(), &args));
+    assert_eq!(revoked.code, 0, "{revoked:?}");
+    assert_eq!(revoked.document()["revoked"][0]["name"], "lost");
+    for (service, name, why) in [(&mut lost, "lost", "was revoked"), (&mut short, "short", "ended")] {
+        let (code, said) = ending(service);
+        assert_eq!(code, Some(77), "{said}");
+        let mend = format!("arena certs issue worker {name}");
+        assert!(said.contains(why) && said.contains("mend: ") && said.contains(&mend), "{said}");
+        assert!(said.matches(REFUSED).count() <= 1, "{said}");
+        let (code, said) = ending(&mut begin(&mut fleet, name));
+        assert_eq!(code, Some(77), "nor does it begin again: {said}");
+        assert!(said.matches(&mend).count() >= 2, "{said}");
+    }
+    fleet.await_workers(&ann, 0);
+    let audit = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["audit", "--json"]));
+    for word in ["of worker lost was revoked", "of worker short ended at", "Revoked", "xpired"] {
+        assert!(audit.stdout.contains(word), "no '{word}' in {}", audit.stdout);
+    }
+    // Another certificate in its place, and it serves again.
+    fleet.certs(&["issue", "worker", "lost"]);
+    let mut lost = begin(&mut fleet, "lost");
+    fleet.await_workers(&ann, 1);
+    assert_eq!(lost.stop(), Some(0));
+    fleet.assert_clean();
+}
+
+#[test]
+fn a_worker_of_another_authority_ends_and_one_that_does_not_know_the_coordinators_waits_at_a_slow_pace() {
+    if !ready("a_worker_of_another_authority") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    Authority::init(elsewhere.path()).expect("another authority");
+    for name in ["foreign", "blind"] {
+        issue(elsewhere.path(), name, Duration::from_secs(3600));
+        for ending in ["pem", "key"] {
+            let file = format!("{name}.{ending}");
+            std::fs::copy(elsewhere.path().join(&file), fleet.certs_dir().join(&file)).expect("a copy");
+        }
+    }
+    let (code, said) = ending(&mut begin(&mut fleet, "foreign"));
+    assert_eq!(code, Some(77), "{said}");
+    let words = ["of an authority that it does not know", "mend: ", "arena certs issue worker foreign"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    // It believes the other authority alone, so that it is the coordinator who is a stranger.
+    let ca = elsewhere.path().join("ca.pem").display().to_string();
+    fleet.env.push(("ARENA_TLS_CA".into(), ca));
+    let mut blind = begin(&mut fleet, "blind");
+    blind.await_word("is of another authority than `ca` under [tls]");
+    std::thread::sleep(Duration::from_secs(20));
+    let said = blind.said();
+    assert_eq!(said.matches(REFUSED).count(), 1, "{said}");
+    assert!(said.contains("name its authority, `ca` under [tls]"), "{said}");
+    assert!(matches!(blind.running.child.try_wait(), Ok(None)), "a coordinator that is mended finds it: {said}");
+    assert_eq!(blind.stop(), Some(0));
+    fleet.assert_clean();
+}
