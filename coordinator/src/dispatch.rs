@@ -33,7 +33,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use attached::attach;
+pub(crate) use attached::{Told, attach};
 use roster::Roster;
 use vigil::Vigil;
 use watch::Watch;
@@ -123,6 +123,10 @@ impl Coordinator {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
+    }
+
+    pub(crate) fn closing_token(&self) -> CancellationToken {
+        self.closing.clone()
     }
 
     pub(crate) async fn closing(&self) {

@@ -49,7 +49,8 @@ impl Right {
         loop {
             let left = papers.end().map(|end| Duration::from_millis(end.saturating_sub(clock::now_millis())));
             tokio::time::sleep(left.map_or(LOOK, |left| left.min(LOOK))).await;
-            if let Some(status) = self.look(papers).await {
+            // In a box while it lasts: whoever waits, waits for its time nearly always, and there are many.
+            if let Some(status) = Box::pin(self.look(papers)).await {
                 return status;
             }
         }

@@ -3,8 +3,8 @@
 use super::{Desk, Guarded, blobs, status, store_status};
 use crate::access::{Caller, Rpc};
 use crate::dispatch::{Coordinator, why};
-use crate::sessions::SessionError;
 use crate::rates::Meter;
+use crate::sessions::SessionError;
 use crate::store::StoreError;
 use crate::trace;
 use arena_domain::id::{JobId, SessionId, Tenant};

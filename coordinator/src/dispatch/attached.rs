@@ -31,6 +31,9 @@ use tonic::Status;
 /// Bytes of one piece of what an engine prints, and of one sentence of progress.
 const MOST_LOG: usize = 64 << 10;
 
+/// What a worker is told, or why its stream ends. In a box: a channel has room for many, and is empty most of the time.
+pub(crate) type Told = Box<Result<v1::Down, Status>>;
+
 struct Attached {
     desk: Desk,
     caller: Caller,
@@ -45,7 +48,7 @@ struct Attached {
     changed: bool,
     /// Its worker has another stream now.
     replaced: bool,
-    down: mpsc::Sender<Result<v1::Down, Status>>,
+    down: mpsc::Sender<Told>,
     /// The number of the heartbeat that was heard last.
     beat: u64,
     seat: Seat,
@@ -54,39 +57,57 @@ struct Attached {
     state: v1::WorkerState,
 }
 
-/// Serves one worker until its stream ends.
-pub(crate) async fn attach(
+/// Why a stream has to end before its worker wants it to.
+type Lost = Pin<Box<dyn Future<Output = Status> + Send>>;
+
+/// Serves one worker until its stream ends. What it takes to begin is in a box of its own: there are many, and each lasts long.
+pub(crate) fn attach<Ups>(
     desk: Desk,
     right: Right,
-    mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
-    down: mpsc::Sender<Result<v1::Down, Status>>,
-) {
-    let lost = right.clone().lost();
-    tokio::pin!(lost);
+    up: Ups,
+    down: mpsc::Sender<Told>,
+) -> impl Future<Output = ()> + Send + use<Ups>
+where
+    Ups: Stream<Item = Result<v1::Up, Status>> + Send + Unpin,
+{
+    let begun = Box::pin(begun(desk, right, up, down));
+    async move {
+        let Some((mut attached, up, lost)) = begun.await else { return };
+        let ended = attached.serve(up, lost).await;
+        Box::pin(attached.finish(ended)).await;
+    }
+}
+
+async fn begun<Ups>(
+    desk: Desk,
+    right: Right,
+    mut up: Ups,
+    down: mpsc::Sender<Told>,
+) -> Option<(Box<Attached>, Ups, Lost)>
+where
+    Ups: Stream<Item = Result<v1::Up, Status>> + Unpin,
+{
+    let mut lost: Lost = Box::pin(right.clone().lost());
     let greeting = tokio::select! {
         greeting = up.next() => greeting,
-        status = &mut lost => return drop(down.send(Err(status)).await),
+        status = &mut lost => {
+            let _ = down.send(Box::new(Err(status))).await;
+            return None;
+        },
     };
-    let hello = match greeting {
-        Some(Ok(v1::Up { up: Some(up::Up::Hello(hello)) })) => hello,
-        Some(_) | None => {
-            let _ = down.send(Err(Status::invalid_argument("the first message of a worker is Hello"))).await;
-            return;
-        }
+    let Some(Ok(v1::Up { up: Some(up::Up::Hello(hello)) })) = greeting else {
+        let _ = down.send(Box::new(Err(Status::invalid_argument("the first message of a worker is Hello")))).await;
+        return None;
     };
     let coordinator = desk.coordinator.clone();
     let pulse = coordinator.begin_watch().await;
-    let ended = match Box::pin(Attached::begin(desk, right, hello, down.clone(), pulse)).await {
-        Ok(mut attached) => {
-            let ended = attached.serve(&mut up, lost).await;
-            attached.end().await;
-            ended
+    match Box::pin(Attached::begin(desk, right, hello, down.clone(), pulse)).await {
+        Ok(attached) => Some((attached, up, lost)),
+        Err(status) => {
+            coordinator.end_watch().await;
+            let _ = down.send(Box::new(Err(status))).await;
+            None
         }
-        Err(status) => Err(status),
-    };
-    coordinator.end_watch().await;
-    if let Err(status) = ended {
-        let _ = down.send(Err(status)).await;
     }
 }
 
@@ -95,7 +116,7 @@ impl Attached {
         desk: Desk,
         right: Right,
         hello: v1::Hello,
-        down: mpsc::Sender<Result<v1::Down, Status>>,
+        down: mpsc::Sender<Told>,
         pulse: Pulse,
     ) -> Result<Box<Self>, Status> {
         let (protocol, state) = introduced(&right.caller, &hello)?;
@@ -139,10 +160,10 @@ impl Attached {
 
     async fn serve(
         &mut self,
-        up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin),
-        mut lost: Pin<&mut impl Future<Output = Status>>,
+        mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
+        mut lost: Lost,
     ) -> Result<(), Status> {
-        let coordinator = self.desk.coordinator.clone();
+        let closing = self.desk.coordinator.closing_token();
         let bell = self.seat.bell.clone();
         loop {
             let kind = self.kind();
@@ -155,7 +176,7 @@ impl Attached {
                 },
                 () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
                 status = &mut lost => return Err(status),
-                () = coordinator.closing() => {
+                () = closing.cancelled() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
             };
@@ -167,6 +188,17 @@ impl Attached {
             if self.replaced {
                 return Err(Status::aborted("this worker came back by another stream"));
             }
+        }
+    }
+
+    async fn finish(self: Box<Self>, ended: Result<(), Status>) {
+        self.end().await;
+        let Self { desk, down, seat, .. } = *self;
+        // Nobody gives it anything from here on.
+        drop(seat);
+        desk.coordinator.end_watch().await;
+        if let Err(status) = ended {
+            let _ = down.send(Box::new(Err(status))).await;
         }
     }
 
@@ -188,7 +220,7 @@ impl Attached {
 
     async fn send(&self, message: down::Down) {
         // A worker that is gone ends the loop by its upward stream.
-        let _ = self.down.send(Ok(v1::Down { down: Some(message) })).await;
+        let _ = self.down.send(Box::new(Ok(v1::Down { down: Some(message) }))).await;
     }
 
     fn store(&self) -> &crate::store::Store {

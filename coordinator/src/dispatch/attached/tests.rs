@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 /// The worker's side of one stream.
 struct Link {
     up: mpsc::Sender<Result<v1::Up, Status>>,
-    down: mpsc::Receiver<Result<v1::Down, Status>>,
+    down: mpsc::Receiver<Told>,
 }
 
 impl Link {
@@ -300,7 +300,7 @@ async fn a_worker_that_comes_back_is_given_nothing_by_the_stream_that_it_left() 
     let mut new = Link::open_as(of(), &coordinator, 2, vec![lease.clone()]).await;
     let left = async {
         loop {
-            match old.down.recv().await {
+            match old.down.recv().await.map(|told| *told) {
                 Some(Ok(_)) => {}
                 ended => return ended.and_then(Result::err).map(|status| status.code()),
             }
@@ -350,4 +350,14 @@ async fn heartbeats_are_answered_each_by_its_own_fence() {
         }
     };
     assert_eq!(renewed, v1::Renewed { leases: vec![kept], number: 7 });
+}
+
+#[tokio::test]
+async fn the_task_of_an_attached_worker_is_small() {
+    let (_folder, coordinator, _) = submitted().await;
+    let desk = Desk { coordinator: coordinator.clone(), gate: crate::access::Gate::local(coordinator.store.clone()) };
+    let right = Right::without_end(desk.gate.clone(), Caller::Local, Rpc::Attach);
+    let (down, stream) = (mpsc::channel(1).0, tokio_stream::empty());
+    let size = std::mem::size_of_val(&attach(desk, right, stream, down));
+    assert!(size < 1_000, "{size} bytes, ten thousand times");
 }
