@@ -64,11 +64,9 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>, dead: Vec<String>) -> Self {
-        let kept = if context.blobs.0.is_lasting() { context.kept() } else { Vec::new() };
-        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+    pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>) -> Self {
         Self {
-            results: kept.into_iter().map(size::kept).filter_map(|result| Some((job(&result)?, result))).collect(),
+            results: BTreeMap::new(),
             context,
             words,
             up: None,
@@ -77,9 +75,29 @@ impl Jobs {
             beats: VecDeque::new(),
             number: 0,
             lease: Terms::default().lease,
-            dead,
+            dead: Vec::new(),
             draining: false,
             ending: CancellationToken::new(),
+        }
+    }
+
+    /// What earlier boots earned has been sent as far as it can be: now their results are told, and then that they are dead.
+    pub(super) fn after_earlier(&mut self, dead: Vec<String>) {
+        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+        for result in self.context.kept().into_iter().map(size::kept) {
+            // One of this boot, of the same job, came later.
+            if let Some(job) = job(&result).filter(|job| !self.running.contains_key(job)) {
+                self.results.entry(job).or_insert(result);
+            }
+        }
+        self.dead = dead;
+        self.repeat_results();
+        self.tell_dead();
+    }
+
+    fn tell_dead(&self) {
+        if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
+            self.send(up::Up::Gone(v1::Gone { boots: self.dead.clone() }));
         }
     }
 
@@ -105,9 +123,7 @@ impl Jobs {
         self.lease = line.lease;
         self.beats = VecDeque::from([(0, line.greeted)]);
         self.repeat_results();
-        if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
-            self.send(up::Up::Gone(v1::Gone { boots: self.dead.clone() }));
-        }
+        self.tell_dead();
         if self.draining {
             self.beat();
         }
