@@ -1,5 +1,7 @@
 //! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
 
+mod earlier;
+
 use super::line::Line;
 use super::size;
 use crate::figures;
@@ -78,26 +80,6 @@ impl Jobs {
             dead: Vec::new(),
             draining: false,
             ending: CancellationToken::new(),
-        }
-    }
-
-    /// What earlier boots earned has been sent as far as it can be: now their results are told, and then that they are dead.
-    pub(super) fn after_earlier(&mut self, dead: Vec<String>) {
-        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
-        for result in self.context.kept().into_iter().map(size::kept) {
-            // One of this boot, of the same job, came later.
-            if let Some(job) = job(&result).filter(|job| !self.running.contains_key(job)) {
-                self.results.entry(job).or_insert(result);
-            }
-        }
-        self.dead = dead;
-        self.repeat_results();
-        self.tell_dead();
-    }
-
-    fn tell_dead(&self) {
-        if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
-            self.send(up::Up::Gone(v1::Gone { boots: self.dead.clone() }));
         }
     }
 
