@@ -1,5 +1,9 @@
 //! What dies, and what becomes of its jobs: counted by what Docker saw on each worker.
 
+use arena_proto::v1;
+use arena_runtime::{digest, files};
+use prost::Message;
+use std::path::Path;
 use support::{Fleet, Packet, Service, Witness, ready, soon};
 
 /// A fleet of two workers of one slot each, and what Docker sees of each.
@@ -277,4 +281,36 @@ fn a_redis_without_memory_begins_nothing_new_and_what_runs_ends() {
         assert_eq!(story.engines(name).iter().sum::<usize>(), 1, "no engine of {name} runs twice");
     }
     story.end(&mut run);
+}
+
+/// As an earlier boot left it that died before a coordinator had what it earned.
+fn keep_a_result(worker: &Path, job: &str) {
+    let lease = v1::Lease { job: job.into(), fence: "1.1.r".into() };
+    let body = v1::Result { lease: Some(lease), outcome: None, trace: None }.encode_to_vec();
+    let name = digest::sha256(job.as_bytes());
+    files::write_atomic(&worker.join("spool").join(&name), &[digest::sha256(&body).into_bytes(), body].concat())
+        .expect("a result");
+    let blob = arena_runtime::token::hex(64).repeat(5 << 14).into_bytes();
+    let held = worker.join("outbox").join(format!("{name}.blobs")).join("blue").join(digest::sha256(&blob));
+    files::write_atomic(&held, &blob).expect("what it names");
+}
+
+#[test]
+fn a_worker_that_cannot_send_what_an_earlier_boot_earned_takes_jobs_meanwhile() {
+    if !ready("a_worker_that_cannot_send_what_an_earlier_boot_earned") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    // Each of the results is five minutes' worth.
+    fleet.env.push(("ARENA_COORDINATOR_BLOB_MIB_PER_MINUTE".into(), "1".into()));
+    let _coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "submitter", "blue");
+    let root = fleet.worker_state("one").join("worker");
+    for number in 0..2 {
+        keep_a_result(&root, &format!("0123456789ab/c{number}/1/implement"));
+    }
+    let _worker = fleet.worker("one", None);
+    fleet.await_workers(&ann, 1);
+    let left = || std::fs::read_dir(root.join("outbox")).map_or(0, Iterator::count);
+    assert!(soon(|| left() == 1), "the second one waits, and the first one does not: {}", left());
 }

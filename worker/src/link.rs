@@ -106,20 +106,6 @@ impl Worker {
     /// From `drain` on nothing more is begun, and the end of the last job is this worker's; `stop` gives up what runs.
     pub async fn run_until(self, drain: CancellationToken, stop: CancellationToken) -> Result<Option<Lost>, LinkError> {
         let Self { context, lost, dead } = self;
-        // Each kept result would wait for long: whoever is refused brings none, and they stay for the next start.
-        if !context.spool.all().is_empty()
-            && let Some(refusal) = context.blobs.0.is_refused().await
-        {
-            context.end().await;
-            return Err(refusal.into());
-        }
-        if context.blobs.0.is_lasting() {
-            tokio::select! {
-                () = context.deliver_kept() => {},
-                () = stop.cancelled() => {},
-                () = drain.cancelled() => {},
-            }
-        }
         let served = serve::serve(&context, lost, dead, (drain, stop)).await;
         context.end().await;
         served

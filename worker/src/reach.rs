@@ -87,17 +87,6 @@ impl Reach {
         Some(Refusal::new(url, Fault::between(who, url).await?, who))
     }
 
-    /// The same, when every coordinator refuses the certificate of this worker.
-    pub(crate) async fn is_refused(&self) -> Option<Refusal> {
-        let (urls, who) = self.team.as_deref()?;
-        let mut last = None;
-        for url in urls {
-            let fault = Fault::between(who, url).await.filter(|fault| fault.is_own())?;
-            last = Some(Refusal::new(url, fault, who));
-        }
-        last
-    }
-
     /// From now on another one is asked.
     pub(crate) fn next(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);

@@ -318,21 +318,6 @@ impl Attached {
         Ok(Some(true))
     }
 
-    /// A job that was leased and cannot be told, so nobody runs it. One whose session cannot be read is worn out some day; it
-    /// ends no worker's stream meanwhile.
-    async fn take_back(&mut self, job: JobId, fence: Fence, error: StoreError) -> Result<(), SessionError> {
-        self.let_go(&job);
-        let now = clock::now_millis();
-        if error.is_transient() {
-            // It waits as before, as far as the store hears it.
-            let _ = self.store().let_go(job, fence, now, now).await;
-            return Err(error.into());
-        }
-        tracing::error!(%job, %error, "a job cannot be given to anybody: its session cannot be read");
-        self.store().give_back(job, fence, now, now).await?;
-        Ok(())
-    }
-
     fn hold(&mut self, job: JobId, fence: Fence) {
         self.seat.holds(&job, &fence);
         self.running.insert(job, fence);

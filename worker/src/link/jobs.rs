@@ -1,5 +1,7 @@
 //! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
 
+mod earlier;
+
 use super::line::Line;
 use super::size;
 use crate::figures;
@@ -64,11 +66,9 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>, dead: Vec<String>) -> Self {
-        let kept = if context.blobs.0.is_lasting() { context.kept() } else { Vec::new() };
-        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+    pub(super) fn new(context: Arc<Context>, words: mpsc::Sender<Said>) -> Self {
         Self {
-            results: kept.into_iter().map(size::kept).filter_map(|result| Some((job(&result)?, result))).collect(),
+            results: BTreeMap::new(),
             context,
             words,
             up: None,
@@ -77,7 +77,7 @@ impl Jobs {
             beats: VecDeque::new(),
             number: 0,
             lease: Terms::default().lease,
-            dead,
+            dead: Vec::new(),
             draining: false,
             ending: CancellationToken::new(),
         }
@@ -105,9 +105,7 @@ impl Jobs {
         self.lease = line.lease;
         self.beats = VecDeque::from([(0, line.greeted)]);
         self.repeat_results();
-        if self.context.blobs.0.is_lasting() && !self.dead.is_empty() {
-            self.send(up::Up::Gone(v1::Gone { boots: self.dead.clone() }));
-        }
+        self.tell_dead();
         if self.draining {
             self.beat();
         }

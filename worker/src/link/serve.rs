@@ -9,12 +9,13 @@ use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
 use arena_domain::schedule::Terms;
 use arena_proto::v1;
-use arena_runtime::token;
+use arena_runtime::{tasks, token};
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -109,8 +110,10 @@ pub(super) async fn serve(
     (drain, stop): Ends,
 ) -> Result<Option<Lost>, LinkError> {
     let (words, mut heard) = mpsc::channel(64);
-    let mut jobs = Jobs::new(context.clone(), words, dead);
+    let mut jobs = Jobs::new(context.clone(), words);
     let lasting = context.blobs.0.is_lasting();
+    // It may take long, and whatever this boot is given does not wait for it.
+    let (mut delivering, mut delivered) = (deliver_kept(context.clone()), !lasting);
     let mut line: Option<Line> = None;
     let mut tries = Tries::default();
     let mut dialing = dial(context, &jobs, Duration::ZERO, false);
@@ -147,14 +150,13 @@ pub(super) async fn serve(
                 Some(Err(status)) => break Err(status.into()),
                 None => break Ok(None),
             },
+            _ = &mut delivering, if !delivered => {
+                delivered = true;
+                jobs.after_earlier(dead.clone());
+            }
             Some(said) = heard.recv(), if jobs.has_room() => jobs.happened(said),
             _ = beat.tick() => jobs.beat(),
-            _ = second.tick() => {
-                jobs.end_overdue();
-                if is_full(&context.settings.root).await {
-                    context.lose(Lost::Space);
-                }
-            },
+            _ = second.tick() => look_around(context, &mut jobs).await,
             _ = lost.changed() => break Ok(lost.borrow().clone()),
             () = drain.cancelled(), if !jobs.is_draining() => jobs.drain(),
             () = stop.cancelled() => break Ok(None),
@@ -163,8 +165,24 @@ pub(super) async fn serve(
             break Ok(None);
         }
     };
+    delivering.abort();
     end(jobs, heard, line, lasting).await;
     ended
+}
+
+async fn look_around(context: &Context, jobs: &mut Jobs) {
+    jobs.end_overdue();
+    if is_full(&context.settings.root).await {
+        context.lose(Lost::Space);
+    }
+}
+
+fn deliver_kept(context: Arc<Context>) -> JoinHandle<()> {
+    tasks::spawn(async move {
+        if context.blobs.0.is_lasting() {
+            context.deliver_kept().await;
+        }
+    })
 }
 
 /// The tasks of jobs end first: what they still say goes up, and what they did not do is given back.
