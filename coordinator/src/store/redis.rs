@@ -120,7 +120,19 @@ impl Redis {
                 "the cell had other limits; those of this configuration hold now"
             );
         }
+        store.fill().await?;
         Ok(store)
+    }
+
+    /// A cell of before knows what is under way from here on: once, in parts.
+    async fn fill(&self) -> Result<(), StoreError> {
+        let mut cursor = "0".to_owned();
+        loop {
+            cursor = self.write(Call::new(&script::FILL, 0, texts([&cursor]))).await?;
+            if cursor == "0" {
+                return Ok(());
+            }
+        }
     }
 
     fn key(&self, name: &str) -> String {

@@ -76,6 +76,7 @@ for _ = 1, tonumber(ARGV[11]) do
   n = n + 12
 end
 redis.call('RPUSH', P .. 'e:' .. enc(session), ARGV[5])
+redis.call(over(ARGV[6]) and 'SREM' or 'SADD', UNDER_WAY, session)
 local record = sessions[session] or { set = {} }
 record.set.version, record.set.status, record.set.winner, record.set.last = version + 1, ARGV[6], ARGV[7], nonce
 record.set.answer, record.set.touched = cmsgpack.pack(answer), math.max(tonumber(v[4]), now)

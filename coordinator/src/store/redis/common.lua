@@ -10,6 +10,7 @@
 --   rq:C     tenants that may run, by whose turn       rs:H       their classes        classes     hash: what each needs
 --   in, in:t:T, in:s:S, in:e:E, in:p:P, in:w:W         sets of running jobs
 --   lease, due, kept, dead   by time                   req        hash: request of a claim to its job
+--   sessions all by age, ids by their letters          under_way  set of those that have not ended
 -- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
 -- A class is a digest of the engine, the slot and all that a job needs, so that a worker looks only at what it can run; while
 -- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. An engine is `-` for none, or `=` and
@@ -43,7 +44,7 @@ local function SE(session) return P .. 'se:' .. enc(session) end
 local function TE(tenant) return P .. 'te:' .. enc(tenant) end
 local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
 local LIMITS, LEASES, DUE, DEAD, REQ, RUNNING = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'req', P .. 'in'
-local KEPT, CLASSES = P .. 'kept', P .. 'classes'
+local KEPT, CLASSES, UNDER_WAY = P .. 'kept', P .. 'classes', P .. 'under_way'
 
 -- ARGV[1] is NOW/LEASE/MARGIN in milliseconds: how long the leases hold that the asker gives and renews, and its margin.
 local NOW, LEASE, KILL_MARGIN = string.match(ARGV[1], '^(%d*)/(%d+)/(%d+)$')
@@ -57,6 +58,9 @@ local function clock()
 end
 
 local function div(a, b) return (a - a % b) / b end
+
+-- Whether a session has ended, by its status.
+local function over(status) return status ~= 'new' and status ~= 'waiting' and status ~= 'running' end
 
 local function job(id)
   local v = redis.call('HMGET', J(id), 's', 't', 'e', 'st', 'a', 'f', 'd', 'n', 'fe', 'si', 'w', 'p', 'du', 'i', 'c', 'h')

@@ -5,5 +5,6 @@ redis.call('HSET', S(id), 'made', ARGV[2], 'version', 0, 'tenant', ARGV[4], 'cre
   'repository', ARGV[7], 'head', ARGV[8], 'status', 'new', 'winner', '', 'touched', 0)
 redis.call('ZADD', P .. 'sessions', ARGV[5], id)
 redis.call('ZADD', P .. 'ids', 0, id)
+redis.call('SADD', UNDER_WAY, id)
 news('f')
 return 1

@@ -1,4 +1,4 @@
--- ARGV: now. What is indexed as running, leased, due or dead, and is not; some of it each time.
+-- ARGV: now. What is indexed as running, leased, due, dead or under way, and is not; some of it each time.
 local mended = {}
 local function say(what) mended[#mended + 1] = what end
 local wanted = { [LEASES] = 'l', [DUE] = 'q', [KEPT] = 'q', [DEAD] = 'x' }
@@ -16,6 +16,13 @@ for _, id in ipairs(redis.call('SRANDMEMBER', RUNNING, MOST_DUE)) do
   if not j or j.st ~= 'l' then
     redis.call('SREM', RUNNING, id)
     say(id .. ': was in what runs')
+  end
+end
+for _, id in ipairs(redis.call('SRANDMEMBER', UNDER_WAY, MOST_DUE)) do
+  local status = redis.call('HGET', S(id), 'status')
+  if not status or over(status) then
+    redis.call('SREM', UNDER_WAY, id)
+    say(id .. ': was in what is under way')
   end
 end
 return mended

@@ -1,7 +1,7 @@
 -- ARGV: now, session. Takes away all that is kept of it; whether it had ended.
 local session = ARGV[2]
 local status = redis.call('HGET', S(session), 'status')
-if not status or status == 'new' or status == 'waiting' or status == 'running' then return 0 end
+if not status or not over(status) then return 0 end
 local jobs = P .. 'sj:' .. enc(session)
 for _, id in ipairs(redis.call('ZRANGE', jobs, 0, -1)) do
   local j = job(id)
@@ -12,4 +12,5 @@ for _, id in ipairs(redis.call('ZRANGE', jobs, 0, -1)) do redis.call('UNLINK', J
 redis.call('UNLINK', jobs, SE(session), S(session), P .. 'e:' .. enc(session), P .. 'ev:' .. enc(session))
 redis.call('ZREM', P .. 'sessions', session)
 redis.call('ZREM', P .. 'ids', session)
+redis.call('SREM', UNDER_WAY, session)
 return 1

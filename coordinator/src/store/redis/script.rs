@@ -58,6 +58,7 @@ macro_rules! scripts {
 scripts! {
     // Whoever is new on a connection is told with it, before any work can end.
     BEGIN Free "begin.lua";
+    FILL Free "fill.lua";
     CREATE Write "create.lua";
     COMMIT Write "commit.lua";
     // The same with a result: it ends a job, and with it the session goes on.

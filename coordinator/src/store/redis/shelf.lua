@@ -1,5 +1,5 @@
--- ARGV: now, how, shelf, and: 'keep': keys, each with its body; 'new': key, body; 'get', 'drop': key; 'list': after, how
--- many; 'last'
+-- ARGV: now, how, shelf, and: 'keep': keys, each with its body; 'new': key, body; 'get': key; 'drop': key, and the only body
+-- that is dropped; 'list': after, how many; 'last'
 local how, keys, bodies = ARGV[2], P .. 'shelf:' .. enc(ARGV[3]), P .. 'shelved:' .. enc(ARGV[3])
 
 local function with(names)
@@ -32,6 +32,7 @@ elseif how == 'new' then
   told()
   return { ARGV[4] }
 elseif how == 'drop' then
+  if ARGV[5] and redis.call('HGET', bodies, ARGV[4]) ~= ARGV[5] then return {} end
   if redis.call('HDEL', bodies, ARGV[4]) == 0 then return {} end
   redis.call('ZREM', keys, ARGV[4])
   told()

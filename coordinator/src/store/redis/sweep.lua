@@ -16,6 +16,9 @@ local function scored(key, id, score, what)
   say(id .. ': ' .. (score and 'was not in ' or 'was in ') .. what)
 end
 
+local status = redis.call('HGET', S(session), 'status')
+member(UNDER_WAY, session, status and not over(status), 'what is under way')
+
 local tenant
 for _, id in ipairs(redis.call('ZRANGE', P .. 'sj:' .. enc(session), 0, -1)) do
   local j = job(id)
