@@ -16,13 +16,14 @@ use crate::sessions::SessionError;
 use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
-use arena_domain::schedule::Ask;
+use arena_domain::schedule::{Ask, Terms};
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
 use capacity::Capacity;
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
@@ -49,6 +50,8 @@ struct Attached {
     pulse: Pulse,
     /// For whoever looks at the fleet.
     state: v1::WorkerState,
+    /// It knows that it shall begin nothing more: it says so.
+    drains: bool,
 }
 
 /// Serves one worker until its stream ends.
@@ -67,18 +70,27 @@ pub(crate) async fn attach(
     };
     let coordinator = desk.coordinator.clone();
     let pulse = coordinator.begin_watch().await;
-    let ended = match Box::pin(Attached::begin(desk, caller, hello, down.clone(), pulse)).await {
+    match Box::pin(Attached::begin(desk, caller, hello, down.clone(), pulse)).await {
         Ok(mut attached) => {
-            let ended = attached.serve(&mut up).await;
+            if let Err(status) = attached.serve(&mut up).await {
+                // Before anything else that the store has to hear: the worker goes on with another coordinator meanwhile.
+                let _ = down.send(Err(status)).await;
+            }
             attached.end().await;
-            ended
         }
-        Err(status) => Err(status),
-    };
-    coordinator.end_watch().await;
-    if let Err(status) = ended {
-        let _ = down.send(Err(status)).await;
+        Err(status) => drop(down.send(Err(status)).await),
     }
+    coordinator.end_watch().await;
+}
+
+/// What one message leads to, within this time; nothing: as long as it takes.
+async fn within(
+    patience: Option<Duration>,
+    work: impl Future<Output = Result<(), SessionError>>,
+) -> Result<(), SessionError> {
+    let Some(patience) = patience else { return work.await };
+    let late = |_| StoreError::Unavailable(format!("it has not answered within {} s", patience.as_secs_f32()));
+    tokio::time::timeout(patience, work).await.map_err(late)?
 }
 
 impl Attached {
@@ -95,7 +107,7 @@ impl Attached {
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
             (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
-        let (beat, freed, changed) = (0, false, false);
+        let (beat, freed, changed, drains) = (0, false, false, false);
         let mut attached = Box::new(Self {
             desk,
             caller,
@@ -110,6 +122,7 @@ impl Attached {
             seat,
             pulse,
             state,
+            drains,
         });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
@@ -125,16 +138,17 @@ impl Attached {
     async fn serve(&mut self, up: &mut (impl Stream<Item = Result<v1::Up, Status>> + Unpin)) -> Result<(), Status> {
         let coordinator = self.desk.coordinator.clone();
         let bell = self.seat.bell.clone();
+        let patience = self.patience();
         loop {
             let kind = self.kind();
             self.seat.stands(kind);
             let done = tokio::select! {
                 message = up.next() => match message {
                     // Apart from the rest: a worker that says nothing does not keep room for all that it may say.
-                    Some(Ok(message)) => Box::pin(self.heard(message)).await,
+                    Some(Ok(message)) => within(patience, Box::pin(self.heard(message))).await,
                     Some(Err(_)) | None => return Ok(()),
                 },
-                () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
+                () = bell.rung.notified() => within(patience, Box::pin(self.told(bell.heard()))).await,
                 () = coordinator.closing() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
@@ -145,6 +159,12 @@ impl Attached {
             };
             done.map_err(|error| crate::api::status(&error))?;
         }
+    }
+
+    /// A worker whose heartbeats are not answered ends what it runs. While its coordinator waits for a store that does not
+    /// answer, it would hear nothing; let go within a beat, it finds another coordinator in time.
+    fn patience(&self) -> Option<Duration> {
+        (!self.desk.gate.is_local()).then(|| Terms::beat(self.store().terms().lease))
     }
 
     /// What follows from whatever happened.
@@ -283,7 +303,8 @@ impl Attached {
         // Also a session that only waits for slots is being moved: what passes is its wall time.
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
-        self.state.draining |= heartbeat.draining;
+        self.drains |= heartbeat.draining;
+        self.state.draining |= self.drains;
         self.capacity.has_disk(heartbeat.disk_mib);
         self.beat = heartbeat.number;
         let leases = self.own(heartbeat.leases).await?;
