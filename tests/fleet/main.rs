@@ -1,5 +1,6 @@
 //! A team's fleet on the real binary: coordinators and workers in processes of their own, TLS, tokens, real containers.
 
+mod boots;
 mod bucket;
 mod commands;
 mod cut;
@@ -7,3 +8,4 @@ mod faults;
 mod placement;
 mod sessions;
 mod soak;
+mod store;

@@ -82,7 +82,7 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
     let mut left = Vec::new();
     let primary = camp.cell.primary().unwrap_or(0);
     let keys = camp.cell.asked(primary, &["--scan", "--pattern", "arena:{c0}:*"]);
-    let indexes = ["in", "lease", "due", "dead", "req"];
+    let indexes = ["in", "lease", "due", "dead", "req", "under_way"];
     let is_index = |name: &str| {
         indexes.contains(&name) || ["in:", "q:", "tq:", "rq:", "se:", "te:"].iter().any(|kind| name.starts_with(kind))
     };
