@@ -59,7 +59,12 @@ fn a_worker_that_one_coordinator_refuses_goes_to_another_and_one_that_all_refuse
     let older = [Older::start(&fleet.certs_dir()), Older::start(&fleet.certs_dir())];
     let own = std::mem::replace(&mut fleet.urls, older.each_ref().map(Older::url).to_vec());
     let mut refused = fleet.worker("none", None);
-    let code = refused.running.child.wait().expect("its end").code();
+    let mut ended = None;
+    soon(|| {
+        ended = refused.running.child.try_wait().expect("a state");
+        ended.is_some()
+    });
+    let code = ended.and_then(|status| status.code());
     assert!(code.is_some_and(|code| code != 0) && refused.said().contains(REFUSAL), "{code:?}: {}", refused.said());
     // Each of the others before the one that takes it.
     fleet.urls.extend(own.clone());

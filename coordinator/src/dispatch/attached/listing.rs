@@ -66,6 +66,7 @@ mod tests {
     use arena_proto::v1::up;
     use arena_runtime::config::Rates;
     use arena_runtime::tasks;
+    use std::time::Duration;
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
     use tokio_stream::wrappers::ReceiverStream;
@@ -126,7 +127,7 @@ mod tests {
         drop(up);
         served.await.unwrap();
         let (up, mut down, served) = comes(&another(&here)).await;
-        let told = down.recv().await.unwrap().unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(60), down.recv()).await.unwrap().unwrap().unwrap();
         assert!(matches!(told.down, Some(down::Down::Drain(_))), "{told:?}");
         // It knows: with its end nothing is kept of it.
         let beat = v1::Heartbeat { number: 1, draining: true, ..v1::Heartbeat::default() };
