@@ -71,8 +71,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "0-10", value_parser = clap::value_parser!(u32).range(0..=10))]
         priority: Option<u32>,
     },
-    /// List the sessions, newest first.
-    Sessions,
+    /// List the sessions, newest first: the newest fifty; all of them with `--json`.
+    Sessions {
+        /// Only so many.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "all")]
+        last: Option<u32>,
+        /// Only those that are older than this one.
+        #[arg(long, value_name = "ID")]
+        before: Option<String>,
+        /// All of them.
+        #[arg(long)]
+        all: bool,
+    },
     /// Show one session and where it stands.
     Show { id: String },
     /// Follow a session from its beginning to its end, or to where nobody moves it.

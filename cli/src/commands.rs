@@ -17,6 +17,7 @@ mod packet;
 mod plan;
 mod resume;
 mod run;
+mod sessions;
 mod signals;
 mod tokens;
 mod watch;
@@ -44,7 +45,9 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Plan { packet, briefs } => plan::plan(&common, &packet, briefs),
         Command::Run { packet, dry_run: true, priority: _ } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false, priority } => run::run(&common, &packet, priority).await,
-        Command::Sessions => look::sessions(&common).await,
+        Command::Sessions { last, before, all } => {
+            sessions::sessions(&common, &sessions::Wish { last, before, all }).await
+        }
         Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
         Command::Watch { id, wait, logs } => {
             watch::watch(&common, &Home::existing(&common).await?, &id, watch::Wish { wait, logs }).await

@@ -5,19 +5,35 @@ use crate::store::{Shelf, Store, StoreError};
 use arena_domain::id::{JobId, Tenant};
 use arena_domain::placement::{Offer, Room, Slot};
 use arena_proto::v1::{DeadJob, WorkerState};
-use arena_runtime::clock;
 use prost::Message;
 
 /// Most workers of one fleet, and most dead jobs that are listed.
 const MOST: u32 = 100_000;
 
-/// Writes down that these workers are attached.
-pub(crate) async fn register(store: &Store, states: Vec<WorkerState>) -> Result<(), StoreError> {
+/// Writes down that these workers are attached, and were heard now, by a clock that every coordinator reads them by.
+pub(crate) async fn register(store: &Store, mut states: Vec<WorkerState>) -> Result<(), StoreError> {
+    if states.is_empty() {
+        return Ok(());
+    }
+    let now = store.now().await?;
+    states.iter_mut().for_each(|state| state.heard = now);
     let record = |state: WorkerState| (state.id.clone(), state.encode_to_vec());
     store.keep_all(Shelf::Workers, states.into_iter().map(record).collect()).await
 }
 
-/// It is not attached any more, and the next boot of the same name is not drained by what was said of this one.
+/// Its stream has ended. When it came back before that was noticed, by another stream or to another coordinator, it stays
+/// on the list; and that it shall be drained is kept until it was heard of, for it may come back without knowing.
+pub(crate) async fn leave_by(store: &Store, state: &WorkerState, drains: bool) -> Result<(), StoreError> {
+    let Some(body) = store.kept(Shelf::Workers, &state.id).await? else { return Ok(()) };
+    let is_left = WorkerState::decode(body.as_slice())?.stream == state.stream
+        && store.discard_same(Shelf::Workers, &state.id, body).await?;
+    if is_left && drains {
+        store.discard(Shelf::Drains, &state.id).await?;
+    }
+    Ok(())
+}
+
+/// It has ended, and the next boot of the same name is not drained by what was said of this one.
 pub(crate) async fn leave(store: &Store, id: &str) -> Result<(), StoreError> {
     store.discard(Shelf::Workers, id).await?;
     store.discard(Shelf::Drains, id).await?;
@@ -53,7 +69,7 @@ pub(crate) async fn offers(store: &Store, tenant: &Tenant) -> Result<Vec<Offer>,
 
 /// Those that were heard within a lease; of what no coordinator heard for ten, nothing is kept.
 async fn attached(store: &Store) -> Result<Vec<WorkerState>, StoreError> {
-    let now = clock::now_millis();
+    let now = store.now().await?;
     let silent = |state: &WorkerState| now.saturating_sub(state.heard);
     let lease = store.terms().lease_millis();
     let mut all = Vec::new();

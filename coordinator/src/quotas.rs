@@ -1,7 +1,7 @@
 //! What a tenant may submit: sessions under way, waiting jobs, bytes of blobs, and the priority among its own.
 
 use crate::dispatch::Coordinator;
-use crate::sessions::{SessionError, has_ended};
+use crate::store::StoreError;
 use arena_domain::id::{SessionId, Tenant};
 use arena_domain::packet::{Engine, Packet};
 use arena_runtime::config::TenantLimits;
@@ -38,7 +38,7 @@ impl Coordinator {
         if sessions.is_none() && queued.is_none() {
             return Ok(());
         }
-        let own = self.under_way(tenant).await.map_err(|error| crate::api::status(&error))?;
+        let own = self.under_way(tenant).await.map_err(crate::api::store_status)?;
         if let Some(most) = sessions.filter(|most| own.len() >= *most as usize) {
             return Err(Status::resource_exhausted(format!(
                 "tenant {tenant} has {} sessions under way and may have {most}; wait until one has ended (`arena sessions`), \
@@ -76,14 +76,8 @@ impl Coordinator {
     }
 
     /// Its sessions that have not ended.
-    async fn under_way(&self, tenant: &Tenant) -> Result<Vec<SessionId>, SessionError> {
-        let mut own = Vec::new();
-        for one in self.store.sessions().await? {
-            let id = SessionId::new(one.id);
-            if !has_ended(&one.status) && self.tenant_of(&id).await? == *tenant {
-                own.push(id);
-            }
-        }
-        Ok(own)
+    async fn under_way(&self, tenant: &Tenant) -> Result<Vec<SessionId>, StoreError> {
+        let all = self.store.under_way().await?;
+        Ok(all.into_iter().filter(|one| one.tenant == tenant.as_str()).map(|one| SessionId::new(one.id)).collect())
     }
 }

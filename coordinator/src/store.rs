@@ -24,11 +24,14 @@ use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::{Ask, Left, Limits, Line, Place, Settled, Terms, Why};
 use arena_proto::v1;
-use port::{Back, Leases, Records, Shelves, Sights};
+use port::{Back, Leases, Records, Shelves, Sights, Which};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Sessions of one page of a list, so that a long one holds up nobody.
+pub(crate) const PAGE: u32 = 256;
 
 /// One open store. Clones are the same one.
 #[derive(Clone)]
@@ -132,9 +135,28 @@ impl Store {
         self.records.resolve(prefix).await
     }
 
-    /// Newest first.
+    /// All of them, newest first. What is asked for again and again asks for [`Self::under_way`].
     pub async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
-        self.records.sessions().await
+        let mut all: Vec<v1::Summary> = Vec::new();
+        loop {
+            let than = all.last().map(|last| (last.created, SessionId::new(&last.id)));
+            let page = self.older(than, PAGE).await?;
+            let more = page.len() == PAGE as usize;
+            all.extend(page);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// At most `most` that were made before that one, or the newest; newest first, by their ids where they are equally old.
+    pub async fn older(&self, than: Option<(Millis, SessionId)>, most: u32) -> Result<Vec<v1::Summary>, StoreError> {
+        self.records.sessions(Which::Older { than, most }).await
+    }
+
+    /// Those that have not ended, newest first. It costs what these are, however many have ended.
+    pub async fn under_way(&self) -> Result<Vec<v1::Summary>, StoreError> {
+        self.records.sessions(Which::UnderWay).await
     }
 
     /// Takes away all that is kept of a session that has ended; `false`: it has not, or is not there.
@@ -266,6 +288,11 @@ impl Store {
     /// call takes the next part.
     pub async fn sweep(&self) -> Result<Vec<String>, StoreError> {
         self.sights.sweep().await
+    }
+
+    /// The time by the clock that all who share the store have; those of coordinators differ.
+    pub async fn now(&self) -> Result<Millis, StoreError> {
+        self.sights.now().await
     }
 
     /// What every answer of this store outlives.

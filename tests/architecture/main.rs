@@ -129,3 +129,19 @@ fn there_is_one_of_each_crate_that_connects_and_no_tls_in_c() {
         assert_eq!(count(name), 0, "{name}");
     }
 }
+
+#[test]
+fn every_test_that_the_list_of_faults_names_is_there() {
+    let text = fs::read_to_string(root().join("docs/faults.md")).expect("the list");
+    let all: String = sources(&root()).iter().map(|path| fs::read_to_string(path).expect("a source")).collect();
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let (files, tests): (Vec<&str>, Vec<&str>) =
+        named.into_iter().filter(|name| name.contains('_') || name.contains('/')).partition(|name| name.contains('/'));
+    assert!(files.len() >= 4 && tests.len() >= 25, "{} files and {} tests", files.len(), tests.len());
+    for file in files {
+        assert!(root().join(file).exists(), "{file} is not there");
+    }
+    for test in tests {
+        assert_eq!(all.matches(&format!("fn {test}(")).count(), 1, "{test}");
+    }
+}

@@ -4,14 +4,14 @@ use crate::faults::HASTY;
 use std::process::Command;
 use support::{Fleet, HUB, Packet, Seen, Witness, ready, skip, soon};
 
-fn watched(fleet: &Fleet, name: &str) -> Witness {
+pub(crate) fn watched(fleet: &Fleet, name: &str) -> Witness {
     let state = fleet.worker_state(name);
     std::fs::create_dir_all(&state).expect("a folder");
     Witness::watch(&state.canonicalize().expect("a folder"))
 }
 
 /// When an engine of this competitor first did this, by Docker's clock.
-fn first(witness: &Witness, name: &str, action: &str) -> Option<u64> {
+pub(crate) fn first(witness: &Witness, name: &str, action: &str) -> Option<u64> {
     let is_it = |one: &&Seen| one.action == action && one.job.ends_with(&format!("/{name}/1/implement"));
     witness.seen().iter().find(is_it).map(|one| one.at)
 }

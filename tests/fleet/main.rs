@@ -1,5 +1,6 @@
 //! A team's fleet on the real binary: coordinators and workers in processes of their own, TLS, tokens, real containers.
 
+mod boots;
 mod bucket;
 mod commands;
 mod cut;
@@ -8,3 +9,4 @@ mod identity;
 mod placement;
 mod sessions;
 mod soak;
+mod store;

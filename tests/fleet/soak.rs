@@ -21,12 +21,13 @@ fn under_faults_nothing_is_lost_doubled_or_left_and_no_limit_is_passed() {
         Fault::PauseRedis,
         Fault::RestartAll,
         Fault::KillPrimary,
+        Fault::CutPrimary,
     ];
     let soak = Soak { seed: 7, lasts: Duration::ZERO, sessions: 6, at_once: 3, faults, says: false };
     match soak.run() {
         Ok(counted) => {
             assert!(counted.is_good(), "{counted}\n{}", counted.wrongs());
-            assert_eq!(counted.faults.len(), 10, "{counted}");
+            assert_eq!(counted.faults.len(), 11, "{counted}");
         }
         Err(reason) => skip(TEST, &reason),
     }

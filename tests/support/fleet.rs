@@ -200,9 +200,14 @@ impl Fleet {
 
     /// The same one again, after its end.
     pub fn worker_again(&mut self, name: &str) -> Service {
-        let state = self.worker_state(name);
+        self.worker_elsewhere(name, name)
+    }
+
+    /// With the certificate of this name, and a state directory of another.
+    pub fn worker_elsewhere(&mut self, name: &str, place: &str) -> Service {
+        let state = self.worker_state(place);
         let command = self.as_holder(name, &state, &["worker", "--coordinator", &self.urls.join(",")]);
-        let service = self.serve(&format!("worker-{name}"), self.within(name, command));
+        let service = self.serve(&format!("worker-{place}"), self.within(name, command));
         if !self.workers.contains(&state) {
             self.workers.push(state);
         }

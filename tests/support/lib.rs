@@ -4,11 +4,13 @@
 
 mod attacks;
 mod conventions;
+mod day;
 mod fleet;
 mod history;
 mod leftovers;
 pub mod model;
 mod net;
+mod older;
 mod packet;
 mod receiver;
 mod redis;
@@ -20,9 +22,11 @@ mod world;
 
 pub use attacks::{CROWD, EAT, FLOOD};
 pub use conventions::strange;
+pub use day::Day;
 pub use fleet::{Fleet, Service, soon};
 pub use leftovers::{Leftovers, leftovers};
 pub use net::{HUB, Network};
+pub use older::{Older, REFUSAL};
 pub use packet::{Packet, engine};
 pub use receiver::{Receiver, Told};
 pub use redis::Redis;

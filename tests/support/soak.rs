@@ -7,6 +7,7 @@ mod cell;
 mod crowd;
 mod harm;
 mod judge;
+mod trial;
 
 use arena_runtime::clock::Stopwatch;
 use camp::Camp;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
 use std::time::Duration;
+pub use trial::Trial;
 
 /// Short ones, so that they run out within a run.
 const LEASE_S: u32 = 12;
@@ -107,7 +109,7 @@ impl Soak {
     /// Or why it cannot be done here.
     pub fn run(self) -> Result<Counted, String> {
         let camp = Camp::pitch()?;
-        camp.fleet.world.packet(&Crowd::packet());
+        camp.fleet.world.packet(&Crowd::packet(1));
         let (begun, said) = (Stopwatch::start(), Stopwatch::start());
         let mut run = Run { soak: self, camp, crowd: Crowd::default(), begun, said, faults: BTreeMap::new() };
         run.suffer();
@@ -126,7 +128,7 @@ impl Run {
             let fault = if listed.is_empty() {
                 // Every kind once, in any order, before the second time.
                 let mut kinds = FAULTS;
-                fastrand::Rng::with_seed(self.soak.seed.wrapping_add(turn as u64 / 10)).shuffle(&mut kinds);
+                fastrand::Rng::with_seed(self.soak.seed.wrapping_add((turn / FAULTS.len()) as u64)).shuffle(&mut kinds);
                 Some(kinds[turn % kinds.len()]).filter(|_| self.wants_more())
             } else {
                 listed.get(turn).copied()
@@ -176,32 +178,41 @@ impl Run {
     /// Whether everybody has heard the end of their session within a time that it cannot take.
     fn drain(&mut self) -> bool {
         self.say("the faults are over");
-        let begun = Stopwatch::start();
-        while begun.elapsed() < DRAIN {
-            self.camp.tend();
-            self.crowd.goes_on(&self.camp, 0, false);
-            if self.crowd.is_gone() && judge::has_ended(&self.camp, &self.crowd) {
-                return true;
-            }
-            std::thread::sleep(LOOK);
-        }
-        false
+        drained(&mut self.camp, &mut self.crowd)
     }
 
-    fn judged(mut self, drained: bool) -> Counted {
-        self.camp.tend();
-        let kept = judge::kept(&self.camp, &self.crowd);
-        let mut leaked = judge::left_in_redis(&self.camp);
-        if !drained {
-            leaked.push(format!("it did not drain within {DRAIN:?}"));
-        }
-        let seen: Vec<_> = self.camp.witnesses.iter().map(crate::witness::Witness::seen).collect();
-        let book::Verdict { lost, doubled, over, again } = book::verdict(&seen, &kept, &judge::bounds());
-        let (sessions, refused) = (self.crowd.answered.len(), self.crowd.refused);
-        drop(self.crowd);
-        leaked.extend(self.camp.strike());
-        Counted { seed: self.soak.seed, sessions, faults: self.faults, lost, doubled, over, leaked, again, refused }
+    fn judged(self, drained: bool) -> Counted {
+        let Self { soak, camp, crowd, faults, .. } = self;
+        Counted { seed: soak.seed, faults, ..counted(camp, crowd, drained) }
     }
+}
+
+fn drained(camp: &mut Camp, crowd: &mut Crowd) -> bool {
+    let begun = Stopwatch::start();
+    while begun.elapsed() < DRAIN {
+        camp.tend();
+        crowd.goes_on(camp, 0, false);
+        if crowd.is_gone() && judge::has_ended(camp, crowd) {
+            return true;
+        }
+        std::thread::sleep(LOOK);
+    }
+    false
+}
+
+fn counted(mut camp: Camp, crowd: Crowd, drained: bool) -> Counted {
+    camp.tend();
+    let kept = judge::kept(&camp, &crowd);
+    let mut leaked = judge::left_in_redis(&camp);
+    if !drained {
+        leaked.push(format!("it did not drain within {DRAIN:?}"));
+    }
+    let seen: Vec<_> = camp.witnesses.iter().map(crate::witness::Witness::seen).collect();
+    let book::Verdict { lost, doubled, over, again } = book::verdict(&seen, &kept, &judge::bounds());
+    let (sessions, refused) = (crowd.answered.len(), crowd.refused);
+    drop(crowd);
+    leaked.extend(camp.strike());
+    Counted { sessions, lost, doubled, over, leaked, again, refused, ..Counted::default() }
 }
 
 fn signal(pid: u32, signal: &str) {

@@ -157,14 +157,22 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     let spans = receiver.spans();
     let traces: std::collections::BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
     assert_eq!(traces.len(), 1, "one trace:\n{}", tree(&spans));
-    let ids = by_id(&spans);
+    assert_lost_once(&spans);
+    world.assert_clean();
+}
+
+/// One trace in which the first attempt at the engine of `low` was lost, and the second one follows from that.
+fn assert_lost_once(spans: &[Told]) {
+    let ids = by_id(spans);
     assert_eq!(ids.len(), spans.len(), "no span twice");
     let roots: Vec<&Told> = spans.iter().filter(|span| span.parent.is_empty()).collect();
     assert_eq!(roots.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["arena.session"]);
-    // Only what had ended within the phase that the kill cut off has a parent that never came.
+    // Only what had ended within the phase that the kill cut off has a parent that never came, and calls of blobs of a worker
+    // that is gone.
     let orphans: Vec<&Told> =
         spans.iter().filter(|span| !span.parent.is_empty() && !ids.contains_key(span.parent.as_str())).collect();
-    assert!(orphans.iter().all(|span| span.name.starts_with("container ")), "{}", tree(&spans));
+    let may_be = |span: &&Told| span.name.starts_with("container ") || is_of_a_blob(&span.name);
+    assert!(orphans.iter().all(may_be), "{}", tree(spans));
     let attempts: Vec<&Told> = spans
         .iter()
         .filter(|span| {
@@ -178,7 +186,39 @@ fn a_session_that_was_killed_and_resumed_is_one_trace() {
     assert_eq!(back.parent, roots[0].id);
     let again = spans.iter().find(|span| span.name == "receive arena.jobs" && span.attribute("arena.attempt") == "2");
     assert_eq!(again.expect("the second claim").links, std::slice::from_ref(&back.id));
-    world.assert_clean();
+}
+
+#[test]
+fn an_attempt_whose_lease_ran_out_is_told_as_lost_by_a_coordinator() {
+    if !ready("an_attempt_whose_lease_ran_out") {
+        return;
+    }
+    let receiver = Receiver::start();
+    let mut fleet = Fleet::new();
+    let told = ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url());
+    fleet.world.env.push((told.0.into(), told.1.clone()));
+    for (name, value) in [told, ("ARENA_QUEUE_LEASE_S", "10".into()), ("ARENA_QUEUE_MARGIN_S", "3".into())] {
+        fleet.env.push((name.into(), value));
+    }
+    let mut coordinator = fleet.coordinator();
+    let mut worker = fleet.worker("one", None);
+    let token = fleet.token("ann", "submitter", "blue");
+    fleet.await_workers(&token, 1);
+    let mut run = fleet.submit(&token, &Packet::lower(&[("low", "sleep 6; echo 3 > value")]));
+    assert!(support::soon(|| engine_began(&run.said())), "{}", run.said());
+    // What it has told by then is told; nobody says that it is dead.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    worker.kill();
+    let killed = support::now();
+    let mut other = fleet.worker("two", None);
+    run.await_word("\"winner\":\"low\"");
+    assert_eq!([other.stop(), coordinator.stop()], [Some(0); 2]);
+    let spans = receiver.spans();
+    assert_lost_once(&spans);
+    let lost = spans.iter().find(|span| span.attribute("error.type") == "worker_lost").expect("the attempt");
+    let back = spans.iter().find(|span| span.name == "arena.put_back").expect("what the kill left");
+    assert!(lost.end < killed + 7_000_000_000, "it ends when it was heard last: {lost:?}");
+    assert!(back.end > killed + 5_000_000_000, "and is put back when its lease and the margin have passed: {back:?}");
 }
 
 fn engine_began(said: &str) -> bool {

@@ -50,6 +50,13 @@ impl Outbox {
         all
     }
 
+    /// Those of these results of which a coordinator has all that they name: one that came without would be believed.
+    fn whole(&self, results: Vec<v1::Result>) -> Vec<v1::Result> {
+        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
+        let is_whole = |result: &v1::Result| job(result).is_some_and(|job| self.undelivered(&job).is_empty());
+        results.into_iter().filter(is_whole).collect()
+    }
+
     /// A coordinator has all of it.
     pub(crate) fn delivered(&self, job: &JobId) {
         let _ = std::fs::remove_dir_all(self.folder(job));
@@ -109,11 +116,9 @@ impl Context {
         Ok(())
     }
 
-    /// Results of earlier boots, of which a coordinator has all that they name: one that came without would be believed.
+    /// Results of earlier boots that may be reported now.
     pub(crate) fn kept(&self) -> Vec<v1::Result> {
-        let job = |result: &v1::Result| result.lease.as_ref().map(|lease| JobId::new(&lease.job));
-        let whole = |result: &v1::Result| job(result).is_some_and(|job| self.outbox.undelivered(&job).is_empty());
-        self.spool.all().into_iter().filter(whole).collect()
+        self.outbox.whole(self.spool.all())
     }
 
     /// What a boot before this one had earned and could not send, before anybody hears that it is dead: from then on its
@@ -146,5 +151,29 @@ mod tests {
         assert_eq!(std::fs::read(&held[0].1).unwrap(), b"bundle");
         again.delivered(&job);
         assert_eq!((again.undelivered(&job), again.undelivered(&other).len()), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_kept_result_is_reported_once_a_coordinator_has_all_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outbox, spool) = (Outbox::new(folder.path()), crate::spool::Spool::new(folder.path()));
+        let result = |job: &str| {
+            let lease = v1::Lease { job: job.into(), fence: "1.1.r".into() };
+            v1::Result { lease: Some(lease), outcome: None, trace: None }
+        };
+        let jobs = ["s/a/1/implement", "s/b/1/implement"].map(JobId::new);
+        for job in &jobs {
+            spool.put(&result(job.as_str())).unwrap();
+        }
+        // Of two tenants: one is sent, and then the worker dies.
+        let blue = outbox.hold(&jobs[0], &Tenant::new("blue"), b"bundle").unwrap();
+        outbox.hold(&jobs[0], &Tenant::new("red"), b"log").unwrap();
+        std::fs::remove_file(outbox.folder(&jobs[0]).join("blue").join(blue)).unwrap();
+        let again = Outbox::new(folder.path());
+        assert_eq!(again.whole(spool.all()), [result("s/b/1/implement")]);
+        again.delivered(&jobs[0]);
+        assert_eq!(again.whole(spool.all()).len(), 2);
+        let nobodys = v1::Result { lease: None, outcome: None, trace: None };
+        assert_eq!(again.whole(vec![nobodys]), []);
     }
 }

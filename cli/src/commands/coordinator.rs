@@ -80,7 +80,7 @@ async fn take_for_a_team(config: &Config, state: &Path, store: &Store) -> Result
     if home::is_a_teams(state) {
         return Ok(());
     }
-    if store.durability() == Durability::Disk && !store.sessions().await?.is_empty() {
+    if store.durability() == Durability::Disk && !store.older(None, 1).await?.is_empty() {
         let what = format!("{} holds sessions of this machine alone", state.display());
         return Err(Failure::new(USAGE, what, "give the team a directory of its own: `--state DIR`"));
     }

@@ -1,4 +1,4 @@
-//! The commands that look: `sessions show report diff logs`.
+//! The commands that look at one session: `show report diff logs`.
 
 use super::Done;
 use crate::args::Common;
@@ -7,57 +7,11 @@ use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
-use arena_domain::id::SessionId;
 use arena_domain::outcome::{Evaluated, Implemented};
 use arena_domain::session::{Contestant, Phase};
 use arena_domain::text::{sanitise, sanitise_line};
-use arena_proto::v1::ListRequest;
-use arena_runtime::clock;
 use serde_json::Value;
 use std::process::ExitCode;
-
-const NONE_YET: &str = "no sessions yet: arena run PACKET";
-
-pub(super) async fn sessions(common: &Common) -> Done {
-    let home = match Home::existing(common).await {
-        Ok(home) => home,
-        // The usual place, before the first run.
-        Err(failure) if failure.code == NOT_FOUND && common.state.is_none() => {
-            if common.json {
-                output::json(&Value::Array(Vec::new()));
-            } else {
-                output::line(NONE_YET);
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(failure) => return Err(failure),
-    };
-    let sessions = home.sessions().list(ListRequest {}).await?.into_inner().sessions;
-    let state = |id: &str, status: &str| crate::session::status(&home, &SessionId::new(id), status);
-    if common.json {
-        let rows: Vec<_> = sessions
-            .iter()
-            .map(|one| {
-                serde_json::json!({
-                    "session": one.id, "title": one.title, "status": state(&one.id, &one.status),
-                    "winner": Some(&one.winner).filter(|winner| !winner.is_empty()),
-                    "created": clock::rfc3339(one.created), "repository": one.repository,
-                })
-            })
-            .collect();
-        output::json(&Value::Array(rows));
-        return Ok(ExitCode::SUCCESS);
-    }
-    if sessions.is_empty() {
-        output::line(NONE_YET);
-    }
-    for one in &sessions {
-        let (status, winner) = (state(&one.id, &one.status), sanitise_line(&one.winner, 24));
-        let time = clock::rfc3339(one.created);
-        output::line(&format!("{}  {time}  {status:<12} {winner:<24} {}", one.id, sanitise_line(&one.title, 60)));
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 pub(super) async fn show(common: &Common, home: &Home, id: &str) -> Done {
     let known = Known::load(home, id).await?;

@@ -56,7 +56,9 @@ pub(super) async fn why(common: &Common, home: &Home, job: &str) -> Done {
 
 /// The sessions that no process moves: their jobs wait for a person, and nobody waits for them.
 async fn idle(home: &Home) -> Result<Vec<String>, Failure> {
-    let listed = home.sessions().list(ListRequest {}).await?.into_inner().sessions;
+    // Of what has ended nothing waits.
+    let listed =
+        home.sessions().list(ListRequest { under_way: true, ..ListRequest::default() }).await?.into_inner().sessions;
     Ok(listed.into_iter().map(|one| one.id).filter(|id| !home.is_running(&SessionId::new(id))).collect())
 }
 

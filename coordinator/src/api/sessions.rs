@@ -5,7 +5,7 @@ use crate::access::{Caller, Rpc};
 use crate::dispatch::{Coordinator, why};
 use crate::rates::Meter;
 use crate::sessions::SessionError;
-use crate::store::StoreError;
+use crate::store::{PAGE, StoreError};
 use crate::trace;
 use arena_domain::id::{JobId, SessionId, Tenant};
 use arena_domain::session::{Event, IllegalTransition};
@@ -105,14 +105,26 @@ impl Sessions for SessionsApi {
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
         let caller = self.0.admit(&request, Rpc::List).await?;
-        let mut sessions = Vec::new();
-        for one in self.0.coordinator.store.sessions().await.map_err(store_status)? {
-            let tenant = self.0.coordinator.tenant_of(&SessionId::new(&one.id)).await;
-            if caller.sees(&tenant.map_err(|error| status(&error))?) {
-                sessions.push(one);
-            }
+        let store = &self.0.coordinator.store;
+        let own = |one: &v1::Summary| caller.sees(&Tenant::new(&one.tenant));
+        let v1::ListRequest { most, before, under_way } = request.into_inner();
+        if under_way {
+            let sessions = store.under_way().await.map_err(store_status)?.into_iter().filter(own).collect();
+            return Ok(Response::new(v1::ListResponse { sessions, more: false }));
         }
-        Ok(Response::new(v1::ListResponse { sessions }))
+        let most = if most == 0 { usize::MAX } else { most as usize };
+        let mut than = before.map(|v1::Cursor { created, id }| (created, SessionId::new(id)));
+        let mut sessions = Vec::new();
+        // One more than are wanted: whether there are more.
+        while sessions.len() <= most {
+            let page = store.older(than, PAGE).await.map_err(store_status)?;
+            let Some(last) = page.last() else { break };
+            than = Some((last.created, SessionId::new(&last.id)));
+            sessions.extend(page.into_iter().filter(own));
+        }
+        let more = sessions.len() > most;
+        sessions.truncate(most);
+        Ok(Response::new(v1::ListResponse { sessions, more }))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

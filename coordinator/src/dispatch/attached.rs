@@ -16,7 +16,7 @@ use crate::sessions::SessionError;
 use crate::store::StoreError;
 use arena_domain::id::{Fence, JobId, Request, SessionId, WorkerId};
 use arena_domain::outcome::Outcome;
-use arena_domain::schedule::Ask;
+use arena_domain::schedule::{Ask, Terms};
 use arena_proto::convert::Wire;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::{clock, token};
@@ -24,6 +24,7 @@ use capacity::Capacity;
 use hello::introduced;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
@@ -55,6 +56,8 @@ struct Attached {
     pulse: Pulse,
     /// For whoever looks at the fleet.
     state: v1::WorkerState,
+    /// It knows that it shall begin nothing more: it says so.
+    drains: bool,
 }
 
 /// Why a stream has to end before its worker wants it to.
@@ -111,6 +114,16 @@ where
     }
 }
 
+/// What one message leads to, within this time; nothing: as long as it takes.
+async fn within(
+    patience: Option<Duration>,
+    work: impl Future<Output = Result<(), SessionError>>,
+) -> Result<(), SessionError> {
+    let Some(patience) = patience else { return work.await };
+    let late = |_| StoreError::Unavailable(format!("it has not answered within {} s", patience.as_secs_f32()));
+    tokio::time::timeout(patience, work).await.map_err(late)?
+}
+
 impl Attached {
     async fn begin(
         desk: Desk,
@@ -130,7 +143,7 @@ impl Attached {
         if let Caller::Worker { .. } = caller {
             desk.coordinator.roster.replaces(&seat);
         }
-        let (beat, freed, changed, replaced) = (0, false, false, false);
+        let (beat, freed, changed, replaced, drains) = (0, false, false, false, false);
         let mut attached = Box::new(Self {
             desk,
             caller,
@@ -146,6 +159,7 @@ impl Attached {
             seat,
             pulse,
             state,
+            drains,
         });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (worker, lease_ms) = (attached.worker.to_string(), attached.store().terms().lease_millis());
@@ -165,16 +179,17 @@ impl Attached {
     ) -> Result<(), Status> {
         let closing = self.desk.coordinator.closing_token();
         let bell = self.seat.bell.clone();
+        let patience = self.patience();
         loop {
             let kind = self.kind();
             self.seat.stands(kind);
             let done = tokio::select! {
                 message = up.next() => match message {
                     // Apart from the rest: a worker that says nothing does not keep room for all that it may say.
-                    Some(Ok(message)) => Box::pin(self.heard(message)).await,
+                    Some(Ok(message)) => Box::pin(within(patience, self.heard(message))).await,
                     Some(Err(_)) | None => return Ok(()),
                 },
-                () = bell.rung.notified() => Box::pin(self.told(bell.heard())).await,
+                () = bell.rung.notified() => Box::pin(within(patience, self.told(bell.heard()))).await,
                 status = &mut lost => return Err(status),
                 () = closing.cancelled() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
@@ -192,14 +207,21 @@ impl Attached {
     }
 
     async fn finish(self: Box<Self>, ended: Result<(), Status>) {
+        if let Err(status) = ended {
+            // Before anything else that the store has to hear: the worker goes on with another coordinator meanwhile.
+            let _ = self.down.send(Box::new(Err(status))).await;
+        }
         self.end().await;
-        let Self { desk, down, seat, .. } = *self;
+        let Self { desk, seat, .. } = *self;
         // Nobody gives it anything from here on.
         drop(seat);
         desk.coordinator.end_watch().await;
-        if let Err(status) = ended {
-            let _ = down.send(Box::new(Err(status))).await;
-        }
+    }
+
+    /// A worker whose heartbeats are not answered ends what it runs. While its coordinator waits for a store that does not
+    /// answer, it would hear nothing; let go within a beat, it finds another coordinator in time.
+    fn patience(&self) -> Option<Duration> {
+        (!self.desk.gate.is_local()).then(|| Terms::beat(self.store().terms().lease))
     }
 
     /// What follows from whatever happened.
@@ -346,7 +368,8 @@ impl Attached {
         // Also a session that only waits for slots is being moved: what passes is its wall time.
         let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
         let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
-        self.state.draining |= heartbeat.draining;
+        self.drains |= heartbeat.draining;
+        self.state.draining |= self.drains;
         self.capacity.has_disk(heartbeat.disk_mib);
         self.beat = heartbeat.number;
         let leases = self.own(heartbeat.leases).await?;

@@ -3,10 +3,12 @@
 
 use super::Coordinator;
 use crate::access::audit::Act;
+use crate::store::PAGE;
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::job::Millis;
 use arena_domain::session::{Event, Phase};
 use arena_runtime::clock;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -52,12 +54,16 @@ impl Coordinator {
         let Some(keep) = self.keep else { return Ok(0) };
         let before = now.saturating_sub(keep.as_millis() as Millis);
         let mut pruned = 0;
-        // The oldest first. Whatever is younger than that as a whole has not ended so long ago.
-        for one in self.store.sessions().await?.into_iter().rev().take_while(|one| one.created < before) {
-            let id = SessionId::new(one.id);
-            if pruned == MOST_PRUNED {
-                break;
+        // Whatever is younger than that as a whole has not ended so long ago.
+        let mut than = (before, SessionId::new(""));
+        let mut page = VecDeque::new();
+        while pruned < MOST_PRUNED {
+            if page.is_empty() {
+                page = self.store.older(Some(than.clone()), PAGE).await?.into();
             }
+            let Some(one) = page.pop_front() else { break };
+            let id = SessionId::new(one.id);
+            than = (one.created, id.clone());
             if !crate::sessions::has_ended(&one.status) || self.store.touched(&id).await? >= before {
                 continue;
             }
@@ -78,7 +84,7 @@ impl Coordinator {
     /// Knows the wall of every session that runs, and says that it is looked after.
     async fn adopt(&self) -> Result<(), crate::sessions::SessionError> {
         let now = clock::now_millis();
-        let running = self.store.sessions().await?.into_iter().filter(|one| one.status == "running");
+        let running = self.store.under_way().await?.into_iter().filter(|one| one.status == "running");
         let mut moved = Vec::new();
         for id in running.map(|one| SessionId::new(one.id)) {
             // One session whose record cannot be read holds up no other.

@@ -29,12 +29,11 @@ impl Live {
 
 async fn live(coordinator: &Coordinator) -> Result<Vec<Live>, Status> {
     let mut all = Vec::new();
-    for one in coordinator.store.sessions().await.map_err(store_status)? {
+    for one in coordinator.store.under_way().await.map_err(store_status)? {
         if one.status != "running" {
             continue;
         }
-        let session = SessionId::new(one.id);
-        let tenant = coordinator.tenant_of(&session).await.map_err(|error| crate::api::status(&error))?;
+        let (session, tenant) = (SessionId::new(one.id), Tenant::new(one.tenant));
         for state in coordinator.store.jobs(&session).await.map_err(store_status)? {
             if state.state == "queued" || state.state == "leased" {
                 all.push(Live { state, tenant: tenant.clone() });

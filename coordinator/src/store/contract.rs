@@ -6,6 +6,7 @@ mod embedded;
 mod faults;
 mod fleet;
 mod laws;
+mod lists;
 mod model;
 mod oracle;
 mod reach;
@@ -108,10 +109,14 @@ on_every_store! {
     what_has_ended_is_taken_away_whole_and_what_has_not_is_not
     an_engine_of_two_names_has_one_limit
     a_shelf_keeps_its_order_and_what_is_new_never_replaces
+    a_list_comes_in_pages_each_session_once_by_its_age
+    what_has_not_ended_is_listed_by_itself
 }
 
 async fn create(store: &Store, id: &str) -> Result<(), StoreError> {
-    let head = v1::SessionHead { id: id.into(), created: NOW, ..v1::SessionHead::default() };
+    // As its jobs have it.
+    let tenant = id.split('-').next().unwrap_or_default().to_owned();
+    let head = v1::SessionHead { id: id.into(), created: NOW, tenant, ..v1::SessionHead::default() };
     store.create(head, format!("title of {id}")).await
 }
 

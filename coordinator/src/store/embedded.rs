@@ -9,7 +9,7 @@ mod shelf;
 mod sights;
 mod transition;
 
-use super::port::Records;
+use super::port::{Records, Which};
 use super::{Committed, Record, StoreError, Transition};
 use arena_domain::id::SessionId;
 use arena_domain::job::Millis;
@@ -69,9 +69,9 @@ impl Records for Embedded {
     async fn create(&self, head: v1::SessionHead, title: String) -> Result<(), StoreError> {
         self.write(move |transaction, _| {
             transaction.execute(
-                "INSERT INTO sessions (id, version, created, status, winner, title, repository, head)
-                 VALUES (?1, 0, ?2, 'new', '', ?3, ?4, ?5)",
-                (&head.id, head.created as i64, title, &head.repository, head.encode_to_vec()),
+                "INSERT INTO sessions (id, version, created, status, winner, title, repository, tenant, head)
+                 VALUES (?1, 0, ?2, 'new', '', ?3, ?4, ?5, ?6)",
+                (&head.id, head.created as i64, title, &head.repository, &head.tenant, head.encode_to_vec()),
             )?;
             Ok(())
         })
@@ -131,24 +131,8 @@ impl Records for Embedded {
         .await
     }
 
-    async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
-        self.call(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT id, title, status, winner, created, repository FROM sessions ORDER BY created DESC, id",
-            )?;
-            let rows = query.query_map([], |row| {
-                Ok(v1::Summary {
-                    id: row.get(0)?,
-                    title: row.get(1)?,
-                    status: row.get(2)?,
-                    winner: row.get(3)?,
-                    created: row.get::<_, i64>(4)? as u64,
-                    repository: row.get(5)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+    async fn sessions(&self, which: Which) -> Result<Vec<v1::Summary>, StoreError> {
+        self.call(move |connection| rows::summaries(connection, which)).await
     }
 
     async fn prune(&self, id: &SessionId) -> Result<bool, StoreError> {

@@ -54,6 +54,15 @@ pub struct News {
     pub feed: bool,
 }
 
+/// Which sessions a list holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those that have not ended.
+    UnderWay,
+    /// At most `most` that are older than this one, or the newest.
+    Older { than: Option<(Millis, SessionId)>, most: u32 },
+}
+
 /// Sessions: records, transitions, feeds. A transition that is refused changes nothing; one that is answered is there
 /// whatever happens next, as far as [`Durability`] says; feeds are in the order of transitions.
 #[async_trait]
@@ -64,7 +73,7 @@ pub(super) trait Records: Send + Sync {
     async fn touch(&self, ids: Vec<SessionId>, now: Millis) -> Result<(), StoreError>;
     async fn touched(&self, id: &SessionId) -> Result<Millis, StoreError>;
     async fn resolve(&self, prefix: &str) -> Result<SessionId, StoreError>;
-    async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError>;
+    async fn sessions(&self, which: Which) -> Result<Vec<v1::Summary>, StoreError>;
     async fn prune(&self, id: &SessionId) -> Result<bool, StoreError>;
     async fn publish(&self, id: &SessionId, item: v1::FeedItem) -> Result<(), StoreError>;
     async fn feed(&self, id: &SessionId, after: u64, most: u32) -> Result<Vec<v1::FeedItem>, StoreError>;
@@ -99,7 +108,7 @@ pub(super) trait Shelves: Send + Sync {
     async fn kept(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     async fn shelf(&self, shelf: Shelf, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     async fn last_kept(&self, shelf: Shelf) -> Result<Option<(String, Vec<u8>)>, StoreError>;
-    async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError>;
+    async fn discard(&self, shelf: Shelf, key: &str, only: Option<Vec<u8>>) -> Result<bool, StoreError>;
 }
 
 /// What looks, and changes no job.
@@ -119,5 +128,6 @@ pub(super) trait Sights: Send + Sync {
     async fn data_version(&self) -> Result<i64, StoreError>;
     async fn news(&self, seen: i64, patience: Duration) -> Result<News, StoreError>;
     async fn sweep(&self) -> Result<Vec<String>, StoreError>;
+    async fn now(&self) -> Result<Millis, StoreError>;
     fn durability(&self) -> Durability;
 }

@@ -115,6 +115,9 @@ impl Redis {
         let (mut open, _) = store.writes.connection().await?;
         let info = store.look_at(&mut open).await?;
         profile::check_replicas(&info, store.settings.replicas)?;
+        if store.settings.replicas.count > 0 {
+            profile::check_lag(store.lag(&mut open).await, store.terms.margin)?;
+        }
         let others = store.begin(&mut open, &info, begins).await?;
         if others && begins == Begins::Takes {
             tracing::warn!(
@@ -142,6 +145,14 @@ impl Redis {
         let info = Info::new(text);
         profile::check(&info)?;
         Ok(info)
+    }
+
+    /// For how many seconds the server goes on writing when no replica answers it; nothing where the user may not ask.
+    async fn lag(&self, open: &mut MultiplexedConnection) -> Option<u64> {
+        let mut get = redis::cmd("CONFIG");
+        get.arg("GET").arg("min-replicas-max-lag");
+        let found: (String, u64) = self.writes.ask(open, &get).await.ok()?;
+        Some(found.1)
     }
 
     /// Tells the cell which server it is on and which limits hold; whether it had others.

@@ -69,6 +69,11 @@ impl Store {
 
     /// Takes it away; `false`: nothing was there.
     pub async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError> {
-        self.shelves.discard(shelf, key).await
+        self.shelves.discard(shelf, key, None).await
+    }
+
+    /// Takes it away if it is this; `false`: it is not, or not any more.
+    pub async fn discard_same(&self, shelf: Shelf, key: &str, body: Vec<u8>) -> Result<bool, StoreError> {
+        self.shelves.discard(shelf, key, Some(body)).await
     }
 }

@@ -1,5 +1,8 @@
 //! The commands that look at a session: `sessions show watch report diff logs why`.
 
+use arena_coordinator::store::Store;
+use arena_domain::schedule::Limits;
+use arena_proto::v1::SessionHead;
 use serde_json::Value;
 use support::{Packet, World, git, ready};
 
@@ -187,4 +190,46 @@ fn an_unknown_session_is_not_found_by_any_command() {
             "{command:?}"
         );
     }
+}
+
+/// So many sessions that have ended, without a run: only their list is asked for.
+fn with_sessions(many: u32) -> World {
+    let world = World::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let store = Store::open(&world.state, Limits::default()).expect("a store");
+        for number in 0..many {
+            let id = format!("{number:012x}");
+            let head = SessionHead { id, created: 1_700_000_000_000 + u64::from(number / 2), ..SessionHead::default() };
+            store.create(head, format!("number {number}")).await.expect("a session");
+        }
+    });
+    world
+}
+
+#[test]
+fn a_person_is_shown_the_newest_sessions_and_a_script_all_of_them() {
+    let world = with_sessions(120);
+    let ids = |args: &[&str]| -> Vec<String> {
+        let listed = world.arena(&[&["sessions", "--json"], args].concat());
+        assert_eq!(listed.code, 0, "{listed:?}");
+        let rows = listed.document().as_array().expect("a list").clone();
+        rows.iter().map(|one| one["session"].as_str().expect("an id").to_owned()).collect()
+    };
+    let all = ids(&[]);
+    let newest_first: Vec<String> = (0..120).rev().map(|number| format!("{number:012x}")).collect();
+    assert_eq!(all, newest_first);
+    assert_eq!(ids(&["--last", "7"]), all[..7]);
+    assert_eq!(ids(&["--before", &all[6], "--last", "2"]), all[7..9]);
+    assert_eq!(ids(&["--before", &all[117]]), all[118..]);
+    let shown = world.arena(&["sessions"]);
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert!(lines.len() == 50 && lines[49].starts_with(&all[49]), "{shown:?}");
+    assert_eq!(shown.stderr, format!("there are older ones: arena sessions --before {}, or --all\n", all[49]));
+    let rest = world.arena(&["sessions", "--before", &all[49], "--last", "70"]);
+    assert_eq!((rest.stdout.lines().count(), rest.stderr.as_str()), (70, ""));
+    assert_eq!(world.arena(&["sessions", "--all"]).stdout.lines().count(), 120);
+    let unknown = world.arena(&["sessions", "--before", "f00"]);
+    assert!(unknown.code == 5 && unknown.stderr.contains("`arena sessions` lists what there is"), "{unknown:?}");
+    assert_eq!(world.arena(&["sessions", "--last", "0"]).code, 2);
 }

@@ -1,6 +1,6 @@
 //! A team that is soaked: coordinators, workers and Redis, each in a place of a network of its own, kept up as systemd would.
 
-use super::cell::Cell;
+use super::cell::{Cell, PLACES};
 use super::{ENGINE, FLEET, LEASE_S, MARGIN_S, SLOTS, TENANT};
 use crate::fleet::{Fleet, Service};
 use crate::net::{HUB, Network};
@@ -37,7 +37,8 @@ impl Camp {
     /// Or why there cannot be one.
     pub(crate) fn pitch() -> Result<Self, String> {
         let places: Vec<&str> = COORDINATORS.into_iter().chain(WORKERS).collect();
-        let network = Network::build(&places)?;
+        let all: Vec<&str> = places.iter().copied().chain(PLACES).collect();
+        let network = Network::build(&all)?;
         let hosts = COORDINATORS.map(|name| network.address(name));
         let mut fleet = Fleet::reached_as(&hosts);
         let cell = Cell::start(&network, &fleet.root.join("cell"));
@@ -56,7 +57,7 @@ impl Camp {
         let members = places.iter().map(|name| Member { name, service: None, read: 0 }).collect();
         let (witnesses, tokens, wrong) = (Vec::new(), Vec::new(), Vec::new());
         let mut camp = Self { fleet, cell, members, witnesses, tokens, wrong, network };
-        if !crate::soon(|| camp.cell.primary().is_some()) {
+        if !crate::soon(|| camp.cell.primary().is_some() && camp.cell.is_awake(&camp.network)) {
             return Err("no replica follows the primary".into());
         }
         camp.settle();
@@ -132,6 +133,11 @@ impl Camp {
         if let Some(service) = &self.members[self.at(name)].service {
             super::signal(service.running.child.id(), signal);
         }
+    }
+
+    /// What it said until now, since its last start or before.
+    pub(crate) fn said(&self, name: &str) -> String {
+        self.members[self.at(name)].service.as_ref().map(Service::said).unwrap_or_default()
     }
 
     /// Starts again what ended by itself, as whoever runs services does; a panic is wrong whatever the fault was, and so is

@@ -1,40 +1,46 @@
-//! A Redis as a team has it: a primary, a replica, and three sentinels that promote it.
+//! A Redis as a team has it: a primary and a replica, a sentinel beside each of them and one by itself, each place of its own, so
+//! that it can be cut off. More replicas than answers wait for would lose some: the one that is promoted may lack them.
 
-use crate::net::{HUB, Network};
+use super::MARGIN_S;
+use crate::net::Network;
 use crate::world::Running;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PORTS: [u16; 2] = [6379, 6380];
-const SENTINELS: [u16; 3] = [26379, 26380, 26381];
+pub(crate) const SERVERS: [&str; 2] = ["r1", "r2"];
+/// Where the servers and sentinels are.
+pub(crate) const PLACES: [&str; 3] = ["r1", "r2", "s"];
+const PORT: u16 = 6379;
+const SENTINEL: u16 = 26379;
 /// The primary, as sentinels call it.
 const NAME: &str = "cell";
 
 pub(crate) struct Cell {
     folder: PathBuf,
-    address: String,
-    servers: [Option<Running>; 2],
+    addresses: [String; PLACES.len()],
+    servers: [Option<Running>; SERVERS.len()],
     sentinels: Vec<Running>,
 }
 
 impl Cell {
     pub(crate) fn start(network: &Network, folder: &Path) -> Self {
-        let address = network.address(HUB);
-        let mut cell = Self { folder: folder.to_owned(), address, servers: [None, None], sentinels: Vec::new() };
-        for index in 0..PORTS.len() {
+        let addresses = PLACES.map(|place| network.address(place));
+        let servers = SERVERS.map(|_| None);
+        let mut cell = Self { folder: folder.to_owned(), addresses, servers, sentinels: Vec::new() };
+        for index in 0..SERVERS.len() {
             fs::create_dir_all(cell.home(index)).expect("a folder");
             fs::write(cell.home(index).join("redis.conf"), cell.server(index)).expect("a configuration");
             cell.begin(network, index);
         }
-        for port in SENTINELS {
-            let home = folder.join(format!("sentinel-{port}"));
+        for (index, place) in PLACES.into_iter().enumerate() {
+            let home = folder.join(format!("sentinel-{place}"));
             fs::create_dir_all(&home).expect("a folder");
             let config = home.join("sentinel.conf");
-            fs::write(&config, cell.sentinel(port, &home)).expect("a configuration");
+            fs::write(&config, cell.sentinel(index, &home)).expect("a configuration");
             let mut command = Command::new("redis-server");
             command.arg(config).arg("--sentinel");
-            cell.sentinels.push(spawned(network, &command, &home));
+            cell.sentinels.push(spawned(network, place, &command, &home));
         }
         cell
     }
@@ -45,27 +51,28 @@ impl Cell {
 
     /// With the profile that the store asks for. Sentinel writes into it who follows whom.
     fn server(&self, index: usize) -> String {
-        let (home, address) = (self.home(index), &self.address);
+        let (home, address) = (self.home(index), &self.addresses[index]);
         let mut text = format!(
-            "port {}\nbind {address}\nprotected-mode no\ndir {}\nunixsocket {}\nsave \"\"\nappendonly yes\n\
-             appendfsync everysec\nmaxmemory-policy noeviction\nmin-replicas-to-write 1\nrepl-diskless-sync-delay 0\n",
-            PORTS[index],
+            "port {PORT}\nbind {address}\nprotected-mode no\ndir {}\nunixsocket {}\nsave \"\"\nappendonly yes\n\
+             appendfsync everysec\nmaxmemory-policy noeviction\nmin-replicas-to-write 1\nmin-replicas-max-lag {}\n\
+             repl-diskless-sync-delay 0\n",
             home.display(),
-            self.socket(index).display()
+            self.socket(index).display(),
+            MARGIN_S - 1
         );
         if index > 0 {
-            text += &format!("replicaof {address} {}\n", PORTS[0]);
+            text += &format!("replicaof {} {PORT}\n", self.addresses[0]);
         }
         text
     }
 
-    fn sentinel(&self, port: u16, home: &Path) -> String {
+    fn sentinel(&self, index: usize, home: &Path) -> String {
         format!(
-            "port {port}\nbind {0}\nprotected-mode no\ndir {1}\nsentinel monitor {NAME} {0} {2} 2\n\
+            "port {SENTINEL}\nbind {}\nprotected-mode no\ndir {}\nsentinel monitor {NAME} {} {PORT} 2\n\
              sentinel down-after-milliseconds {NAME} 2000\nsentinel failover-timeout {NAME} 6000\n",
-            self.address,
+            self.addresses[index],
             home.display(),
-            PORTS[0]
+            self.addresses[0]
         )
     }
 
@@ -77,11 +84,11 @@ impl Cell {
         let home = self.home(index);
         let mut command = Command::new("redis-server");
         command.arg(home.join("redis.conf"));
-        self.servers[index] = Some(spawned(network, &command, &home));
+        self.servers[index] = Some(spawned(network, SERVERS[index], &command, &home));
     }
 
     pub(crate) fn url(&self) -> String {
-        let sentinels: Vec<String> = SENTINELS.iter().map(|port| format!("{}:{port}", self.address)).collect();
+        let sentinels = self.addresses.each_ref().map(|address| format!("{address}:{SENTINEL}"));
         format!("sentinel://{NAME}@{}", sentinels.join(","))
     }
 
@@ -104,7 +111,22 @@ impl Cell {
             let said = self.asked(*index, &["INFO", "replication"]);
             said.contains("role:master") && said.contains("state=online")
         };
-        (0..PORTS.len()).find(leads)
+        (0..SERVERS.len()).find(leads)
+    }
+
+    /// Whether each sentinel looks at the servers every second, as it does not by itself before it misses one: what it has not
+    /// looked at within five it does not promote.
+    pub(crate) fn is_awake(&self, network: &Network) -> bool {
+        PLACES.iter().zip(&self.addresses).all(|(place, address)| {
+            let mut command = Command::new("redis-cli");
+            command.args(["-h", address, "-p", &SENTINEL.to_string(), "SENTINEL", "DEBUG", "info-period", "1000"]);
+            network.enter(place, &command).output().is_ok_and(|output| output.stdout.starts_with(b"OK"))
+        })
+    }
+
+    /// What a coordinator has to be cut off from, so that it has no Redis.
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
     }
 
     pub(crate) fn kill(&mut self, index: usize) {
@@ -125,8 +147,8 @@ impl Cell {
 }
 
 /// Killed when dropped.
-fn spawned(network: &Network, command: &Command, home: &Path) -> Running {
+fn spawned(network: &Network, place: &str, command: &Command, home: &Path) -> Running {
     let log = fs::File::options().create(true).append(true).open(home.join("log")).expect("a log");
-    let mut inside = network.enter(HUB, command);
+    let mut inside = network.enter(place, command);
     Running { child: inside.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().expect("redis-server") }
 }

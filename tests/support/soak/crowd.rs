@@ -23,9 +23,10 @@ struct Person {
 }
 
 impl Crowd {
-    /// The engine that wins takes longer, so that faults find engines at work.
-    pub(crate) fn packet() -> Packet {
-        let mut packet = Packet::lower(&[("low", "sleep 1; echo 2 > value"), ("mid", "sleep 0.2; echo 7 > value")]);
+    /// The engine that wins takes longer, so many seconds, so that faults find engines at work.
+    pub(crate) fn packet(seconds: u32) -> Packet {
+        let low = format!("sleep {seconds}; echo 2 > value");
+        let mut packet = Packet::lower(&[("low", &low), ("mid", "sleep 0.2; echo 7 > value")]);
         // What is soaked is the fleet: no gate is tried with a failing test here.
         packet.gates = packet.gates.replace("kind = \"test\"", "kind = \"custom\"");
         packet.sandbox = "memory = \"64MiB\"\ndisk = \"16MiB\"\npids = 32".into();

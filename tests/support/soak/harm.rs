@@ -1,8 +1,8 @@
 //! What befalls a team: one fault after the other, drawn by a seed.
 
 use super::camp::{COORDINATORS, Camp, WORKERS};
+use super::cell::{PLACES, SERVERS};
 use super::{LEASE_S, MARGIN_S};
-use crate::net::HUB;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,12 +20,14 @@ pub enum Fault {
     CutCoordinator,
     /// The replica is promoted, and the old primary comes back.
     KillPrimary,
+    /// The same, and the old primary goes on meanwhile, with a coordinator that knows no other.
+    CutPrimary,
     FlushFunctions,
     /// Everything at once, Redis too.
     RestartAll,
 }
 
-pub const FAULTS: [Fault; 10] = [
+pub const FAULTS: [Fault; 11] = [
     Fault::KillCoordinator,
     Fault::KillWorker,
     Fault::PauseCoordinator,
@@ -34,6 +36,7 @@ pub const FAULTS: [Fault; 10] = [
     Fault::CutWorker,
     Fault::CutCoordinator,
     Fault::KillPrimary,
+    Fault::CutPrimary,
     Fault::FlushFunctions,
     Fault::RestartAll,
 ];
@@ -49,6 +52,7 @@ impl fmt::Display for Fault {
             Self::CutWorker => "worker cut off",
             Self::CutCoordinator => "coordinator cut off from redis",
             Self::KillPrimary => "primary killed",
+            Self::CutPrimary => "primary cut off",
             Self::FlushFunctions => "functions flushed",
             Self::RestartAll => "everything restarted",
         })
@@ -82,7 +86,7 @@ impl Blow {
                 chance.usize(0..COORDINATORS.len())
             }
             Fault::KillWorker | Fault::PauseWorker | Fault::CutWorker => chance.usize(0..WORKERS.len()),
-            Fault::PauseRedis | Fault::KillPrimary | Fault::FlushFunctions | Fault::RestartAll => 0,
+            Fault::PauseRedis | Fault::KillPrimary | Fault::CutPrimary | Fault::FlushFunctions | Fault::RestartAll => 0,
         };
         Self { fault, which, lasts: Duration::from_secs_f64(lasts) }
     }
@@ -98,7 +102,7 @@ impl Blow {
                 camp.network.cut(WORKERS[self.which], &others);
             }
             Fault::CutCoordinator => {
-                camp.network.cut(COORDINATORS[self.which], &[camp.network.address(HUB)]);
+                camp.network.cut(COORDINATORS[self.which], camp.cell.addresses());
             }
             Fault::PauseRedis => {
                 self.which = camp.cell.primary().unwrap_or(0);
@@ -108,13 +112,21 @@ impl Blow {
                 self.which = camp.cell.primary().unwrap_or(0);
                 camp.cell.kill(self.which);
             }
+            Fault::CutPrimary => {
+                self.which = camp.cell.primary().unwrap_or(0);
+                let own = SERVERS[self.which];
+                let others = PLACES.into_iter().filter(|place| *place != own);
+                let beyond: Vec<String> = others.map(|place| camp.network.address(place)).collect();
+                camp.network.cut(COORDINATORS[0], &beyond);
+                camp.network.cut(own, &[beyond, vec![camp.network.address(COORDINATORS[1])]].concat());
+            }
             Fault::FlushFunctions => {
                 let primary = camp.cell.primary().unwrap_or(0);
                 camp.cell.asked(primary, &["FUNCTION", "FLUSH"]);
             }
             Fault::RestartAll => {
                 COORDINATORS.into_iter().chain(WORKERS).for_each(|name| camp.kill(name));
-                (0..2).for_each(|index| camp.cell.kill(index));
+                (0..SERVERS.len()).for_each(|index| camp.cell.kill(index));
             }
         }
     }
@@ -129,9 +141,13 @@ impl Blow {
             Fault::CutCoordinator => camp.network.heal(COORDINATORS[self.which]),
             Fault::PauseRedis => camp.cell.signal(self.which, "CONT"),
             Fault::KillPrimary => camp.cell.start_again(&camp.network, self.which),
+            Fault::CutPrimary => {
+                camp.network.heal(COORDINATORS[0]);
+                camp.network.heal(SERVERS[self.which]);
+            }
             Fault::FlushFunctions => {}
             Fault::RestartAll => {
-                (0..2).for_each(|index| camp.cell.start_again(&camp.network, index));
+                (0..SERVERS.len()).for_each(|index| camp.cell.start_again(&camp.network, index));
                 camp.start_all();
             }
         }

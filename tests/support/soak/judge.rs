@@ -82,7 +82,7 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
     let mut left = Vec::new();
     let primary = camp.cell.primary().unwrap_or(0);
     let keys = camp.cell.asked(primary, &["--scan", "--pattern", "arena:{c0}:*"]);
-    let indexes = ["lease", "due", "dead"];
+    let indexes = ["lease", "due", "dead", "under_way"];
     let is_index =
         |name: &str| indexes.contains(&name) || ["in:", "q:", "tq:", "rq:"].iter().any(|kind| name.starts_with(kind));
     left.extend(

@@ -151,7 +151,8 @@ async fn a_revoked_certificate_opens_nothing_and_keeps_nothing_open() {
     let ann = issue(&certs, Kind::Client, "ann", "*", 1);
     let secret = world.token("ann", Role::Viewer, "blue").await;
     let persons = world.dial(Some(&ann)).await.unwrap();
-    let list = async |channel: Channel| SessionsClient::new(channel).list(with(&secret, v1::ListRequest {})).await;
+    let list =
+        async |channel: Channel| SessionsClient::new(channel).list(with(&secret, v1::ListRequest::default())).await;
     assert!(list(persons.clone()).await.is_ok());
     let (_up, mut down) = attached(world.dial(Some(&one)).await.unwrap()).await.unwrap();
     let (_other, mut stays) = attached(world.dial(Some(&two)).await.unwrap()).await.unwrap();
@@ -182,5 +183,5 @@ async fn a_revoked_certificate_opens_nothing_and_keeps_nothing_open() {
 /// Whether somebody gets through a new handshake to an answer.
 async fn answered(world: &World, who: &Identity, secret: &str) -> bool {
     let Ok(channel) = world.dial(Some(who)).await else { return false };
-    SessionsClient::new(channel).list(with(secret, v1::ListRequest {})).await.is_ok()
+    SessionsClient::new(channel).list(with(secret, v1::ListRequest::default())).await.is_ok()
 }

@@ -2,7 +2,8 @@
 
 use super::world::{SESSION, World, issue, scope};
 use crate::access::{Role, Rpc, tokens};
-use arena_domain::id::Tenant;
+use arena_domain::id::{SessionId, Tenant};
+use arena_domain::session::Event;
 use arena_proto::v1;
 use arena_proto::v1::fleet_client::FleetClient;
 use arena_proto::v1::sessions_client::SessionsClient;
@@ -123,7 +124,7 @@ async fn ask(caller: &Caller, rpc: Rpc, subject: &Subject) -> Result<(), Status>
             sessions.submit(caller.asks(v1::SubmitRequest { head: Some(head), yes: true })).await.map(drop)
         }
         Rpc::Get => sessions.get(caller.asks(v1::GetRequest { id, after: 0 })).await.map(drop),
-        Rpc::List => sessions.list(caller.asks(v1::ListRequest {})).await.map(drop),
+        Rpc::List => sessions.list(caller.asks(v1::ListRequest::default())).await.map(drop),
         Rpc::Watch => {
             let wish = v1::WatchRequest { id, recorded: true, ..v1::WatchRequest::default() };
             sessions.watch(caller.asks(wish)).await.map(drop)
@@ -246,7 +247,7 @@ async fn what_may_be_listed_holds_nothing_of_another_tenant() {
     for (name, theirs) in [("admin", true), ("red", false), ("every", true)] {
         let caller = Caller::named(&world, name).await;
         let (mut sessions, mut fleet) = (caller.sessions(), caller.fleet());
-        let listed = sessions.list(caller.asks(v1::ListRequest {})).await.unwrap().into_inner().sessions;
+        let listed = sessions.list(caller.asks(v1::ListRequest::default())).await.unwrap().into_inner().sessions;
         let workers = fleet.workers(caller.asks(v1::WorkersRequest {})).await.unwrap().into_inner().workers;
         let queue = fleet.queue(caller.asks(v1::QueueRequest {})).await.unwrap().into_inner().jobs;
         let dead = fleet.dead(caller.asks(v1::DeadRequest {})).await.unwrap().into_inner().jobs;
@@ -261,4 +262,32 @@ async fn what_may_be_listed_holds_nothing_of_another_tenant() {
         assert_eq!(seen, [theirs; 5], "{name}");
         assert!(tokens.iter().all(|one| one.digest.is_empty()), "a digest is never sent");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_a_list_is_full_of_the_callers_own_sessions_and_goes_on_after_the_last() {
+    let world = World::new().await;
+    for number in 0..9 {
+        let tenant = ["blue", "red", "red"][number % 3];
+        crate::dispatch::tests::submit_for(&world.coordinator, &format!("{number:012}"), tenant).await;
+    }
+    let caller = Caller::named(&world, "red").await;
+    let mut sessions = caller.sessions();
+    let mut list = async |most, before, under_way| {
+        let answer =
+            sessions.list(caller.asks(v1::ListRequest { most, before, under_way })).await.unwrap().into_inner();
+        let numbers = answer.sessions.iter().map(|one| one.id.parse::<u32>().unwrap()).collect::<Vec<_>>();
+        let last = answer.sessions.last().map(|one| v1::Cursor { created: one.created, id: one.id.clone() });
+        (numbers, answer.more, last)
+    };
+    // All were made at the same moment, as their heads say.
+    let (first, more, last) = list(4, None, false).await;
+    assert_eq!((first, more), (vec![8, 7, 5, 4], true));
+    let (second, more, last) = list(4, last, false).await;
+    assert_eq!((second, more), (vec![2, 1], false));
+    assert_eq!(list(4, last, false).await, (Vec::new(), false, None));
+    assert_eq!(list(6, None, false).await.1, false, "just as many as there are");
+    assert_eq!(list(0, None, false).await.0.len(), 6, "as who knows no pages asks");
+    world.coordinator.happen(&SessionId::new("000000000005"), Event::Cancelled { at: 1 }).await.unwrap();
+    assert_eq!(list(0, None, true).await.0, [8, 7, 4, 2, 1]);
 }

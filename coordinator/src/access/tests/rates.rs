@@ -36,7 +36,7 @@ impl Asker {
     }
 
     async fn list(&mut self) -> Result<(), Status> {
-        let request = self.asks(v1::ListRequest {});
+        let request = self.asks(v1::ListRequest::default());
         self.sessions.list(request).await.map(drop)
     }
 

@@ -51,7 +51,7 @@ impl Link {
 /// Whether somebody with this certificate gets so far that a call of theirs is answered.
 async fn reaches(world: &World, who: &Identity) -> bool {
     let Ok(channel) = world.dial(Some(who)).await else { return false };
-    let answer = SessionsClient::new(channel).list(v1::ListRequest {}).await;
+    let answer = SessionsClient::new(channel).list(v1::ListRequest::default()).await;
     answer.is_err_and(|status| [Code::PermissionDenied, Code::Unauthenticated].contains(&status.code()))
 }
 
@@ -97,7 +97,7 @@ async fn a_token_that_is_forged_or_revoked_opens_nothing() {
     let world = World::new().await;
     let secret = world.token("ann", Role::Admin, "*").await;
     let ask = async |secret: &str| {
-        let mut request = tonic::Request::new(v1::ListRequest {});
+        let mut request = tonic::Request::new(v1::ListRequest::default());
         request.metadata_mut().insert("authorization", format!("Bearer {secret}").parse().unwrap());
         let channel = world.dial(None).await.unwrap();
         SessionsClient::new(channel).list(request).await.map_err(|status| (status.code(), status.message().to_owned()))

@@ -5,7 +5,7 @@ use arena_domain::id::WorkerId;
 use arena_domain::placement::{MOST_LABEL, MOST_LABELS};
 use arena_domain::text::sanitise_line;
 use arena_proto::v1;
-use arena_runtime::clock;
+use arena_runtime::{clock, token};
 use tonic::Status;
 
 /// As the store calls a boot: a worker of a team by the name in its certificate, so that no other can take its place.
@@ -53,6 +53,7 @@ pub(super) fn introduced(caller: &Caller, hello: &v1::Hello) -> Result<(u32, v1:
         offer: hello.offer.clone(),
         free_memory_mib: hello.offer.as_ref().map_or(0, |offer| offer.memory_mib),
         free_disk_mib: hello.offer.as_ref().map_or(0, |offer| offer.disk_mib),
+        stream: token::nonce(),
     };
     Ok((protocol, state))
 }

@@ -149,7 +149,7 @@ impl World {
                     server.kill();
                     server.start_again();
                 }
-                1 => drop(server.says(&["SCRIPT", "FLUSH"])),
+                1 => drop(server.says(&["FUNCTION", "FLUSH"])),
                 2 => drop(server.says(&["CLIENT", "KILL", "TYPE", "normal"])),
                 _ => {
                     server.pause();

@@ -88,7 +88,7 @@ fn a_store_of_a_newer_version_is_left_alone_and_says_what_to_do() {
     let database = Connection::open(folder.path().join("arena.db")).unwrap();
     database.pragma_update(None, "user_version", 9).unwrap();
     let error = Store::open(folder.path(), limits()).map(drop).unwrap_err().to_string();
-    assert!(error.contains("a newer arena (schema 9, known 3); update arena"), "{error}");
+    assert!(error.contains("a newer arena (schema 9, known 4); update arena"), "{error}");
     let version: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
 }
@@ -103,6 +103,7 @@ async fn a_store_of_the_first_version_is_brought_up_with_all_that_is_in_it() {
     database
         .execute_batch(
             "DROP INDEX dead; DROP TABLE cell; DROP TABLE tenants;
+             DROP INDEX by_age; DROP INDEX under_way; ALTER TABLE sessions DROP COLUMN tenant;
              ALTER TABLE sessions DROP COLUMN touched; ALTER TABLE sessions DROP COLUMN mark;
              ALTER TABLE sessions DROP COLUMN served; ALTER TABLE jobs DROP COLUMN failed;
              ALTER TABLE jobs DROP COLUMN died; ALTER TABLE jobs DROP COLUMN since; ALTER TABLE jobs DROP COLUMN reason;

@@ -43,6 +43,34 @@ async fn after_a_restart_every_lease_is_whole_again() {
 }
 
 #[tokio::test]
+async fn after_a_restart_leases_are_whole_by_the_longest_of_all_coordinators() {
+    let Some(mut server) = Server::start("mixed terms") else { return };
+    let of = |lease| Terms { lease: Duration::from_secs(lease), margin: Duration::from_secs(5) };
+    let connect =
+        async |lease| Store::connect(server.settings(), Limits { terms: of(lease), ..limits() }).await.unwrap();
+    let (long, short) = (connect(500).await, connect(20).await);
+    with_jobs(&long, vec![job(0, 0, 1, 1), job(0, 0, 2, 1)]).await;
+    let expires = async |store: &Store, request: &str| {
+        let place = store.claim(ask(request), NOW).await.unwrap().unwrap();
+        let State::Leased { since, expires, .. } = place.state else { panic!("{place:?}") };
+        expires - since
+    };
+    assert_eq!([expires(&long, "r1").await, expires(&short, "r2").await], [500_000, 20_000], "each gives its own");
+    until(async || server.says(&["INFO", "persistence"]).contains("aof_pending_bio_fsync:0")).await;
+    server.kill();
+    server.start_again();
+    // Whoever comes first: it does not know by whom a lease was renewed last.
+    for request in ["r1", "r2"] {
+        let left = expires(&short, request).await;
+        assert!(left >= 500_000, "{request}: {left} ms");
+    }
+    // Another one that comes back to the same server changes nothing.
+    let before = expires(&short, "r2").await;
+    expires(&long, "r1").await;
+    assert_eq!(expires(&short, "r2").await, before);
+}
+
+#[tokio::test]
 async fn a_redis_that_forgets_the_functions_is_given_them_again() {
     let Some(server) = Server::start("function flush") else { return };
     let store = server.store(server.settings(), limits()).await.unwrap();

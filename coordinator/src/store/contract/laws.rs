@@ -1,6 +1,7 @@
 //! The laws that hold on every implementation.
 
 use super::*;
+pub(super) use lists::*;
 pub(super) use tenants::*;
 
 /// Jobs of the tenant that has many.
@@ -325,6 +326,9 @@ pub(super) async fn a_shelf_keeps_its_order_and_what_is_new_never_replaces(home:
     assert_eq!(store.shelf(Shelf::Audit, "", 1).await.unwrap(), [("a".to_owned(), b"a".to_vec())]);
     assert_eq!(store.last_kept(Shelf::Audit).await.unwrap().unwrap().0, "c");
     assert_eq!(store.kept(Shelf::Tokens, "a").await.unwrap().unwrap(), b"elsewhere");
+    assert!(!store.discard_same(Shelf::Audit, "c", b"other".to_vec()).await.unwrap());
+    assert!(store.discard_same(Shelf::Tokens, "a", b"elsewhere".to_vec()).await.unwrap());
+    assert!(!store.discard_same(Shelf::Tokens, "a", b"elsewhere".to_vec()).await.unwrap());
     assert!(store.discard(Shelf::Audit, "c").await.unwrap());
     assert!(!store.discard(Shelf::Audit, "c").await.unwrap());
     assert_eq!(store.kept(Shelf::Audit, "c").await.unwrap(), None);

@@ -1,13 +1,14 @@
 //! Rows to the reference scheduler and back.
 
 use super::StoreError;
+use crate::store::port::Which;
 use arena_domain::id::{Fence, JobId, SessionId, WorkerId};
 use arena_domain::job::{Job, Millis, State};
 use arena_domain::schedule::{Account, Counters, Limits, Place, Queue};
 use arena_proto::convert::Wire;
 use arena_proto::v1;
 use prost::Message;
-use rusqlite::{Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 use std::collections::BTreeMap;
 
 /// What is loaded beside the live jobs: a job whatever its state, and a session with its account and its dead jobs.
@@ -125,4 +126,64 @@ pub(super) fn save(transaction: &Transaction<'_>, queue: &Queue, place: &Place) 
         whole(arrivals),
     ))?;
     Ok(())
+}
+
+/// Both are answered from an index (`schema.rs`).
+const UNDER_WAY: &str =
+    "SELECT id, title, status, winner, created, repository, tenant, CASE tenant WHEN '' THEN head END
+     FROM sessions WHERE status IN ('new', 'waiting', 'running') ORDER BY created DESC, id DESC";
+const OLDER: &str = "SELECT id, title, status, winner, created, repository, tenant, CASE tenant WHEN '' THEN head END
+     FROM sessions WHERE (created, id) < (?1, ?2) ORDER BY created DESC, id DESC LIMIT ?3";
+
+pub(super) fn summaries(connection: &Connection, which: Which) -> Result<Vec<v1::Summary>, StoreError> {
+    let (sql, of) = match which {
+        Which::UnderWay => (UNDER_WAY, None),
+        Which::Older { than, most } => {
+            let (created, id) = than.map_or((i64::MAX, String::new()), |(at, id)| (at as i64, id.to_string()));
+            (OLDER, Some((created, id, most)))
+        }
+    };
+    let mut query = connection.prepare_cached(sql)?;
+    let mut rows = match of {
+        Some(of) => query.query(of)?,
+        None => query.query([])?,
+    };
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut tenant: String = row.get(6)?;
+        // It was made before a row said whose it is.
+        if let Some(head) = row.get::<_, Option<Vec<u8>>>(7)? {
+            tenant = v1::SessionHead::decode(head.as_slice())?.tenant;
+        }
+        all.push(v1::Summary {
+            id: row.get(0)?,
+            title: row.get(1)?,
+            status: row.get(2)?,
+            winner: row.get(3)?,
+            created: row.get::<_, i64>(4)? as Millis,
+            repository: row.get(5)?,
+            tenant,
+        });
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_reads_no_session_that_it_does_not_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = super::super::schema::open(folder.path()).unwrap();
+        for (sql, index) in [(UNDER_WAY, "USING INDEX under_way"), (OLDER, "USING INDEX by_age")] {
+            let mut query = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut rows = query.raw_query();
+            let mut plan = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                plan.push(row.get::<_, String>(3).unwrap());
+            }
+            assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
+        }
+    }
 }

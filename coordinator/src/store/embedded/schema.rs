@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// As the first version made them; what came later is added by [`STEPS`].
 const TABLES: &str = "
@@ -30,8 +30,9 @@ CREATE INDEX IF NOT EXISTS feed_of ON feed (session, seq);
 
 /// From each version to the next. `touched`: when a process last moved the session. `failed`, `died`: how often attempts
 /// at the job came to nothing. `since`, `reason`: when a lease began, why a job is dead. `mark`, `served`: the accounts of
-/// fair share; `cell` is one row. `shelf`: what a team keeps beside its sessions.
-const STEPS: [&str; 3] = [
+/// fair share; `cell` is one row. `shelf`: what a team keeps beside its sessions. `under_way`, `by_age`: lists cost what they
+/// hold; `tenant` of sessions, '' where only the head says it.
+const STEPS: [&str; 4] = [
     "
 ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
@@ -54,6 +55,12 @@ ALTER TABLE jobs DROP COLUMN claimed;
     "
 CREATE TABLE IF NOT EXISTS shelf (
   name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE sessions ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+UPDATE sessions SET tenant = COALESCE((SELECT tenant FROM jobs WHERE session = sessions.id LIMIT 1), '');
+CREATE INDEX by_age ON sessions (created, id);
+CREATE INDEX under_way ON sessions (created, id) WHERE status IN ('new', 'waiting', 'running');
 ",
 ];
 

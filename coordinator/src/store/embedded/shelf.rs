@@ -66,10 +66,13 @@ impl Shelves for Embedded {
         .await
     }
 
-    async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError> {
+    async fn discard(&self, shelf: Shelf, key: &str, only: Option<Vec<u8>>) -> Result<bool, StoreError> {
         let key = key.to_owned();
         self.write(move |transaction, _| {
-            let gone = transaction.execute("DELETE FROM shelf WHERE name = ?1 AND key = ?2", (shelf.as_str(), key))?;
+            let gone = transaction.execute(
+                "DELETE FROM shelf WHERE name = ?1 AND key = ?2 AND body = COALESCE(?3, body)",
+                (shelf.as_str(), key, only),
+            )?;
             Ok(gone == 1)
         })
         .await

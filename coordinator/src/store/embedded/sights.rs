@@ -8,7 +8,7 @@ use arena_domain::job::{Job, Millis};
 use arena_domain::schedule::Why;
 use arena_proto::convert::Wire;
 use arena_proto::v1;
-use arena_runtime::clock::Stopwatch;
+use arena_runtime::clock::{self, Stopwatch};
 use async_trait::async_trait;
 use prost::Message;
 use rusqlite::OptionalExtension;
@@ -130,6 +130,11 @@ impl Sights for Embedded {
     /// Nothing: each job is one row, which is its own index.
     async fn sweep(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// Whoever shares it is on one machine.
+    async fn now(&self) -> Result<Millis, StoreError> {
+        Ok(clock::now_millis())
     }
 
     fn durability(&self) -> Durability {

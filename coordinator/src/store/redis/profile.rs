@@ -2,6 +2,7 @@
 
 use super::settings::Replicas;
 use crate::store::StoreError;
+use std::time::Duration;
 
 /// The oldest version whose scripts know the flags that are used.
 const OLDEST: u64 = 7;
@@ -59,6 +60,25 @@ pub(super) fn check_replicas(info: &Info, asked: Replicas) -> Result<(), StoreEr
     Ok(())
 }
 
+/// A primary that is cut off renews leases until it misses its replicas. By then the one that was promoted must not have given
+/// the jobs to others: it waits for a lease and the margin.
+pub(super) fn check_lag(seconds: Option<u64>, margin: Duration) -> Result<(), StoreError> {
+    match seconds {
+        None => Ok(()),
+        Some(lag) if lag > 0 && lag < margin.as_secs() => Ok(()),
+        Some(lag) => {
+            let margin = margin.as_secs();
+            let what = format!(
+                "redis goes on writing for {lag} s when it has lost its replicas, and jobs are given to others after a \
+                 margin of {margin} s"
+            );
+            let mend =
+                format!("set `min-replicas-max-lag {}`, or a longer `margin_s` under [queue]", margin.max(2) - 1);
+            Err(StoreError::Unfit(what, mend))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +91,17 @@ mod tests {
         check(&info)
             .and_then(|()| check_replicas(&info, asked))
             .map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn a_primary_that_writes_on_by_itself_for_as_long_as_the_margin_is_refused() {
+        let rows =
+            [(None, true), (Some(10), true), (Some(14), true), (Some(15), false), (Some(60), false), (Some(0), false)];
+        for (lag, fits) in rows {
+            let said = check_lag(lag, Duration::from_secs(15)).map_err(|error| error.to_string());
+            assert_eq!(said.is_ok(), fits, "{lag:?}: {said:?}");
+            assert!(fits || said.unwrap_err().contains("set `min-replicas-max-lag 14`"));
+        }
     }
 
     #[test]

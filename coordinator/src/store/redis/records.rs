@@ -2,8 +2,9 @@
 
 use super::{Again, Call, Redis, class, encoded, engine, script, texts, trouble};
 use crate::api::LOG;
-use crate::store::port::Records;
-use crate::store::{Committed, Record, StoreError, Transition};
+use crate::sessions::has_ended;
+use crate::store::port::{Records, Which};
+use crate::store::{Committed, PAGE, Record, StoreError, Transition};
 use arena_domain::id::{JobId, SessionId};
 use arena_domain::job::{Job, Millis, Work};
 use arena_proto::convert::Wire;
@@ -14,7 +15,7 @@ use prost::Message;
 use redis::{FromRedisValue, Pipeline};
 
 /// What a list of sessions shows of each.
-type Row = (Option<String>, Option<String>, Option<String>, Option<u64>, Option<String>);
+type Row = (Option<String>, Option<String>, Option<String>, Option<u64>, Option<String>, Option<String>);
 
 /// Items of a feed: where each stands, and the name and the bytes of its only field.
 type Items = Vec<(String, (String, Vec<u8>))>;
@@ -89,29 +90,22 @@ impl Records for Redis {
         }
     }
 
-    async fn sessions(&self) -> Result<Vec<v1::Summary>, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("ZRANGE").arg(self.key("sessions")).arg(0).arg(-1);
-        let (ids,): (Vec<String>,) = self.looked(&pipe).await?;
-        let mut all = Vec::with_capacity(ids.len());
-        // In parts, so that a long list does not hold up the server.
-        for part in ids.chunks(256) {
-            let mut pipe = redis::pipe();
-            for id in part {
-                let key = self.key(&format!("s:{}", encoded(id)));
-                pipe.cmd("HMGET").arg(key).arg(&["title", "status", "winner", "created", "repository"]);
+    async fn sessions(&self, which: Which) -> Result<Vec<v1::Summary>, StoreError> {
+        let under_way = which == Which::UnderWay;
+        let ids = match which {
+            Which::UnderWay => {
+                let mut pipe = redis::pipe();
+                pipe.cmd("SMEMBERS").arg(self.key("under_way"));
+                self.looked::<(Vec<String>,)>(&pipe).await?.0
             }
-            let rows: Vec<Row> = self.looked(&pipe).await?;
-            all.extend(part.iter().zip(rows).map(|(id, (title, status, winner, created, repository))| v1::Summary {
-                id: id.clone(),
-                title: title.unwrap_or_default(),
-                status: status.unwrap_or_default(),
-                winner: winner.unwrap_or_default(),
-                created: created.unwrap_or_default(),
-                repository: repository.unwrap_or_default(),
-            }));
+            Which::Older { than, most } => self.older(than, most as usize).await?,
+        };
+        let mut all = self.summaries(&ids).await?;
+        if under_way {
+            // One that ended with a coordinator that knows no such set, or since, until it is swept.
+            all.retain(|one| !has_ended(&one.status));
+            all.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
         }
-        all.sort_by(|one, other| (other.created, &one.id).cmp(&(one.created, &other.id)));
         Ok(all)
     }
 
@@ -145,6 +139,56 @@ impl Records for Redis {
 }
 
 impl Redis {
+    /// Those of one moment are in the order of their ids, so the page may begin among them.
+    async fn older(&self, than: Option<(Millis, SessionId)>, most: usize) -> Result<Vec<String>, StoreError> {
+        let newest = than.as_ref().map_or_else(|| "+inf".to_owned(), |(created, _)| created.to_string());
+        let (mut ids, mut seen) = (Vec::new(), 0);
+        while ids.len() < most {
+            let mut pipe = redis::pipe();
+            pipe.cmd("ZRANGE").arg(self.key("sessions")).arg(&newest).arg("-inf").arg("BYSCORE").arg("REV");
+            pipe.arg("LIMIT").arg(seen).arg(most).arg("WITHSCORES");
+            let (part,): (Vec<(String, f64)>,) = self.looked(&pipe).await?;
+            let last = part.len() < most;
+            seen += part.len();
+            let is_older = |(id, at): &(String, f64)| {
+                than.as_ref().is_none_or(|(created, than)| (*at as Millis, id.as_str()) < (*created, than.as_str()))
+            };
+            ids.extend(part.into_iter().filter(is_older).map(|(id, _)| id));
+            if last {
+                break;
+            }
+        }
+        ids.truncate(most);
+        Ok(ids)
+    }
+
+    /// In their order, without those that are not there any more.
+    async fn summaries(&self, ids: &[String]) -> Result<Vec<v1::Summary>, StoreError> {
+        let mut all = Vec::with_capacity(ids.len());
+        // In parts, so that a long list does not hold up the server.
+        for part in ids.chunks(PAGE as usize) {
+            let mut pipe = redis::pipe();
+            for id in part {
+                let key = self.key(&format!("s:{}", encoded(id)));
+                pipe.cmd("HMGET").arg(key).arg(&["title", "status", "winner", "created", "repository", "tenant"]);
+            }
+            let rows: Vec<Row> = self.looked(&pipe).await?;
+            let summary = |(id, (title, status, winner, created, repository, tenant)): (&String, Row)| {
+                Some(v1::Summary {
+                    id: id.clone(),
+                    title: title.unwrap_or_default(),
+                    status: status?,
+                    winner: winner.unwrap_or_default(),
+                    created: created.unwrap_or_default(),
+                    repository: repository.unwrap_or_default(),
+                    tenant: tenant.unwrap_or_default(),
+                })
+            };
+            all.extend(part.iter().zip(rows).filter_map(summary));
+        }
+        Ok(all)
+    }
+
     /// Commands that only read.
     pub(super) async fn looked<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, StoreError> {
         let mut tried = 0;

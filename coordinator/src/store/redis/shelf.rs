@@ -34,9 +34,10 @@ impl Shelves for Redis {
         Ok(self.records_of(["last", shelf.as_str(), "", ""]).await?.pop())
     }
 
-    async fn discard(&self, shelf: Shelf, key: &str) -> Result<bool, StoreError> {
-        let gone: Vec<Vec<u8>> =
-            self.write(Call::new(&script::SHELVE, 0, texts(["drop", shelf.as_str(), key]))).await?;
+    async fn discard(&self, shelf: Shelf, key: &str, only: Option<Vec<u8>>) -> Result<bool, StoreError> {
+        let mut args = texts(["drop", shelf.as_str(), key]);
+        args.extend(only);
+        let gone: Vec<Vec<u8>> = self.write(Call::new(&script::SHELVE, 0, args)).await?;
         Ok(!gone.is_empty())
     }
 }

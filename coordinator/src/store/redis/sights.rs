@@ -2,7 +2,7 @@
 
 use super::{Call, Redis, class, encoded, script, texts, trouble};
 use crate::store::StoreError;
-use crate::store::port::{Durability, News, Records, Sights};
+use crate::store::port::{Durability, News, Records, Sights, Which};
 use arena_domain::id::{Fence, JobId, SessionId, Tenant, WorkerId};
 use arena_domain::job::{Job, Millis, worn_out};
 use arena_domain::schedule::Why;
@@ -94,7 +94,7 @@ impl Sights for Redis {
 
     async fn live(&self) -> Result<Vec<(Job, &'static str)>, StoreError> {
         let mut all = Vec::new();
-        for session in self.sessions().await?.into_iter().filter(|one| one.status == "running") {
+        for session in self.sessions(Which::UnderWay).await?.into_iter().filter(|one| one.status == "running") {
             let rows: Vec<(bool, Vec<u8>)> = self.read(Call::new(&script::LIVE, 0, texts([&session.id]))).await?;
             for (leased, body) in rows {
                 let job = Job::from_wire(v1::Job::decode(body.as_slice())?)?;
@@ -135,6 +135,13 @@ impl Sights for Redis {
 
     async fn sweep(&self) -> Result<Vec<String>, StoreError> {
         self.sweep_part().await
+    }
+
+    async fn now(&self) -> Result<Millis, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("TIME");
+        let ((seconds, micros),): ((u64, u64),) = self.looked(&pipe).await?;
+        Ok(seconds * 1_000 + micros / 1_000)
     }
 
     fn durability(&self) -> Durability {

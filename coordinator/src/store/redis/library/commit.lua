@@ -107,6 +107,8 @@ local function commit(args)
     fields[#fields + 1] = record.t
   end
   call('HSET', S(session), unpack(fields))
+  -- A session that has ended does not go on.
+  if over(args[6]) then call('SREM', UNDER_WAY, session) end
   tell(session, args, 12 + 12 * jobs)
   flush()
   news('f' .. ((settled or cancel ~= '' or jobs > 0) and 'w' or '') .. (#answer > 1 and 'l' or ''))

@@ -14,6 +14,7 @@
 --   in:w:W   hash: request of a claim to its job       in:e:E, in:p:P  sets of running jobs, where there is a limit
 --   lease    `JOB FENCE` by when it ends               due        by when it comes due or is no longer kept for its home
 --   dead     by since when                             classes    hash: what each needs
+--   sessions all by age, ids by their letters          under_way  set of those that have not ended
 -- How many run of a session and of a tenant is a number in its account: each call that changes the state of a job changes it in
 -- the same step, once, since a job that is not leased cannot end its lease; the sweeper counts again.
 -- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
@@ -23,7 +24,7 @@
 -- A library is loaded once, so that a call makes no closures; what belongs to one call is set by `start`.
 local call
 local P, CELL, NOW, LEASE, KILL_MARGIN
-local LIMITS, LEASES, DUE, DEAD, CLASSES
+local LIMITS, LEASES, DUE, DEAD, CLASSES, UNDER_WAY
 local tenants, sessions
 
 -- Names that were encoded lately: to look through each is what a call would spend much of its time on.
@@ -61,6 +62,7 @@ local function start(keys, args)
     CELL = keys[1]
     P = string.sub(CELL, 1, -5)
     LIMITS, LEASES, DUE, DEAD, CLASSES = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'classes'
+    UNDER_WAY = P .. 'under_way'
   end
   if terms ~= args[1] then
     terms = args[1]
@@ -76,6 +78,9 @@ local function clock()
   local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+
+-- Whether a session has ended, by its status.
+local function over(status) return status ~= 'new' and status ~= 'waiting' and status ~= 'running' end
 
 local function div(a, b) return (a - a % b) / b end
 

@@ -6,6 +6,7 @@ local function create(args)
     'repository', args[7], 'head', args[8], 'status', 'new', 'winner', '', 'touched', 0)
   call('ZADD', P .. 'sessions', args[5], id)
   call('ZADD', P .. 'ids', 0, id)
+  call('SADD', UNDER_WAY, id)
   news('f')
   return 1
 end

@@ -1,4 +1,4 @@
--- args: now. What is indexed as leased, due or dead, and is not, some of it each time; and how many run of each tenant, as far as
+-- args: now. What is indexed as leased, due, dead or under way, and is not, some of it each time; and how many run of each tenant, as far as
 -- not all of them together are as many as there are leases, or these are few.
 local found
 
@@ -34,6 +34,13 @@ local function orphans()
   for _, name in ipairs(call('ZRANGE', LEASES, 0, MOST_DUE - 1)) do orphan(LEASES, name, of_lease(name), 'l') end
   for _, id in ipairs(call('ZRANGE', DUE, 0, MOST_DUE - 1)) do orphan(DUE, id, id, 'q') end
   for _, id in ipairs(call('ZRANGE', DEAD, 0, MOST_DUE - 1)) do orphan(DEAD, id, id, 'x') end
+  for _, session in ipairs(call('SRANDMEMBER', UNDER_WAY, MOST_DUE)) do
+    local status = call('HGET', S(session), 'status')
+    if not status or over(status) then
+      call('SREM', UNDER_WAY, session)
+      found[#found + 1] = session .. ': was in what is under way'
+    end
+  end
   count_tenants()
   return found
 end

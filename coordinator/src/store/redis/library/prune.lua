@@ -2,7 +2,7 @@
 local function prune(args)
   local session = args[2]
   local status = call('HGET', S(session), 'status')
-  if not status or status == 'new' or status == 'waiting' or status == 'running' then return 0 end
+  if not status or not over(status) then return 0 end
   local jobs = JOBS(session)
   for _, id in ipairs(call('ZRANGE', jobs, 0, -1)) do
     local j = job(id)
@@ -14,5 +14,6 @@ local function prune(args)
     P .. 'lg:' .. enc(session))
   call('ZREM', P .. 'sessions', session)
   call('ZREM', P .. 'ids', session)
+  call('SREM', UNDER_WAY, session)
   return 1
 end

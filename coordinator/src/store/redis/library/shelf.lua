@@ -1,5 +1,5 @@
--- args: now, how, shelf, and: 'keep': keys, each with its body; 'new': key, body; 'get', 'drop': key; 'list': after, how
--- many; 'last'
+-- args: now, how, shelf, and: 'keep': keys, each with its body; 'new': key, body; 'get': key; 'drop': key, and the only body
+-- that is dropped; 'list': after, how many; 'last'
 local function shelf(args)
   local how, keys, bodies = args[2], P .. 'shelf:' .. enc(args[3]), P .. 'shelved:' .. enc(args[3])
 
@@ -35,6 +35,7 @@ local function shelf(args)
     told()
     return { args[4] }
   elseif how == 'drop' then
+    if args[5] and call('HGET', bodies, args[4]) ~= args[5] then return {} end
     if call('HDEL', bodies, args[4]) == 0 then return {} end
     call('ZREM', keys, args[4])
     told()

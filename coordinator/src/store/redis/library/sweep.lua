@@ -41,6 +41,8 @@ end
 local function sweep(args)
   local now, session = clock(), args[2]
   mended = {}
+  local status = call('HGET', S(session), 'status')
+  member(UNDER_WAY, session, status ~= false and not over(status), 'what is under way')
   local of, runs, account
   for _, id in ipairs(call('ZRANGE', JOBS(session), 0, -1)) do
     local j = job(id)
