@@ -11,7 +11,7 @@ fn under_faults_nothing_is_lost_doubled_or_left_and_no_limit_is_passed() {
         return;
     }
     let faults = vec![
-        Fault::FlushScripts,
+        Fault::FlushFunctions,
         Fault::KillWorker,
         Fault::CutCoordinator,
         Fault::KillCoordinator,

@@ -36,7 +36,7 @@ fn assert_good(counted: &Counted, sessions: usize) {
 
 #[test]
 fn when_the_primary_dies_in_the_midst_of_sessions_nothing_is_lost_and_no_engine_runs_twice() {
-    let Some(mut trial) = team("when_the_primary_dies", 2, 8) else { return };
+    let Some(mut trial) = team("when_the_primary_dies", 2, 20) else { return };
     let (_, old) = midst(&mut trial);
     trial.kill(old);
     assert!(trial.soon(|trial| trial.leads(other(old))), "the replica is not promoted");
@@ -71,7 +71,7 @@ fn a_primary_that_is_cut_off_and_goes_on_has_no_say_and_no_engine_runs_in_two_pl
 
 #[test]
 fn a_coordinator_that_is_cut_off_from_redis_says_so_and_comes_back_and_workers_go_on_with_the_other_one() {
-    let Some(mut trial) = team("a_coordinator_that_is_cut_off_from_redis", 1, 8) else { return };
+    let Some(mut trial) = team("a_coordinator_that_is_cut_off_from_redis", 1, 20) else { return };
     midst(&mut trial);
     trial.cut_from_redis("c1");
     let asked = trial.ask("c1", &["sessions", "--json"]);

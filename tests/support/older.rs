@@ -4,6 +4,8 @@ use arena_proto::v1::workers_server::{Workers, WorkersServer};
 use arena_proto::v1::{Down, Up};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -18,15 +20,17 @@ pub struct Older {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    asked: Arc<AtomicUsize>,
 }
 
-struct Refusing;
+struct Refusing(Arc<AtomicUsize>);
 
 #[tonic::async_trait]
 impl Workers for Refusing {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, _: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         Err(Status::failed_precondition(REFUSAL))
     }
 }
@@ -40,6 +44,8 @@ impl Older {
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
+        let asked = Arc::<AtomicUsize>::default();
+        let refusing = Refusing(asked.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
@@ -47,7 +53,7 @@ impl Older {
                 let server = Server::builder()
                     .tls_config(ServerTlsConfig::new().identity(identity))
                     .expect("an identity")
-                    .add_service(WorkersServer::new(Refusing))
+                    .add_service(WorkersServer::new(refusing))
                     .serve_with_incoming(incoming);
                 tokio::select! {
                     served = server => served.expect("a server"),
@@ -55,7 +61,12 @@ impl Older {
                 }
             });
         });
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        Self { address, stop: Some(stop), thread: Some(thread), asked }
+    }
+
+    /// How often a worker asked it.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub fn url(&self) -> String {

@@ -47,6 +47,9 @@ pub(super) struct Redis {
     warned: AtomicBool,
 }
 
+/// How often a server that does not know a function is given the library before that is an error.
+const TRIES: usize = 4;
+
 /// Whether the limits of this process become those of the cell, or only where it has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Begins {
@@ -243,16 +246,19 @@ impl Redis {
         let now = if self.callers_clock { call.now.to_string() } else { String::new() };
         command.arg(format!("{now}/{}/{}", self.terms.lease_millis(), self.terms.margin_millis()));
         command.arg(&call.args);
-        match link.ask(open, &command).await {
-            Err(error) if trouble::is_unknown_function(&error) => {
-                let mut load = redis::cmd("FUNCTION");
-                // Another coordinator may have loaded it meanwhile.
-                load.arg("LOAD").arg("REPLACE").arg(&script::LIBRARY.text);
-                let _: String = link.ask(open, &load).await?;
-                link.ask(open, &command).await
+        // Somebody may flush it again meanwhile.
+        for _ in 0..TRIES {
+            match link.ask(open, &command).await {
+                Err(error) if trouble::is_unknown_function(&error) => {
+                    let mut load = redis::cmd("FUNCTION");
+                    // Another coordinator may have loaded it meanwhile.
+                    load.arg("LOAD").arg("REPLACE").arg(&script::LIBRARY.text);
+                    let _: String = link.ask(open, &load).await?;
+                }
+                answer => return answer,
             }
-            answer => answer,
         }
+        link.ask(open, &command).await
     }
 }
 

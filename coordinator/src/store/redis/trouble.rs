@@ -43,7 +43,7 @@ pub(super) fn of(error: &RedisError) -> StoreError {
         let mend = "let its sessions end with that version, then name another `cell` in [store]";
         return StoreError::Unfit(error.detail().unwrap_or_default().to_owned(), mend.into());
     }
-    if leads_nowhere(error) || error.code().is_some_and(|code| LATER.contains(&code)) {
+    if leads_nowhere(error) || is_unknown_function(error) || error.code().is_some_and(|code| LATER.contains(&code)) {
         let hint = match error.code() {
             Some("OOM") => ": redis has no memory left for more; raise its maxmemory, or let jobs end",
             Some("NOREPLICAS") => ": redis has too few replicas in reach to write safely",
