@@ -82,7 +82,7 @@ impl Blobs {
     }
 
     /// Does all that a blob needs, so that a wrong key or a missing bucket is told at the start and not after an engine was
-    /// paid: writes one, renames it, reads it.
+    /// paid: writes one, renames it, lists, reads it.
     pub async fn check(&self) -> Result<(), BlobError> {
         let store = self.store(true)?;
         let (scratch, name) = (self.scratch(), arena_runtime::digest::sha256(CHECK));
@@ -99,7 +99,8 @@ impl Blobs {
                 mend: "make the bucket, or name another one",
             }),
             Err(error) => Err(error),
-            Ok(()) => self.get(&name).await.map(drop),
+            // Whoever may not list may not look for what is not there either.
+            Ok(()) => self.bring_back(&name).await.and(self.get(&name).await).map(drop),
         }
     }
 

@@ -12,6 +12,7 @@ use futures_util::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const HOUR: u64 = 3_600_000;
@@ -199,53 +200,51 @@ async fn what_was_said_to_be_there_stays_for_whoever_asked(subject: &Subject) {
     }
 }
 
+/// Each base is old and nobody's when it is asked for, and is submitted once: who was told that it is there sends it no more.
 async fn submissions_and_sweeps_at_once_lose_nothing(subject: &Subject) {
     let team = Arc::new(Team::fresh(subject).await);
     team.ended("").await;
-    let turns = 40;
-    let sweeping = (0..2).map(|_| {
-        let team = team.clone();
+    let done = Arc::new(AtomicBool::new(false));
+    let sweeping = [(); 2].map(|()| {
+        let (team, done) = (team.clone(), done.clone());
         tasks::spawn(async move {
-            for _ in 0..turns {
+            while !done.load(Ordering::Relaxed) {
                 team.sweep(25).await;
             }
         })
     });
-    let submitting = (0..3).map(|one| {
+    let submitting = [0, 1, 2].map(|one| {
         let team = team.clone();
         tasks::spawn(async move {
-            let mut submitted = Vec::new();
-            for turn in 0..turns {
-                // Several use the same bases, some of which nobody submits in the end.
-                let text = format!("base {}", (turn * 7 + one) % 5);
-                let digest = arena_runtime::digest::sha256(text.as_bytes());
+            let mut bases = Vec::new();
+            for turn in 0..30 {
+                let text = format!("base {turn} of {one}");
+                let digest = team.put(&text).await;
                 if !team.blobs.has(&digest).await.expect("an answer") {
                     assert_eq!(team.put(&text).await, digest);
                 }
-                if (turn * 7 + one) % 5 < 3 {
+                // Some are not submitted in the end.
+                if turn % 5 > 0 {
                     team.ended(&digest).await;
-                    submitted.push(digest);
                 }
+                bases.push((digest, turn % 5 > 0));
             }
-            submitted
+            bases
         })
     });
-    let (sweeping, submitting): (Vec<_>, Vec<_>) = (sweeping.collect(), submitting.collect());
-    let mut submitted = Vec::new();
+    let mut bases = Vec::new();
     for one in submitting {
-        submitted.extend(one.await.expect("no panic"));
+        bases.extend(one.await.expect("no panic"));
     }
+    done.store(true, Ordering::Relaxed);
     for one in sweeping {
         one.await.expect("no panic");
     }
-    team.sweep(60).await;
-    team.sweep(90).await;
-    for digest in submitted {
-        assert!(team.lies(subject, &digest).await, "{digest}");
+    for hours in [60, 90] {
+        team.sweep(hours).await;
     }
-    for unused in 3..5 {
-        let digest = arena_runtime::digest::sha256(format!("base {unused}").as_bytes());
-        assert!(!team.blobs.has(&digest).await.expect("an answer"), "base {unused} is gone");
+    for (digest, submitted) in bases {
+        assert_eq!(team.lies(subject, &digest).await, submitted, "{digest}");
     }
 }
 

@@ -1,10 +1,13 @@
 //! Workers whose certificate ends, is revoked or is of another authority: they say why, once and with the mend, and end where
 //! nothing but another certificate helps.
 
+use arena_coordinator::store::Store;
+use arena_domain::id::SessionId;
+use arena_domain::schedule::Limits;
 use arena_runtime::tls::{Authority, Kind, Name, Reach, Wanted};
 use std::path::Path;
 use std::time::Duration;
-use support::{Fleet, Service, ready, run, soon};
+use support::{Fleet, Packet, Service, ready, run, soon};
 
 const REFUSED: &str = "this worker is refused";
 
@@ -64,6 +67,35 @@ fn a_worker_whose_certificate_ends_or_is_revoked_ends_with_the_command_that_mend
     let mut lost = begin(&mut fleet, "lost");
     fleet.await_workers(&ann, 1);
     assert_eq!(lost.stop(), Some(0));
+    fleet.assert_clean();
+}
+
+#[test]
+fn what_an_engine_earned_while_its_worker_was_refused_is_brought_by_the_next_start() {
+    if !ready("what_an_engine_earned_while_its_worker_was_refused") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "submitter", "blue");
+    let mut worker = fleet.worker("one", None);
+    fleet.await_workers(&ann, 1);
+    let mut session = fleet.submit(&ann, &Packet::lower(&[("low", "sleep 15; echo 2 > value")]));
+    session.await_word("\"phase\":\"engine\"");
+    fleet.certs(&["revoke", "one"]);
+    let (code, said) = ending(&mut worker);
+    assert!(code == Some(77) && said.contains("was revoked"), "{said}");
+    fleet.certs(&["issue", "worker", "one"]);
+    let mut again = begin(&mut fleet, "one");
+    session.await_word("\"winner\":\"low\"");
+    let sessions = fleet.ask(&ann, &["sessions", "--json"]).document();
+    let id = SessionId::new(sessions[0]["session"].as_str().expect("a session"));
+    let store = Store::open(&fleet.team(), Limits::default()).expect("the store of the team");
+    let looking = tokio::runtime::Runtime::new().expect("a runtime");
+    let jobs = looking.block_on(store.jobs(&id)).expect("the jobs");
+    let engine = jobs.iter().find(|one| one.id.ends_with("/implement")).expect("the engine's job");
+    assert_eq!((engine.state.as_str(), engine.attempt), ("done", 1), "nothing is tried twice: {jobs:?}");
+    assert_eq!(again.stop(), Some(0));
     fleet.assert_clean();
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
@@ -22,6 +22,8 @@ use tracing::Instrument;
 /// How long a blob waits for a coordinator: what an engine was paid for hangs on it.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Tries between two looks whether it is the certificate of this worker that is refused.
+const LOOKS: usize = 10;
 
 /// Why no coordinator can be spoken to until a person changes a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,13 +49,15 @@ pub struct Reach {
     at: Arc<AtomicUsize>,
     /// Of a team: the addresses in the same order, and who asks.
     team: Option<Arc<(Vec<String>, Identity)>>,
+    /// The certificate of this worker was refused: it does nothing more that counts.
+    refused: Arc<AtomicBool>,
 }
 
 impl Reach {
     /// In this process: when its stream breaks, all is over.
     pub fn inside(channel: Channel) -> Self {
         let channels: Arc<[Channel]> = Arc::from([channel]);
-        Self { streams: channels.clone(), blobs: channels, at: Arc::default(), team: None }
+        Self { streams: channels.clone(), blobs: channels, at: Arc::default(), team: None, refused: Arc::default() }
     }
 
     /// Of a team; nothing is connected yet.
@@ -63,7 +67,7 @@ impl Reach {
             urls.iter().map(|url| Ok(dial::endpoint(url, &dialer)?.connect_lazy())).collect()
         };
         let team = Some(Arc::new((urls.to_vec(), who.clone())));
-        Ok(Self { streams: channels()?, blobs: channels()?, at: Arc::default(), team })
+        Ok(Self { streams: channels()?, blobs: channels()?, at: Arc::default(), team, refused: Arc::default() })
     }
 
     /// Whether a stream that broke is opened again.
@@ -85,6 +89,12 @@ impl Reach {
         let (urls, who) = self.team.as_deref()?;
         let url = urls.get(self.at.load(Ordering::Relaxed) % urls.len().max(1))?;
         Some(Refusal::new(url, Fault::between(who, url).await?, who))
+    }
+
+    /// Whether a coordinator has refused this worker's certificate when something was sent. What it earned is on its disk, and
+    /// waits for the next start.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// From now on another one is asked.
@@ -114,6 +124,11 @@ pub(crate) enum BlobError {
 }
 
 impl BlobError {
+    /// Of the certificate: the next try would be refused as well.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Rpc(status) if status.code() == Code::Unauthenticated)
+    }
+
     /// Before the same is asked again: nobody is there, or nobody any more, or there is no room now. Nothing: it was answered.
     fn wait(&self) -> Option<Duration> {
         let Self::Rpc(status) = self else { return None };
@@ -178,8 +193,21 @@ impl Blobs {
         let begun = Stopwatch::start();
         for turn in 0.. {
             match ask(self.0.sessions(turn)?).await {
+                // Of several coordinators each has its word.
+                Err(error) if self.0.is_lasting() && error.is_refusal() && turn + 1 < self.0.many() => {}
+                Err(error) if self.0.is_lasting() && error.is_refusal() => {
+                    self.0.refused.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
                 Err(error) if self.0.is_lasting() && error.wait().is_some() && begun.elapsed() < PATIENCE => {
                     tracing::debug!(%error, "a blob waits for a coordinator");
+                    // A handshake that is refused looks like nobody there.
+                    if turn % LOOKS == LOOKS - 1
+                        && let Some(refusal) = self.0.is_refused().await
+                    {
+                        self.0.refused.store(true, Ordering::Relaxed);
+                        return Err(Status::unauthenticated(format!("{refusal}; {}", refusal.mend)).into());
+                    }
                     tokio::time::sleep(error.wait().unwrap_or(PAUSE)).await;
                 }
                 answer => return answer,

@@ -55,7 +55,7 @@ impl BlobError {
             Self::Damaged(_) => "restore it from a copy, or store it again: `arena resume ID`",
             Self::Full => "free some space there, and try again",
             Self::Denied(_) => {
-                "let the key read, write, copy and delete below the prefix, or name another one: `[blobs] credentials`"
+                "let the key read, write, copy, list and delete below the prefix, or name another: `[blobs] credentials`"
             }
             Self::Io(_) => "name a folder that this user can write: `[blobs] url`",
             Self::Storage(_) => "try again when it answers, or correct `[blobs] endpoint`",

@@ -193,7 +193,7 @@ impl Jobs {
                     task.trace.ends(&task.job, &outcome);
                     trace = task.trace.context();
                     // The end of this worker, or of its lease, says nothing about the job: whoever gets it runs it again.
-                    let given_up = ending.is_cancelled() || held.is_overdue() || context.is_lost();
+                    let given_up = ending.is_cancelled() || held.is_overdue() || context.is_given_up();
                     (!(unfinished(&outcome) && given_up) || context.ran_out(&outcome))
                         .then(|| size::bounded(outcome.to_wire()))
                 }

@@ -96,9 +96,10 @@ impl Tries {
         if !unreached.is_final() {
             tracing::warn!(status = %unreached.status, tries = self.failed, "no coordinator");
         } else if self.told.insert(unreached.told()) {
-            tracing::error!(why = unreached.told(), "this worker is refused, and tries again at a slow pace");
+            tracing::error!(why = unreached.told(), "this worker is refused");
         }
-        let slow = self.refusals > ROUNDS * reach.many();
+        // One that is refused for its own certificate ends as soon as nothing runs, which its leases see to.
+        let slow = self.refusals > ROUNDS * reach.many() && !unreached.is_own();
         Some(if slow { SLOW } else { backoff(self.failed.min(4), token::chance()) })
     }
 }

@@ -77,6 +77,11 @@ impl Context {
         self.lost.borrow().is_some()
     }
 
+    /// Nothing that fails here from now on says anything of its job.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_lost() || self.blobs.0.was_refused()
+    }
+
     /// This worker stops; what is durable stays so.
     pub fn lose(&self, lost: Lost) {
         if let (Lost::Space, Some(reserve)) = (&lost, &self.settings.reserve)
