@@ -72,17 +72,7 @@ pub(crate) enum Command {
         priority: Option<u32>,
     },
     /// List the sessions, newest first: the newest fifty; all of them with `--json`.
-    Sessions {
-        /// Only so many.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "all")]
-        last: Option<u32>,
-        /// Only those that are older than this one.
-        #[arg(long, value_name = "ID")]
-        before: Option<String>,
-        /// All of them.
-        #[arg(long)]
-        all: bool,
-    },
+    Sessions(Listed),
     /// Show one session and where it stands.
     Show { id: String },
     /// Follow a session from its beginning to its end, or to where nobody moves it.
@@ -235,6 +225,20 @@ pub(crate) enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the JSON schema of packets, for editors.
     Schema,
+}
+
+/// Which sessions are listed.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Listed {
+    /// Only so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "all")]
+    pub last: Option<u32>,
+    /// Only those that are older than this one.
+    #[arg(long, value_name = "ID")]
+    pub before: Option<String>,
+    /// All of them.
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Subcommand)]

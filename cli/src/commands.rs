@@ -45,9 +45,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Plan { packet, briefs } => plan::plan(&common, &packet, briefs),
         Command::Run { packet, dry_run: true, priority: _ } => plan::plan(&common, &packet, false),
         Command::Run { packet, dry_run: false, priority } => run::run(&common, &packet, priority).await,
-        Command::Sessions { last, before, all } => {
-            sessions::sessions(&common, &sessions::Wish { last, before, all }).await
-        }
+        Command::Sessions(wish) => sessions::sessions(&common, &wish).await,
         Command::Show { id } => look::show(&common, &Home::existing(&common).await?, &id).await,
         Command::Watch { id, wait, logs } => {
             watch::watch(&common, &Home::existing(&common).await?, &id, watch::Wish { wait, logs }).await

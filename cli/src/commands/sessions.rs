@@ -1,7 +1,7 @@
 //! `sessions`: what there is, newest first. A person is shown the newest; scripts are given all unless they say how many.
 
 use super::Done;
-use crate::args::Common;
+use crate::args::{Common, Listed};
 use crate::failure::{Failure, NOT_FOUND};
 use crate::home::Home;
 use crate::output;
@@ -18,24 +18,16 @@ const SHOWN: usize = 50;
 /// Sessions of one answer.
 const PAGE: usize = 1_000;
 
-/// Which of them are wanted.
-pub(super) struct Wish {
-    pub last: Option<u32>,
-    pub before: Option<String>,
-    pub all: bool,
-}
-
-impl Wish {
-    fn most(&self, common: &Common) -> usize {
-        match self.last {
-            Some(last) => last as usize,
-            None if self.all || common.json => usize::MAX,
-            None => SHOWN,
-        }
+/// How many of them are wanted.
+fn most(common: &Common, wish: &Listed) -> usize {
+    match wish.last {
+        Some(last) => last as usize,
+        None if wish.all || common.json => usize::MAX,
+        None => SHOWN,
     }
 }
 
-pub(super) async fn sessions(common: &Common, wish: &Wish) -> Done {
+pub(super) async fn sessions(common: &Common, wish: &Listed) -> Done {
     let home = match Home::existing(common).await {
         Ok(home) => home,
         // The usual place, before the first run.
@@ -49,7 +41,7 @@ pub(super) async fn sessions(common: &Common, wish: &Wish) -> Done {
         }
         Err(failure) => return Err(failure),
     };
-    let (sessions, more) = listed(&home, wish.most(common), wish.before.as_deref()).await?;
+    let (sessions, more) = listed(&home, most(common, wish), wish.before.as_deref()).await?;
     let state = |one: &Summary| crate::session::status(&home, &SessionId::new(&one.id), &one.status);
     if common.json {
         let row = |one: &Summary| {

@@ -286,7 +286,7 @@ async fn a_page_of_a_list_is_full_of_the_callers_own_sessions_and_goes_on_after_
     let (second, more, last) = list(4, last, false).await;
     assert_eq!((second, more), (vec![2, 1], false));
     assert_eq!(list(4, last, false).await, (Vec::new(), false, None));
-    assert_eq!(list(6, None, false).await.1, false, "just as many as there are");
+    assert!(!list(6, None, false).await.1, "just as many as there are");
     assert_eq!(list(0, None, false).await.0.len(), 6, "as who knows no pages asks");
     world.coordinator.happen(&SessionId::new("000000000005"), Event::Cancelled { at: 1 }).await.unwrap();
     assert_eq!(list(0, None, true).await.0, [8, 7, 4, 2, 1]);
