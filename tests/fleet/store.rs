@@ -6,11 +6,15 @@ use support::{Fleet, Packet, ready, skip};
 
 const ENGINE: &str = "/low/1/implement";
 
-fn team(test: &str, sessions: usize, seconds: u32) -> Option<Trial> {
+/// Seconds of a lease: one that outlives what befalls the store, and one that ends soon.
+const LONG: u32 = 40;
+const SHORT: u32 = 12;
+
+fn team(test: &str, sessions: usize, seconds: u32, lease: u32) -> Option<Trial> {
     if !ready(test) {
         return None;
     }
-    match Trial::begin(sessions, seconds) {
+    match Trial::begin(sessions, seconds, lease) {
         Ok(trial) => Some(trial),
         Err(reason) => {
             skip(test, &reason);
@@ -36,7 +40,7 @@ fn assert_good(counted: &Counted, sessions: usize) {
 
 #[test]
 fn when_the_primary_dies_in_the_midst_of_sessions_nothing_is_lost_and_no_engine_runs_twice() {
-    let Some(mut trial) = team("when_the_primary_dies", 2, 20) else { return };
+    let Some(mut trial) = team("when_the_primary_dies", 2, 8, LONG) else { return };
     let (_, old) = midst(&mut trial);
     trial.kill(old);
     assert!(trial.soon(|trial| trial.leads(other(old))), "the replica is not promoted");
@@ -48,7 +52,7 @@ fn when_the_primary_dies_in_the_midst_of_sessions_nothing_is_lost_and_no_engine_
 
 #[test]
 fn a_primary_that_is_cut_off_and_goes_on_has_no_say_and_no_engine_runs_in_two_places() {
-    let Some(mut trial) = team("a_primary_that_is_cut_off", 1, 6) else { return };
+    let Some(mut trial) = team("a_primary_that_is_cut_off", 1, 6, SHORT) else { return };
     let (worker, old) = midst(&mut trial);
     // On one side it, a coordinator and a worker; nobody there knows of the other one.
     let beyond = [other(old), "s"];
@@ -71,7 +75,7 @@ fn a_primary_that_is_cut_off_and_goes_on_has_no_say_and_no_engine_runs_in_two_pl
 
 #[test]
 fn a_coordinator_that_is_cut_off_from_redis_says_so_and_comes_back_and_workers_go_on_with_the_other_one() {
-    let Some(mut trial) = team("a_coordinator_that_is_cut_off_from_redis", 1, 20) else { return };
+    let Some(mut trial) = team("a_coordinator_that_is_cut_off_from_redis", 1, 8, LONG) else { return };
     midst(&mut trial);
     trial.cut_from_redis("c1");
     let asked = trial.ask("c1", &["sessions", "--json"]);
@@ -111,7 +115,7 @@ fn a_redis_that_forgets_its_functions_all_the_time_holds_up_no_session() {
 
 #[test]
 fn when_all_are_killed_at_once_and_started_again_the_session_ends_and_what_was_stored_is_not_run_again() {
-    let Some(mut trial) = team("when_all_are_killed_at_once", 1, 6) else { return };
+    let Some(mut trial) = team("when_all_are_killed_at_once", 1, 6, SHORT) else { return };
     midst(&mut trial);
     // The other engine's tree is stored: it is being measured, or was.
     let stored = |trial: &Trial| ["w1", "w2", "w3"].iter().any(|one| trial.ran(one, "/mid/1/evaluate").0 > 0);

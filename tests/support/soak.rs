@@ -108,7 +108,7 @@ struct Run {
 impl Soak {
     /// Or why it cannot be done here.
     pub fn run(self) -> Result<Counted, String> {
-        let camp = Camp::pitch()?;
+        let camp = Camp::pitch(LEASE_S)?;
         camp.fleet.world.packet(&Crowd::packet(1));
         let (begun, said) = (Stopwatch::start(), Stopwatch::start());
         let mut run = Run { soak: self, camp, crowd: Crowd::default(), begun, said, faults: BTreeMap::new() };

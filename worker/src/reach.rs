@@ -91,6 +91,17 @@ impl Reach {
         Some(Refusal::new(url, Fault::between(who, url).await?, who))
     }
 
+    /// The same, when every coordinator refuses the certificate of this worker.
+    pub(crate) async fn is_refused(&self) -> Option<Refusal> {
+        let (urls, who) = self.team.as_deref()?;
+        let mut last = None;
+        for url in urls {
+            let fault = Fault::between(who, url).await.filter(|fault| fault.is_own())?;
+            last = Some(Refusal::new(url, fault, who));
+        }
+        last
+    }
+
     /// Whether a coordinator has refused this worker's certificate when something was sent. What it earned is on its disk, and
     /// waits for the next start.
     pub(crate) fn was_refused(&self) -> bool {

@@ -1,7 +1,7 @@
 //! A team that is soaked: coordinators, workers and Redis, each in a place of a network of its own, kept up as systemd would.
 
 use super::cell::{Cell, PLACES};
-use super::{ENGINE, FLEET, LEASE_S, MARGIN_S, SLOTS, TENANT};
+use super::{ENGINE, FLEET, MARGIN_S, SLOTS, TENANT};
 use crate::fleet::{Fleet, Service};
 use crate::net::{HUB, Network};
 use crate::witness::Witness;
@@ -34,8 +34,8 @@ pub(crate) struct Member {
 }
 
 impl Camp {
-    /// Or why there cannot be one.
-    pub(crate) fn pitch() -> Result<Self, String> {
+    /// With leases of so many seconds; or why there cannot be one.
+    pub(crate) fn pitch(lease: u32) -> Result<Self, String> {
         let places: Vec<&str> = COORDINATORS.into_iter().chain(WORKERS).collect();
         let all: Vec<&str> = places.iter().copied().chain(PLACES).collect();
         let network = Network::build(&all)?;
@@ -45,7 +45,7 @@ impl Camp {
         let settings = [
             ("STORE_URL", cell.url()),
             ("STORE_REPLICAS", "1".to_owned()),
-            ("QUEUE_LEASE_S", LEASE_S.to_string()),
+            ("QUEUE_LEASE_S", lease.to_string()),
             ("QUEUE_MARGIN_S", MARGIN_S.to_string()),
             ("LIMITS_FLEET", FLEET.to_string()),
             ("LIMITS_TENANT", TENANT.to_string()),

@@ -16,10 +16,10 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// So many sessions whose engine `low` takes so many seconds; or why there can be none. Places are `c1` and `c2`, `w1` to
+    /// So many sessions whose engine `low` takes so many seconds, and leases of so many; or why there can be none. Places are `c1` and `c2`, `w1` to
     /// `w3`, `r1` and `r2`, each a server of Redis and its sentinel, and `s`, a sentinel by itself.
-    pub fn begin(sessions: usize, seconds: u32) -> Result<Self, String> {
-        let camp = Camp::pitch()?;
+    pub fn begin(sessions: usize, seconds: u32, lease: u32) -> Result<Self, String> {
+        let camp = Camp::pitch(lease)?;
         camp.fleet.world.packet(&Crowd::packet(seconds));
         let mut trial = Self { camp, crowd: Crowd::default() };
         trial.crowd.goes_on(&trial.camp, sessions, true);
