@@ -5,6 +5,7 @@ use crate::store::{Shelf, Store, StoreError};
 use arena_proto::v1::AuditEntry;
 use arena_runtime::{clock, digest, token};
 use prost::Message;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Characters of any text in it.
 const LONGEST: usize = 300;
@@ -62,6 +63,29 @@ fn sealed(entry: &AuditEntry) -> String {
 /// Keys sort as their numbers do.
 fn key(seq: u64) -> String {
     format!("{seq:020}")
+}
+
+/// Whose turn it is to write in this process: of many at once, each would find its number taken and try again.
+#[derive(Debug, Default)]
+pub struct Turns {
+    turn: tokio::sync::Mutex<()>,
+    failed: AtomicU64,
+}
+
+impl Turns {
+    /// Appends. When the store fails, so does it for all that waited meanwhile: none of them waits for it again.
+    pub async fn write(&self, store: &Store, act: Act) -> Result<AuditEntry, StoreError> {
+        let seen = self.failed.load(Ordering::Acquire);
+        let _turn = self.turn.lock().await;
+        if self.failed.load(Ordering::Acquire) != seen {
+            return Err(StoreError::Unavailable("it did not take an entry just now".into()));
+        }
+        let written = write(store, act).await;
+        if written.is_err() {
+            self.failed.fetch_add(1, Ordering::AcqRel);
+        }
+        written
+    }
 }
 
 /// Appends; of several coordinators each gets a number of its own.
@@ -126,6 +150,25 @@ mod tests {
         let chain = followed(&entries).unwrap();
         assert_eq!((chain.entries, chain.head), (4, entries[3].digest.clone()));
         assert_eq!(read(&store, 2).await.unwrap(), entries[2..]);
+    }
+
+    #[tokio::test]
+    async fn many_that_write_at_once_are_one_chain_and_a_store_that_fails_fails_all_that_waited() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        let turns = Turns::default();
+        let act = |number: u32| Act { who: "ann".into(), action: number.to_string(), ..Act::default() };
+        let all = futures_util::future::join_all((0..50).map(|number| turns.write(&store, act(number)))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(followed(&read(&store, 0).await.unwrap()).unwrap().entries, 50);
+        let held = turns.turn.lock().await;
+        let waiting = turns.write(&store, act(50));
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        turns.failed.fetch_add(1, Ordering::AcqRel);
+        drop(held);
+        assert!(matches!(waiting.await, Err(StoreError::Unavailable(_))));
+        assert_eq!(turns.write(&store, act(51)).await.unwrap().seq, 51, "whoever comes later tries anew");
     }
 
     #[tokio::test]

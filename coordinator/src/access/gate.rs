@@ -35,14 +35,14 @@ pub struct Gate(Mode);
 enum Mode {
     /// Callers are in this very process. What they change in a team's fleet is written down too.
     Local(Store),
-    Team(Box<Team>),
+    Team(Arc<Team>),
 }
 
-#[derive(Clone)]
 struct Team {
     store: Store,
-    floods: Arc<Mutex<Floods>>,
+    floods: Mutex<Floods>,
     measured: Measured,
+    turns: audit::Turns,
     /// What is revoked is known there.
     tls: Arc<Server>,
 }
@@ -84,7 +84,13 @@ impl Gate {
     }
 
     pub fn team(store: Store, rates: Rates, tls: Arc<Server>) -> Self {
-        Self(Mode::Team(Box::new(Team { store, floods: Arc::default(), measured: Measured::new(rates), tls })))
+        Self(Mode::Team(Arc::new(Team {
+            store,
+            floods: Mutex::default(),
+            measured: Measured::new(rates),
+            turns: audit::Turns::default(),
+            tls,
+        })))
     }
 
     pub fn is_local(&self) -> bool {
@@ -222,11 +228,11 @@ impl Gate {
     }
 
     async fn write(&self, act: Act) {
-        let store = match &self.0 {
-            Mode::Local(store) => store,
-            Mode::Team(team) => &team.store,
+        let written = match &self.0 {
+            Mode::Local(store) => audit::write(store, act).await,
+            Mode::Team(team) => team.turns.write(&team.store, act).await,
         };
-        if let Err(error) = audit::write(store, act).await {
+        if let Err(error) = written {
             tracing::error!(%error, "the audit log could not be written");
         }
     }

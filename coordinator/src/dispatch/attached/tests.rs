@@ -1,6 +1,7 @@
 //! Workers that come, break off and come back: no job is handed out twice, and no worker gets more than it has slots for.
 
 use super::*;
+use crate::access::{Right, Rpc};
 use crate::dispatch::Coordinator;
 use crate::dispatch::tests::{passing, submit, submitted};
 use arena_domain::job::MAX_DEATHS;
@@ -9,6 +10,7 @@ use arena_domain::session::Event;
 use std::future::Future;
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 
 /// The worker's side of one stream.
 struct Link {
