@@ -133,6 +133,8 @@ fn what_ran_when_its_state_directory_was_deleted_is_taken_away_by_the_next_start
         return;
     }
     let mut story = killed_for_good(&[]);
+    // A phase is told before its container is there.
+    assert!(story.witness.soon_runs(|running| running >= 1), "an engine runs");
     // What is mounted stays; all else goes, the locks too.
     let deleted = Command::new("rm").arg("-rf").arg(&story.world.state).output().expect("rm");
     assert!(!story.world.state.join("arena.db").exists(), "{deleted:?}");

@@ -2,6 +2,7 @@
 //! are those of the reference scheduler, errors are clear.
 
 mod chaos;
+mod damage;
 mod embedded;
 mod faults;
 mod fleet;

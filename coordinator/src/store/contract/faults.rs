@@ -193,46 +193,6 @@ async fn a_clock_that_jumps_takes_leases_in_parts() {
 }
 
 #[tokio::test]
-async fn what_was_damaged_by_hand_is_mended_and_said() {
-    let Some(server) = Server::start("sweep") else { return };
-    let store = server.store(server.settings(), limits()).await.unwrap();
-    with_jobs(&store, vec![job(0, 0, 1, 1), job(0, 0, 2, 1), job(0, 0, 3, 1)]).await;
-    let (held, fence) = claim(&store, "r1").await;
-    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
-    server.says(&["ZREM", "arena:{c0}:lease", &format!("{held} {fence}")]);
-    server.says(&["DEL", "arena:{c0}:in:w:w"]);
-    // How many run is the third number of an account.
-    let miscounted = "string.sub(a, 1, 16) .. struct.pack('>I4', 7) .. string.sub(a, 21)";
-    let of_tenant =
-        format!("local a = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], {miscounted}) return 'done'");
-    assert_eq!(server.says(&["EVAL", &of_tenant, "1", "arena:{c0}:t:t0"]), "done");
-    let of_session = of_tenant.replace("KEYS[1]", "KEYS[1], 'account'").replace("GET", "HGET").replace("SET", "HSET");
-    assert_eq!(server.says(&["EVAL", &of_session, "1", "arena:{c0}:s:t0-s0"]), "done");
-    let keys = "return table.concat(redis.call('KEYS', ARGV[1]), '\\n')";
-    let lines = server.says(&["EVAL", keys, "0", "arena:{c0}:q:t0-s0:*"]);
-    assert_eq!(lines.lines().count(), 2, "each of the waiting jobs has a class of its own: {lines}");
-    for line in lines.lines() {
-        server.says(&["DEL", line]);
-    }
-    server.says(&["ZADD", "arena:{c0}:lease", "1", "ghost"]);
-    server.says(&["SADD", "arena:{c0}:in:p:p", job(0, 0, 2, 1).id.as_str()]);
-    let mended = store.sweep().await.unwrap().join("\n");
-    for part in [
-        "t0: 7 of it were counted as running, and 1 run",
-        "t0-s0: 7 of it were counted as running, and 1 run",
-        "was not in what runs of its worker",
-        "was not in the leases",
-        "was not in the line",
-        "ghost: was in",
-        "was in what runs of its provider",
-    ] {
-        assert!(mended.contains(part), "{part}: {mended}");
-    }
-    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");
-    claim(&store, "r2").await;
-}
-
-#[tokio::test]
 async fn a_server_that_would_lose_writes_is_refused_with_the_line_that_mends_it() {
     let Some(server) = Server::start("profile") else { return };
     for (name, value, mend) in [

@@ -14,6 +14,9 @@ use prost::Message;
 /// As `claim.lua` answers: id, body, attempt, failed, died, arrived, worker, fence, since, expires.
 type Claimed = (String, Vec<u8>, u32, u32, u32, u64, String, String, Millis, Millis);
 
+/// Leases that are renewed by one call: more arguments than a command there takes are an error.
+const MOST_RENEWED: usize = 1_000;
+
 /// Sessions of one tenant, and tenants, that are looked at from the head of a line.
 const MOST_IN_LINE: &str = "200";
 
@@ -41,9 +44,13 @@ impl Leases for Redis {
 
     async fn renew(&self, leases: Vec<(JobId, Fence)>, now: Millis) -> Result<Vec<JobId>, StoreError> {
         let both = |(id, fence): &(JobId, Fence)| texts([id.as_str(), fence.as_str()]);
-        let args = leases.iter().flat_map(both).collect();
-        let lost: Vec<String> = self.read(Call::new(&script::RENEW, now, args)).await?;
-        Ok(lost.into_iter().map(JobId::new).collect())
+        let mut all = Vec::new();
+        for part in leases.chunks(MOST_RENEWED) {
+            let args = part.iter().flat_map(both).collect();
+            let lost: Vec<String> = self.read(Call::new(&script::RENEW, now, args)).await?;
+            all.extend(lost.into_iter().map(JobId::new));
+        }
+        Ok(all)
     }
 
     async fn hand_back(

@@ -24,8 +24,12 @@ impl Redis {
         }
         let mut mended = Vec::new();
         for session in sessions {
-            let of_one: Vec<String> = self.write(Call::new(&script::SWEEP, 0, texts([&session]))).await?;
-            mended.extend(of_one);
+            match self.write::<Vec<String>>(Call::new(&script::SWEEP, 0, texts([&session]))).await {
+                Ok(of_one) => mended.extend(of_one),
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // One that cannot be looked through keeps nobody from the rest.
+                Err(error) => mended.push(format!("{session}: could not be looked through: {error}")),
+            }
         }
         // How many run of a tenant is counted by the leases, which were mended before.
         let rest: Vec<String> = self.write(Call::new(&script::ORPHANS, 0, Vec::new())).await?;

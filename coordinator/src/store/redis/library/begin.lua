@@ -11,16 +11,6 @@ local function another_server(id, longest)
   for _, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do call('ZADD', LEASES, 'XX', 'GT', whole, member) end
 end
 
--- Its engine may have a limit now, or none, or count to another provider.
-local function count_anew(j)
-  local limit, provider = engine_limit(j.e)
-  if j.p and j.p ~= provider then call('SREM', IN('p', j.p), j.id) end
-  if provider then call('SADD', IN('p', provider), j.id) end
-  if j.g and not limit then call('SREM', IN('e', j.e), j.id) end
-  if limit then call('SADD', IN('e', j.e), j.id) end
-  call('HSET', J(j.id), 'l', cmsgpack.pack(j.w, j.si, limit and true or false, provider))
-end
-
 local function take_limits(args)
   call('DEL', LIMITS)
   local limited = '0'

@@ -82,27 +82,36 @@ local function least(index, of, classes, only, roomy)
       if first and first ~= best and (not best or before(first, best)) then best = first end
     end
   end
-  return best and string.sub(best, TURN + 1)
+  return best and string.sub(best, TURN + 1), best
 end
 
 local function of_tenants(_, class) return RQ(class) end
 
+-- What stands under a key that its owner does not have is nobody's, and would be first for ever.
+local function is_own(key, name, member, index, of, classes)
+  if key and key .. name == member then return true end
+  for _, class in ipairs(classes) do call('ZREM', index(of, class), member) end
+  return false
+end
+
 -- Whose turn it is: tenant and session.
 local function whose(only, mine, roomy)
-  local tenant, session = mine, only
+  local tenant, session, member = mine, only, nil
   if only ~= '' then
     tenant = call('HGET', S(only), 'tenant')
     if not tenant or (mine ~= '' and tenant ~= mine) then return nil end
   elseif mine == '' then
-    tenant = least(of_tenants, '', call('SUNION', unpack(offer.groups)), only, roomy)
-    if not tenant then return nil end
+    local classes = call('SUNION', unpack(offer.groups))
+    tenant, member = least(of_tenants, '', classes, only, roomy)
+    if not tenant or not is_own(touch_tenant(tenant).key, tenant, member, of_tenants, '', classes) then return nil end
   end
   local t = touch_tenant(tenant)
   if t.runs >= t.limit then return nil end
   if only == '' then
     local classes = {}
     for class in pairs(t.has) do classes[#classes + 1] = class end
-    session = least(TQ, tenant, classes, only, roomy)
+    session, member = least(TQ, tenant, classes, only, roomy)
+    if not session or not is_own(touch(tenant, session).key, session, member, TQ, tenant, classes) then return nil end
   end
   return tenant, session
 end
@@ -131,15 +140,19 @@ local function show(j, a, f, d, expires)
   return { j.id, call('GET', B(j.id)), a, f, d, j.n, j.w, j.fe, j.si, expires }
 end
 
--- Into a lease, and out of the line.
+-- Into a lease, and out of the line. What does not wait only leaves the line.
 local function take(j, worker, request, generation, now)
   local id, t, s, e = j.id, touch_tenant(j.t), touch(j.t, j.s), looked[j.class].engine
-  local a, f, d = tries(id)
-  local limit, provider = limits_of(e)
+  local a, f, d, waits = tries(id)
   call('ZREM', Q(j.s, j.class), id)
+  if j.last then stands_no_more(s, j.class) end
+  if not waits then
+    flush()
+    return false
+  end
+  local limit, provider = limits_of(e)
   -- It was kept for this home.
   if string.find(j.class, '@', 1, true) then call('ZREM', DUE, id) end
-  if j.last then stands_no_more(s, j.class) end
   local counter = call('HINCRBY', CELL, 'claims', '1')
   local ends = string.format('%d', now + LEASE)
   j.w, j.si, j.fe = worker, now, generation .. '.' .. counter .. '.' .. request

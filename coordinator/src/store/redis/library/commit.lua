@@ -55,7 +55,10 @@ local function add(args, n, now)
   local id, of, tenant, class, home = args[n], args[n + 2], args[n + 3], args[n + 9], args[n + 11]
   if call('EXISTS', J(id)) == 1 then return end
   local s = touch(tenant, of)
-  s.t = tenant
+  if s.t ~= tenant then
+    s.t = tenant
+    open_tenant(tenant, now)
+  end
   local j = { id = id, s = of, t = tenant, e = args[n + 4], c = class, h = home ~= '' and home or nil,
     n = call('HINCRBY', CELL, 'arrivals', '1') - 1 }
   -- Where the session has it in line it is written.

@@ -94,10 +94,10 @@ local function job(id)
   return j
 end
 
--- Its attempt, and how often it failed and its worker died.
+-- Its attempt, how often it failed and its worker died, and whether it waits.
 local function tries(id)
-  local v = call('HMGET', J(id), 'a', 'f', 'd')
-  return tonumber(v[1] or '0'), tonumber(v[2] or '0'), tonumber(v[3] or '0')
+  local v = call('HMGET', J(id), 'a', 'f', 'd', 'st')
+  return tonumber(v[1] or '0'), tonumber(v[2] or '0'), tonumber(v[3] or '0'), v[4] == 'q'
 end
 
 local function lease(j) return j.id .. ' ' .. j.fe end

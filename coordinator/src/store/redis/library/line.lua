@@ -27,24 +27,31 @@ local function of_tenant(tenant, most, came)
   return { tenant, t.runs, t.weight, t.mark or 0, 0, t.served, waiting }, rows
 end
 
--- Those that hold the slots that a job waits for, and whose each is.
+-- Those that hold the slots that a job waits for, of its tenant and of others: of very many some, and how many there are.
+local MOST_LOOKED = 1000
 local function holders(j, held)
-  local kind, name, ids, whose = held and held[1] or 'fleet', held and held[2], {}, {}
+  local kind, name, ids, mine, others = held and held[1] or 'fleet', held and held[2], {}, {}, {}
   if kind == 'engine' then
     ids = call('SMEMBERS', IN('e', j.e))
   elseif kind == 'provider' then
     ids = call('SMEMBERS', IN('p', name))
+  elseif kind == 'session' then
+    ids = call('ZRANGE', JOBS(j.s), 0, -1)
   else
-    for n, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do ids[n] = of_lease(member) end
+    for n, member in ipairs(call('ZRANGE', LEASES, 0, MOST_LOOKED - 1)) do ids[n] = of_lease(member) end
   end
-  local found = {}
   for _, id in ipairs(ids) do
-    local session, tenant = cmsgpack.unpack(call('HGET', J(id), 'm'))
-    if (kind ~= 'tenant' or tenant == name) and (kind ~= 'session' or session == name) then
-      found[#found + 1], whose[id] = id, tenant
+    local v = call('HMGET', J(id), 'm', 'st')
+    local _, tenant = cmsgpack.unpack(v[1] or cmsgpack.pack(''))
+    if v[2] == 'l' and (kind ~= 'tenant' or tenant == name) then
+      local into = tenant == j.t and mine or others
+      into[#into + 1] = id
     end
   end
-  return found, whose
+  local all = call('ZCARD', LEASES)
+  if all <= MOST_LOOKED or kind == 'engine' or kind == 'provider' or kind == 'session' then return mine, others, #mine, #others end
+  local runs = touch_tenant(j.t).runs
+  return mine, others, runs, kind == 'fleet' and all - runs or 0
 end
 
 -- The least of them by their bytes, as far as there is room behind those that are there.
@@ -61,19 +68,15 @@ local function add_least(first, ids, named)
 end
 
 local function named_of(j, named)
-  local ids, whose = holders(j, blocked(j))
-  local mine, others, first = {}, {}, {}
-  for _, id in ipairs(ids) do
-    local into = whose[id] == j.t and mine or others
-    into[#into + 1] = id
-  end
+  local mine, others, of_mine, of_others = holders(j, blocked(j))
+  local first = {}
   add_least(first, mine, named)
   add_least(first, others, named)
   for n, id in ipairs(first) do
     local holder = job(id)
     first[n] = { id, holder.t, holder.w, holder.si }
   end
-  return first, #mine, #others
+  return first, of_mine, of_others
 end
 
 local function line(args)

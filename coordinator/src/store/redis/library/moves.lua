@@ -73,3 +73,14 @@ local function release(j, now)
   charge(t, used, now)
   charge(s, used, now)
 end
+
+-- Its engine may have a limit now, or none, or count to another provider.
+local function count_anew(j)
+  local limit, provider = engine_limit(j.e)
+  if j.p and j.p ~= provider then call('SREM', IN('p', j.p), j.id) end
+  if provider then call('SADD', IN('p', provider), j.id) end
+  if j.g and not limit then call('SREM', IN('e', j.e), j.id) end
+  if limit then call('SADD', IN('e', j.e), j.id) end
+  j.g, j.p = limit ~= nil, provider
+  call('HSET', J(j.id), 'l', cmsgpack.pack(j.w, j.si, j.g, j.p))
+end

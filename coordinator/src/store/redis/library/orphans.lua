@@ -10,6 +10,8 @@ local function orphan(key, name, id, state)
 end
 
 local function count_tenants()
+  -- Of many tenants not each time.
+  if call('SCARD', P .. 'tenants') > MOST_DUE and not call('SET', P .. 'counted', '1', 'NX', 'PX', '60000') then return end
   local all, runs, sum = call('SMEMBERS', P .. 'tenants'), {}, 0
   for _, tenant in ipairs(all) do sum = sum + touch_tenant(tenant).runs end
   local leases = call('ZCARD', LEASES)

@@ -8,7 +8,15 @@ local function renew(args)
   -- What is not there any more is not put there.
   if call('ZADD', LEASES, unpack(renewed)) == (#args - 1) / 2 then return lost end
   for n = 2, #args, 2 do
-    if not call('ZSCORE', LEASES, renewed[n + 2]) then lost[#lost + 1] = args[n] end
+    if not call('ZSCORE', LEASES, renewed[n + 2]) then
+      -- What the job says counts.
+      local j = job(args[n])
+      if j and j.st == 'l' and j.fe == args[n + 1] then
+        call('ZADD', LEASES, expires, renewed[n + 2])
+      else
+        lost[#lost + 1] = args[n]
+      end
+    end
   end
   return lost
 end

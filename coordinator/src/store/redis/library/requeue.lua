@@ -1,5 +1,6 @@
--- args: now, how, and: 'give_back', 'let_go': job, fence, wait; 'undo': the worker and the request of a claim; 'expire'; 'abandon': session, 'dead' or not; 'bury': workers
--- Answers the jobs whose leases ended.
+-- args: now, how, and: 'give_back', 'let_go': job, fence, wait; 'undo': the worker and the request of a claim; 'expire';
+-- 'abandon': session, 'dead' or not; 'bury': workers. Answers the jobs whose leases ended.
+
 -- Back to the queue, or to the dead when it is worn out.
 local function back(j, due, failed, died, now)
   local _, f, d = tries(j.id)
@@ -15,36 +16,43 @@ local function back(j, due, failed, died, now)
   end
 end
 
-local function requeue(args)
-  local now, how = clock(), args[2]
-
-  local ids, failed, died, due = {}, 0, 0, now
+-- The leases that are meant. An index may lie: what a job says of its lease counts.
+local function meant(how, args, now)
+  local found, seen = {}, {}
+  local function add(id, fits)
+    local j = id and not seen[id] and job(id)
+    if not j or j.st ~= 'l' or not fits(j) then return false end
+    seen[id] = true
+    found[#found + 1] = j
+    return true
+  end
   if how == 'give_back' or how == 'let_go' then
-    local j = job(args[3])
-    if j and j.st == 'l' and j.fe == args[4] then ids[1] = j.id end
-    due = now + tonumber(args[5])
-    failed = how == 'give_back' and 1 or 0
+    add(args[3], function(j) return j.fe == args[4] end)
   elseif how == 'undo' then
-    ids[1] = call('HGET', IN('w', args[3]), args[4]) or nil
+    add(call('HGET', IN('w', args[3]), args[4]), function(j) return j.w == args[3] and request_of(j) == args[4] end)
   elseif how == 'expire' then
     for _, member in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now - KILL_MARGIN, 'LIMIT', 0, MOST_EXPIRED)) do
-      ids[#ids + 1] = of_lease(member)
+      if not add(of_lease(member), function(j) return lease(j) == member end) then call('ZREM', LEASES, member) end
     end
-    failed = 1
   elseif how == 'abandon' then
-    for _, id in ipairs(call('ZRANGE', JOBS(args[3]), 0, -1)) do
-      if call('HGET', J(id), 'st') == 'l' then ids[#ids + 1] = id end
-    end
-    died = args[4] == 'dead' and 1 or 0
+    for _, id in ipairs(call('ZRANGE', JOBS(args[3]), 0, -1)) do add(id, function() return true end) end
   else
     for n = 3, #args do
-      for _, id in ipairs(call('HVALS', IN('w', args[n]))) do ids[#ids + 1] = id end
+      for _, id in ipairs(call('HVALS', IN('w', args[n]))) do add(id, function(j) return j.w == args[n] end) end
     end
-    died = 1
   end
-  for _, id in ipairs(ids) do
-    local j = job(id)
-    if j and j.st == 'l' then back(j, due, failed, died, now) end
+  return found
+end
+
+local function requeue(args)
+  local now, how, ids = clock(), args[2], {}
+  local due, failed, died = now, 0, 0
+  if how == 'give_back' or how == 'let_go' then due = now + tonumber(args[5]) end
+  if how == 'give_back' or how == 'expire' then failed = 1 end
+  if how == 'bury' or (how == 'abandon' and args[4] == 'dead') then died = 1 end
+  for n, j in ipairs(meant(how, args, now)) do
+    back(j, due, failed, died, now)
+    ids[n] = j.id
   end
   if #ids > 0 then
     flush()

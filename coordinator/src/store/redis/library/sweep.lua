@@ -18,6 +18,10 @@ end
 
 local function sweep_lease(j, now)
   local leased, limit, provider = j.st == 'l', engine_limit(j.e)
+  if leased and (j.g ~= (limit ~= nil) or j.p ~= provider) then
+    count_anew(j)
+    say(j.id .. ': was counted by other limits')
+  end
   if j.fe then scored(LEASES, lease(j), leased and now + LEASE, j.id, 'the leases') end
   if limit then member(IN('e', j.e), j.id, leased and j.g, 'what runs of its engine') end
   provider = j.p or provider
@@ -34,6 +38,7 @@ local function sweep_line(j, s)
   local class = kept and j.c .. '@' .. j.h or j.c
   local in_line = queued and (kept or not at)
   scored(Q(j.s, class), id, in_line and j.n, id, 'the line')
+  if j.h then scored(Q(j.s, kept and j.c or j.c .. '@' .. j.h), id, false, id, 'another line') end
   if not queued then scored(DUE, id, false, id, 'what comes due') end
   if in_line then stands(s, class) end
 end

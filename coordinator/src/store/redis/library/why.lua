@@ -8,7 +8,7 @@ local function why(args)
     return { 'dead', f, d }
   end
   if j.st == 'l' then
-    local expires = tonumber(call('ZSCORE', LEASES, lease(j)))
+    local expires = tonumber(call('ZSCORE', LEASES, lease(j)) or now + LEASE)
     if expires <= now then return { 'suspect', j.w, expires + KILL_MARGIN } end
     return { 'runs', j.w }
   end
