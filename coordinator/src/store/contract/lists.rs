@@ -69,7 +69,7 @@ pub(super) async fn what_has_not_ended_is_listed_by_itself(home: Home) {
 }
 
 /// The commands that a server was given for it.
-async fn commands(server: &Server, work: impl AsyncFnOnce()) -> u64 {
+pub(super) async fn commands(server: &Server, work: impl AsyncFnOnce()) -> u64 {
     let given = || {
         let info = server.says(&["INFO", "commandstats"]);
         let calls = |line: &str| line.split("calls=").nth(1)?.split(',').next()?.parse::<u64>().ok();

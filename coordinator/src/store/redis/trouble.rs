@@ -36,7 +36,7 @@ fn is_refusal(error: &RedisError) -> bool {
 
 pub(super) fn of(error: &RedisError) -> StoreError {
     if is_refusal(error) {
-        let mend = "give the user and the password of an ACL user that may use the cell's keys";
+        let mend = "give the user and the password of an ACL user that may use the cell's keys and load functions";
         return StoreError::Unfit(error.to_string(), mend.into());
     }
     if error.code() == Some("LAYOUT") {
