@@ -196,14 +196,14 @@ impl Attached {
     }
 
     async fn heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Result<(), SessionError> {
-        // Also a session that only waits for slots is being moved: what passes is its wall time.
-        let leased = heartbeat.leases.iter().filter_map(|lease| session_of(&JobId::new(&lease.job)));
-        let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         self.drains |= heartbeat.draining;
         self.state.draining |= self.drains;
         self.capacity.has_disk(heartbeat.disk_mib);
         self.beat = heartbeat.number;
         let leases = self.own(heartbeat.leases).await?;
+        // Also a session that only waits for slots is being moved: what passes is its wall time.
+        let leased = leases.iter().filter_map(|(job, _)| session_of(job));
+        let sessions: BTreeSet<SessionId> = leased.chain(self.only.clone()).collect();
         let beat = Beat { sessions, leases: leases.clone(), state: self.listed() };
         let lost = self.pulse.beat(beat).await?;
         self.renewed(leases, &lost, heartbeat.number).await;

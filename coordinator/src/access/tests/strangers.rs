@@ -137,19 +137,25 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
         outcome: Some(arena_proto::convert::Wire::to_wire(&crate::dispatch::tests::passing())),
         trace: None,
     };
+    let session = arena_domain::id::SessionId::new(SESSION);
+    let touched = world.coordinator.store.touched(&session).await.unwrap();
     for (name, tenant, why) in
         [("thief", "*", "the job is leased to another worker"), ("red", "red", "the job is another tenant's")]
     {
         let who = issue(&world.certs(), Kind::Worker, name, tenant, 1);
-        let mut link = Link::open(&world, &who, hello()).await.unwrap();
+        let aimed = v1::Hello { only_session: SESSION.into(), ..hello() };
+        let mut link = Link::open(&world, &who, aimed).await.unwrap();
         link.say(up::Up::Result(Box::new(result.clone()))).await;
         let refused = v1::Acknowledged { job: job.to_string(), accepted: false };
-        assert_eq!(link.hears().await.unwrap(), down::Down::Acknowledged(refused), "{name}");
+        assert_eq!(link.hears().await.unwrap(), down::Down::Acknowledged(refused.clone()), "{name}");
         link.say(up::Up::Released(v1::Released { leases: vec![lease.clone()] })).await;
         link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], ..v1::Heartbeat::default() })).await;
         let stop =
             down::Down::Stop(v1::Stop { job: job.to_string(), reason: "cancelled, or its lease is lost".into() });
         assert_eq!(link.hears().await.unwrap(), stop, "{name}");
+        // What is answered after a heartbeat is answered when that was written.
+        link.say(up::Up::Result(Box::new(result.clone()))).await;
+        assert_eq!(link.hears().await.unwrap(), down::Down::Acknowledged(refused), "{name}");
         let refusals = world.refusals().await;
         let told = |action: &str| {
             let entry = (format!("worker {name}"), action.to_owned(), why.to_owned());
@@ -157,7 +163,8 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
         };
         assert!(told("report") && told("release") && told("renew"), "{refusals:?}");
     }
-    let states = world.coordinator.store.jobs(&arena_domain::id::SessionId::new(SESSION)).await.unwrap();
+    assert_eq!(world.coordinator.store.touched(&session).await.unwrap(), touched, "nobody moved it");
+    let states = world.coordinator.store.jobs(&session).await.unwrap();
     assert!(states.iter().any(|one| one.id == job.as_str() && one.state == "leased"), "its owner keeps it: {states:?}");
 }
 

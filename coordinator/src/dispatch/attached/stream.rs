@@ -96,7 +96,9 @@ impl Attached {
         // With what names its certificate, for whoever has to revoke it and does not hold it.
         desk.gate.did(&right.caller, Rpc::Attach, (&state.id, ""), &right.certificate()).await;
         let caller = right.caller;
-        let only = (!hello.only_session.is_empty()).then(|| SessionId::new(hello.only_session));
+        // On one machine a run serves its own session; a team's worker, whoever's comes.
+        let here = matches!(caller, Caller::Local) && !hello.only_session.is_empty();
+        let only = here.then(|| SessionId::new(hello.only_session));
         let (worker, running) = (WorkerId::new(&state.id), BTreeMap::new());
         let (seat, capacity) =
             (desk.coordinator.roster.seat(worker.clone(), only.clone()), Capacity::of(&state, only.is_some()));
