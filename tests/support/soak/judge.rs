@@ -82,7 +82,8 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
     let mut left = Vec::new();
     let primary = camp.cell.primary().unwrap_or(0);
     let keys = camp.cell.asked(primary, &["--scan", "--pattern", "arena:{c0}:*"]);
-    let indexes = ["lease", "due", "dead", "under_way"];
+    // A submission that was refused midway leaves a session that never began under way; it is no slot and no lease.
+    let indexes = ["lease", "due", "dead"];
     let is_index =
         |name: &str| indexes.contains(&name) || ["in:", "q:", "tq:", "rq:"].iter().any(|kind| name.starts_with(kind));
     left.extend(
