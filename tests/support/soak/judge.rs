@@ -82,7 +82,6 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
     let mut left = Vec::new();
     let primary = camp.cell.primary().unwrap_or(0);
     let keys = camp.cell.asked(primary, &["--scan", "--pattern", "arena:{c0}:*"]);
-    // A submission that was refused midway leaves a session that never began under way; it is no slot and no lease.
     let indexes = ["lease", "due", "dead"];
     let is_index =
         |name: &str| indexes.contains(&name) || ["in:", "q:", "tq:", "rq:"].iter().any(|kind| name.starts_with(kind));
@@ -90,14 +89,17 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
         keys.lines().filter(|key| is_index(key.trim_start_matches("arena:{c0}:"))).map(|key| format!("redis: {key}")),
     );
     match asked(camp, async |store| {
-        let mut mended = Vec::new();
+        let mut found = Vec::new();
         // Each looks at a part.
         for _ in 0..16 {
-            mended.extend(store.sweep().await?);
+            found.extend(store.sweep().await?.into_iter().map(|what| format!("mended: {what}")));
         }
-        Ok(mended)
+        // A submission that was refused midway leaves a session that never began, which nobody was answered for.
+        let begun = store.under_way().await?.into_iter().filter(|one| one.status != "new");
+        found.extend(begun.map(|one| format!("redis: {} is under way", one.id)));
+        Ok(found)
     }) {
-        Ok(mended) => left.extend(mended.into_iter().map(|what| format!("mended: {what}"))),
+        Ok(found) => left.extend(found),
         Err(error) => left.push(format!("redis: {error}")),
     }
     left

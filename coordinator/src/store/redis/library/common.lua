@@ -111,12 +111,12 @@ local function kept_until(j)
   return j.du + tonumber(call('HGET', LIMITS, 'patience:' .. string.sub(j.h, 1, 1)) or '0')
 end
 
--- The class it waits under. What comes due at another time than it was to, is kept for its home until then.
+-- By where it stands in `due`, if anywhere: what comes due later than it was to is in line, and kept for its home until then.
+local function is_kept(j, at) return j.h and at and tonumber(at) > j.du end
+
+-- The class it waits under.
 local function R(j)
-  if j.h then
-    local at = call('ZSCORE', DUE, j.id)
-    if at and tonumber(at) > j.du then return j.c .. '@' .. j.h end
-  end
+  if j.h and is_kept(j, call('ZSCORE', DUE, j.id)) then return j.c .. '@' .. j.h end
   return j.c
 end
 

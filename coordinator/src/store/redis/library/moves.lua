@@ -37,7 +37,7 @@ local function promote(now)
   for n = 1, #found, 2 do
     local j = job(found[n])
     local waits = j and j.st == 'q'
-    if waits and j.h and tonumber(found[n + 1]) > j.du then
+    if waits and is_kept(j, found[n + 1]) then
       pull(j)
     else
       call('ZREM', DUE, found[n])
@@ -52,7 +52,7 @@ local function late(now)
   local all, found = {}, call('ZRANGEBYSCORE', DUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_DUE)
   for n = 1, #found, 2 do
     local j = job(found[n])
-    if j and not (j.h and tonumber(found[n + 1]) > j.du) then all[#all + 1] = j end
+    if j and not is_kept(j, found[n + 1]) then all[#all + 1] = j end
   end
   return all
 end

@@ -34,7 +34,7 @@ end
 
 local function sweep_line(j, s)
   local id, queued, at = j.id, j.st == 'q', call('ZSCORE', DUE, j.id)
-  local kept = queued and j.h and at and tonumber(at) > j.du
+  local kept = queued and is_kept(j, at)
   local class = kept and j.c .. '@' .. j.h or j.c
   local in_line = queued and (kept or not at)
   scored(Q(j.s, class), id, in_line and j.n, id, 'the line')
