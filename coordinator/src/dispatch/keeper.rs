@@ -20,6 +20,9 @@ const PRUNES: u32 = 60;
 const MOST_PRUNED: usize = 50;
 /// A session that nobody wrote down as moved for so long was without any coordinator.
 const ALONE: Millis = 60_000;
+/// Whoever submits and gets no answer tries again for seconds. What has not begun by then was refused between the two steps of
+/// a submission, and nobody was told that it is there.
+const UNBEGUN: Millis = 120_000;
 
 impl Coordinator {
     /// Until `stop`.
@@ -81,12 +84,19 @@ impl Coordinator {
         Ok(pruned)
     }
 
-    /// Knows the wall of every session that runs, and says that it is looked after.
+    /// Knows the wall of every session that runs, and says that it is looked after; ends those that never began.
     async fn adopt(&self) -> Result<(), crate::sessions::SessionError> {
         let now = clock::now_millis();
-        let running = self.store.under_way().await?.into_iter().filter(|one| one.status == "running");
-        let mut moved = Vec::new();
-        for id in running.map(|one| SessionId::new(one.id)) {
+        let (mut running, mut moved) = (Vec::new(), Vec::new());
+        for one in self.store.under_way().await? {
+            let id = SessionId::new(one.id);
+            match one.status.as_str() {
+                "running" => running.push(id),
+                "new" if now.saturating_sub(one.created) >= UNBEGUN => self.end_unbegun(&id, now).await,
+                _ => {}
+            }
+        }
+        for id in running {
             // One session whose record cannot be read holds up no other.
             if !self.knows_wall(&id)
                 && let Err(error) = self.take_over(&id, now).await
@@ -96,6 +106,14 @@ impl Coordinator {
             moved.push(id);
         }
         if moved.is_empty() { Ok(()) } else { Ok(self.store.touch(moved, now).await?) }
+    }
+
+    /// Its submission may come again at this very moment: whichever is first on record counts.
+    async fn end_unbegun(&self, id: &SessionId, now: Millis) {
+        match self.happen(id, Event::Cancelled { at: now }).await {
+            Ok(()) => tracing::info!(session = %id, "a submission that went no further than its name is ended"),
+            Err(error) => tracing::warn!(session = %id, %error, "a session that never began could not be ended"),
+        }
     }
 
     async fn take_over(&self, id: &SessionId, now: Millis) -> Result<(), crate::sessions::SessionError> {
@@ -113,6 +131,7 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::tests::PACKET;
     use crate::dispatch::tests::submitted;
     use crate::store::Transition;
     use arena_proto::v1;
@@ -141,5 +160,31 @@ mod tests {
         assert!(!coordinator.knows_wall(&id));
         coordinator.adopt().await.unwrap();
         assert!(coordinator.knows_wall(&id));
+    }
+    #[tokio::test]
+    async fn what_never_began_is_ended_and_what_is_being_submitted_is_not() {
+        let (_folder, coordinator, begun) = submitted().await;
+        let created = async |id: &str, created: Millis| {
+            let head = v1::SessionHead { id: id.into(), packet: PACKET.into(), created, ..v1::SessionHead::default() };
+            coordinator.store.create(head, "Sums".into()).await.unwrap();
+            SessionId::new(id)
+        };
+        let now = clock::now_millis();
+        let left = created("aaaaaaaaaaaa", now - UNBEGUN).await;
+        let young = created("bbbbbbbbbbbb", now).await;
+        coordinator.adopt().await.unwrap();
+        coordinator.adopt().await.unwrap();
+        let status = async |id: &SessionId| crate::sessions::load(&coordinator.store, id).await.unwrap().1.status();
+        assert_eq!((status(&left).await, status(&young).await, status(&begun).await), ("cancelled", "new", "running"));
+        let under_way = coordinator.store.under_way().await.unwrap();
+        assert_eq!(under_way.iter().filter(|one| one.id == left.as_str()).count(), 0);
+        // Whoever comes with it only now is told, and it does not begin after all.
+        let again = Event::Submitted { at: clock::now_millis(), yes: true, base_first: true };
+        coordinator.happen(&left, again).await.unwrap_err();
+        assert!(coordinator.store.jobs(&left).await.unwrap().is_empty());
+        // It is taken away like any other that has ended.
+        let mut coordinator = coordinator;
+        coordinator.keep = Some(std::time::Duration::ZERO);
+        assert_eq!(coordinator.prune(clock::now_millis() + 1_000).await.unwrap(), 1);
     }
 }

@@ -50,6 +50,7 @@ pub(crate) async fn submit_for(coordinator: &Coordinator, id: &str, tenant: &str
         tenant: tenant.into(),
         packet: PACKET.into(),
         base: "base".into(),
+        created: clock::now_millis(),
         ..v1::SessionHead::default()
     };
     coordinator.store.create(head, "Sums".into()).await.unwrap();

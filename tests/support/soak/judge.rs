@@ -36,11 +36,12 @@ fn asked<T>(camp: &Camp, ask: impl AsyncFnOnce(Store) -> Result<T, StoreError>) 
     runtime.block_on(async { ask(Store::connect(settings, limits()).await?).await })
 }
 
-/// Whether each session has ended that somebody was answered for; not when Redis does not answer.
+/// Whether each session has ended, and is there if somebody was answered for it; not when Redis does not answer. What was
+/// refused midway is ended by the coordinators, after minutes.
 pub(crate) fn has_ended(camp: &Camp, crowd: &Crowd) -> bool {
-    let Ok(all) = asked(camp, async |store| store.sessions().await) else { return false };
-    let ended = |id: &String| all.iter().any(|one| one.id == *id && !["new", "running"].contains(&one.status.as_str()));
-    crowd.answered.keys().all(ended)
+    let read = asked(camp, async |store| Ok((store.sessions().await?, store.under_way().await?)));
+    let Ok((all, under_way)) = read else { return false };
+    under_way.is_empty() && crowd.answered.keys().all(|id| all.iter().any(|one| one.id == *id))
 }
 
 pub(crate) fn kept(camp: &Camp, crowd: &Crowd) -> Vec<Kept> {
@@ -94,9 +95,7 @@ pub(crate) fn left_in_redis(camp: &Camp) -> Vec<String> {
         for _ in 0..16 {
             found.extend(store.sweep().await?.into_iter().map(|what| format!("mended: {what}")));
         }
-        // A submission that was refused midway leaves a session that never began, which nobody was answered for.
-        let begun = store.under_way().await?.into_iter().filter(|one| one.status != "new");
-        found.extend(begun.map(|one| format!("redis: {} is under way", one.id)));
+        found.extend(store.under_way().await?.into_iter().map(|one| format!("redis: {} is {}", one.id, one.status)));
         Ok(found)
     }) {
         Ok(found) => left.extend(found),
