@@ -115,7 +115,7 @@ fn a_redis_that_forgets_its_functions_all_the_time_holds_up_no_session() {
 
 #[test]
 fn when_all_are_killed_at_once_and_started_again_the_session_ends_and_what_was_stored_is_not_run_again() {
-    let Some(mut trial) = team("when_all_are_killed_at_once", 1, 6, SHORT) else { return };
+    let Some(mut trial) = team("when_all_are_killed_at_once", 1, 15, SHORT) else { return };
     midst(&mut trial);
     // The other engine's tree is stored: it is being measured, or was.
     let stored = |trial: &Trial| ["w1", "w2", "w3"].iter().any(|one| trial.ran(one, "/mid/1/evaluate").0 > 0);
