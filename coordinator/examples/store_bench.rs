@@ -1,5 +1,6 @@
 //! What the functions of the Redis store cost, as ratios to an empty script on the same server, by the server's own count of
-//! the time in each. A shared machine is noisy: the ratios tell more than the figures.
+//! the time in each. A shared machine is noisy, and an empty script takes a microsecond or two: each part is measured many
+//! times in turn with empty scripts, and the median ratio counts.
 
 use arena_coordinator::store::{RedisSettings, Store, Transition};
 use arena_domain::id::{Fence, JobId, Request, SessionId, Tenant, WorkerId};
@@ -7,6 +8,7 @@ use arena_domain::job::{Job, Mark, Work};
 use arena_domain::schedule::{Ask, Limits};
 use arena_proto::v1;
 use arena_runtime::clock;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -133,19 +135,35 @@ async fn store(server: &Server) -> Fallible<Store> {
     Ok(Store::connect(RedisSettings::server(&server.url), limits).await?)
 }
 
-/// Transitions of one session, each with so many new jobs.
-async fn transitions(store: &Store, tenant: u32, count: u32, jobs: u32) -> Fallible<()> {
-    let id = fill(store, tenant, 0, 1, u32::MAX).await?;
-    for number in 1..count {
-        let enqueue = (0..jobs).map(|one| job(tenant, 0, number * jobs + one, u32::MAX)).collect();
-        store.commit(transition(&id, u64::from(number), enqueue)).await?;
-    }
-    Ok(())
+/// A session that goes on by transitions, each with so many new jobs.
+struct Course {
+    id: SessionId,
+    tenant: u32,
+    made: u32,
 }
 
+impl Course {
+    async fn begin(store: &Store, tenant: u32) -> Fallible<Self> {
+        Ok(Self { id: fill(store, tenant, 0, 1, u32::MAX).await?, tenant, made: 1 })
+    }
+
+    async fn goes_on(&mut self, store: &Store, (steps, jobs): (u32, u32), versions: &mut Versions) -> Fallible<()> {
+        let version = versions.entry(self.id.clone()).or_insert(1);
+        for _ in 0..steps {
+            let enqueue = (self.made..self.made + jobs).map(|number| job(self.tenant, 0, number, u32::MAX)).collect();
+            store.commit(transition(&self.id, *version, enqueue)).await?;
+            *version += 1;
+            self.made += jobs;
+        }
+        Ok(())
+    }
+}
+
+/// How far each session is.
+type Versions = BTreeMap<SessionId, u64>;
+
 /// The result of each lease, by one transition of its session.
-async fn complete(store: &Store, leases: &[(JobId, Fence)]) -> Fallible<()> {
-    let mut versions = std::collections::BTreeMap::<SessionId, u64>::new();
+async fn complete(store: &Store, leases: &[(JobId, Fence)], versions: &mut Versions) -> Fallible<()> {
     for (id, fence) in leases {
         let session = SessionId::new(id.as_str().split('/').next().unwrap_or_default());
         let version = versions.entry(session.clone()).or_insert(1);
@@ -156,8 +174,66 @@ async fn complete(store: &Store, leases: &[(JobId, Fence)]) -> Fallible<()> {
     Ok(())
 }
 
+/// Turns of each kind of work, and calls in one.
+const TURNS: usize = 40;
+const CALLS: u32 = 25;
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Microseconds of each kind of work, the first of them an empty script: the median of turns, in which each comes once.
+async fn by_turns(server: &Server, store: &Store) -> Fallible<[f64; 6]> {
+    let mut empties = Empties::load(server)?;
+    let (mut alone, mut ten) = (Course::begin(store, 50).await?, Course::begin(store, 52).await?);
+    let mut versions = Versions::new();
+    let mut all: [Vec<f64>; 6] = Default::default();
+    for turn in 0..TURNS {
+        let mut leases = Vec::new();
+        all[0].push(server.cost(async || empties.run(20 * CALLS)).await?);
+        let claiming = async || {
+            leases = claims(store, CALLS, &format!("{turn}-")).await?;
+            Ok(())
+        };
+        all[1].push(server.cost(claiming).await?);
+        let renewing = async || {
+            for part in leases.chunks(10).cycle().take(CALLS as usize).filter(|part| part.len() == 10) {
+                store.renew(part.to_vec(), 0).await?;
+            }
+            Ok(())
+        };
+        all[2].push(server.cost(renewing).await?);
+        all[3].push(server.cost(async || complete(store, &leases, &mut versions).await).await?);
+        all[4].push(server.cost(async || alone.goes_on(store, (CALLS, 0), &mut versions).await).await?);
+        all[5].push(server.cost(async || ten.goes_on(store, (CALLS / 5, 10), &mut versions).await).await?);
+    }
+    Ok(all.map(median))
+}
+
+/// An empty script, as often as is asked for.
+struct Empties {
+    open: redis::Connection,
+    script: redis::Script,
+}
+
+impl Empties {
+    fn load(server: &Server) -> Fallible<Self> {
+        let (text, mut open) = ("#!lua\nreturn 1", server.open()?);
+        let _: String = redis::cmd("SCRIPT").arg("LOAD").arg(text).query(&mut open)?;
+        Ok(Self { open, script: redis::Script::new(text) })
+    }
+
+    fn run(&mut self, times: u32) -> Fallible<()> {
+        for _ in 0..times {
+            let _: i64 = redis::cmd("EVALSHA").arg(self.script.get_hash()).arg(1).arg("k").query(&mut self.open)?;
+        }
+        Ok(())
+    }
+}
+
 /// The cost of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
-async fn operations(empty: f64) -> Fallible<()> {
+async fn operations() -> Fallible<()> {
     let server = Server::start()?;
     let store = store(&server).await?;
     let before = server.info("memory", "used_memory")?;
@@ -166,26 +242,7 @@ async fn operations(empty: f64) -> Fallible<()> {
     }
     let each = (server.info("memory", "used_memory")? - before) / 10_000.0;
     println!("  memory of a queued job          {each:6.0} bytes (about 900)");
-    let mut leases = Vec::new();
-    let claiming = server
-        .cost(async || {
-            leases = claims(&store, 1_000, "a").await?;
-            Ok(())
-        })
-        .await?;
-    let renewing = server
-        .cost(async || {
-            for part in leases.chunks(10).cycle().take(1_000) {
-                store.renew(part.to_vec(), 0).await?;
-            }
-            Ok(())
-        })
-        .await?;
-    let completing = server.cost(async || complete(&store, &leases).await).await?;
-    // What moves the session's record, its events and its feed, and no job, is no cost of the queue.
-    let alone = server.cost(async || transitions(&store, 50, 1_000, 0).await).await?;
-    let one = server.cost(async || transitions(&store, 51, 1_000, 1).await).await?;
-    let ten = server.cost(async || transitions(&store, 52, 300, 10).await).await?;
+    let [empty, claiming, renewing, completing, alone, ten] = by_turns(&server, &store).await?;
     let say = |name: &str, cost: f64, goal: Option<f64>| {
         let times = cost / empty;
         let goal = goal.map_or_else(String::new, |goal| {
@@ -193,9 +250,10 @@ async fn operations(empty: f64) -> Fallible<()> {
         });
         println!("  {name:<32} {cost:6.1} µs, {times:5.1} x an empty script{goal}");
     };
+    say("an empty script", empty, None);
     say("claim", claiming, Some(60.0));
+    // What moves the session's record, its events and its feed, and no job, is no cost of the queue.
     say("a transition alone", alone, None);
-    say("  with one new job", one, None);
     say("  with a result", completing, None);
     say("enqueue, of ten at once", (ten - alone) / 10.0, Some(30.0));
     say("complete, beside its transition", completing - alone, Some(45.0));
@@ -231,21 +289,8 @@ async fn blocked(jobs: u32) -> Fallible<f64> {
 
 #[tokio::main]
 async fn main() -> Fallible<()> {
-    let server = Server::start()?;
-    let mut open = server.open()?;
-    let empty = server
-        .cost(async || {
-            let text = "#!lua\nreturn 1";
-            let _: String = redis::cmd("SCRIPT").arg("LOAD").arg(text).query(&mut open)?;
-            let script = redis::Script::new(text);
-            for _ in 0..5_000 {
-                let _: i64 = redis::cmd("EVALSHA").arg(script.get_hash()).arg(1).arg("k").query(&mut open)?;
-            }
-            Ok(())
-        })
-        .await?;
-    println!("redis store: an empty script takes {empty:.2} µs of the server");
-    operations(empty).await?;
+    println!("redis store, by the median of {TURNS} turns of {CALLS} calls each:");
+    operations().await?;
     let most: u32 = std::env::var("ARENA_BENCH_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let (few, many) = (in_line(10_000).await?, in_line(most).await?);
     let mut good = many / few <= 2.0;

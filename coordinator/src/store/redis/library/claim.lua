@@ -1,21 +1,45 @@
 -- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: its two homes, its
 -- slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
-local offer, looked, limits
+local offer, looked, limits, is_limited
 
-local function read_offer(args)
-  offer = { args[6], args[7], slots = args[8], memory = tonumber(args[9]), disk = tonumber(args[10]),
-    free_memory = tonumber(args[11]), free_disk = tonumber(args[12]), labels = {} }
+-- Workers ask again and again with the same offer: what it says is read once, and what follows from it alone is kept with it.
+local offers, kept = {}, 0
+
+local function is_said(args, known)
+  for k = 6, math.max(#args, #known.args) do
+    if args[k] ~= known.args[k] then return false end
+  end
+  return true
+end
+
+local function parsed(args)
+  local found = { args[6], args[7], slots = args[8], memory = tonumber(args[9]), disk = tonumber(args[10]),
+    free_memory = tonumber(args[11]), free_disk = tonumber(args[12]), labels = {}, args = args, looked = {} }
   local n = 13 + (tonumber(args[13]) or 0)
   if args[13] ~= '' then
-    offer.can = {}
-    for k = 14, n do offer.can[args[k]] = true end
+    found.can = {}
+    for k = 14, n do found.can[args[k]] = true end
   end
-  offer.groups = { RS(''), RS(args[6]), RS(args[7]) }
+  found.groups = { RS(''), RS(args[6]), RS(args[7]) }
   for k = n + 1, #args do
-    offer.labels[args[k]] = true
-    offer.groups[#offer.groups + 1] = RS(label_group(args[k]))
+    found.labels[args[k]] = true
+    found.groups[#found.groups + 1] = RS(label_group(args[k]))
   end
-  looked, limits = {}, {}
+  return found
+end
+
+local function read_offer(args, only)
+  local text = CELL .. table.concat(args, '\n', 6)
+  local known = offers[text]
+  if not known or not is_said(args, known) then
+    known = parsed(args)
+    -- Each look counts too.
+    if kept > MOST_NAMES then offers, kept = {}, 0 end
+    offers[text], kept = known, kept + 1
+  end
+  offer, limits = known, {}
+  -- What limits or one session leave open is another thing each time.
+  looked = (is_limited or only ~= '') and {} or known.looked
 end
 
 local function is_able(of)
@@ -29,7 +53,7 @@ end
 
 -- Of each engine its limit and its provider, where the cell has any.
 local function limits_of(e)
-  if e == '-' or not offer.limited then return nil, nil end
+  if e == '-' or not is_limited then return nil, nil end
   if not limits[e] then limits[e] = { engine_limit(e) } end
   return limits[e][1], limits[e][2]
 end
@@ -45,18 +69,18 @@ local function look(class, only)
   local found = looked[class]
   if found then return found end
   found = { open = false, room = false }
-  looked[class] = found
   local at = string.find(class, '@', 1, true)
   if at and only == '' then
     local home = string.sub(class, at + 1)
     if home ~= offer[1] and home ~= offer[2] then return found end
   end
   local of = needs_of(at and string.sub(class, 1, at - 1) or class)
-  if of then
-    found.engine = of.engine
-    found.open = is_able(of) and is_open(of.engine)
-    found.room = of.memory <= offer.free_memory and of.disk <= offer.free_disk
-  end
+  -- It may become known.
+  if not of then return found end
+  found.engine = of.engine
+  found.open = is_able(of) and is_open(of.engine)
+  found.room = of.memory <= offer.free_memory and of.disk <= offer.free_disk
+  looked[class], kept = found, kept + 1
   return found
 end
 
@@ -156,7 +180,7 @@ local function take(j, worker, request, generation, now)
   local counter = call('HINCRBY', CELL, 'claims', '1')
   local ends = string.format('%d', now + LEASE)
   j.w, j.si, j.fe = worker, now, generation .. '.' .. counter .. '.' .. request
-  call('HSET', J(id), 'st', 'l', 'a', a + 1, 'fe', j.fe, 'l', cmsgpack.pack(worker, now, limit and true or false, provider))
+  call('HSET', J(id), 'st', 'l', 'a', string.format('%d', a + 1), 'fe', j.fe, 'l', cmsgpack.pack(worker, now, limit and true or false, provider))
   if limit then call('SADD', IN('e', e), id) end
   if provider then call('SADD', IN('p', provider), id) end
   call('HSET', IN('w', worker), request, id)
@@ -182,8 +206,8 @@ local function claim(args)
   local cell = call('HMGET', CELL, 'generation', 'fleet', 'limited')
   local fleet = tonumber(cell[2])
   if fleet < UNLIMITED and call('ZCARD', LEASES) >= fleet then return false end
-  read_offer(args)
-  offer.limited = cell[3] == '1'
+  is_limited = cell[3] == '1'
+  read_offer(args, only)
   local found = next_of(only, mine, false)
   if not found then return false end
   if not look(found.class, only).room then
