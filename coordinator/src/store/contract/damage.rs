@@ -30,6 +30,8 @@ async fn what_was_damaged_by_hand_is_mended_and_said() {
     for line in lines.lines() {
         server.says(&["DEL", line]);
     }
+    // One is not even asked for after a look.
+    assert_eq!(store.claim(ask("r3"), NOW).await.unwrap(), None);
     server.says(&["ZADD", "arena:{c0}:lease", "1", "ghost"]);
     server.says(&["SADD", "arena:{c0}:in:p:p", job(0, 0, 2, 1).id.as_str()]);
     let mended = store.sweep().await.unwrap().join("\n");
@@ -106,4 +108,31 @@ async fn whoever_stands_in_line_and_is_nobody_holds_up_no_one() {
         given += usize::from(store.claim(ask(&format!("r{turn}")), NOW).await.unwrap().is_some());
     }
     assert_eq!(given, 1);
+}
+
+#[tokio::test]
+async fn a_line_whose_first_job_is_misremembered_goes_on_and_is_mended() {
+    let Some(server) = Server::start("heads") else { return };
+    let store = server.store(server.settings(), limits()).await.unwrap();
+    with_jobs(&store, vec![job(0, 0, 1, 1), job(0, 0, 2, 1), job(0, 0, 3, 1)]).await;
+    let misremember = |how: &str| {
+        // Behind the numbers and the key is each class with the arrival of its first job.
+        let lie = format!(
+            "local a = redis.call('HGET', KEYS[1], 'account') \
+             local from = 33 + 20 * struct.unpack('I1', string.sub(a, 33, 33)) \
+             local line = cmsgpack.unpack(string.sub(a, from + 1)) \
+             for n = 2, #line, 2 do line[n] = {how} end \
+             redis.call('HSET', KEYS[1], 'account', string.sub(a, 1, from) .. cmsgpack.pack(line)) return 'done'"
+        );
+        assert_eq!(server.says(&["EVAL", &lie, "1", "arena:{c0}:s:t0-s0"]), "done");
+    };
+    for lie in ["100 - line[n]", "line[n] - 100"] {
+        misremember(lie);
+        let mended = store.sweep().await.unwrap();
+        assert_eq!(mended.len(), 3, "{mended:?}");
+        assert!(mended.iter().all(|one| one.contains("said to be the first of its class")), "{mended:?}");
+        assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");
+    }
+    misremember("100 - line[n]");
+    assert_eq!(claim(&store, "r1").await.0, job(0, 0, 3, 1).id, "another one comes first until it is mended");
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 /// How keys are laid out: a cell of another layout is refused.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Jobs that come due and are put in the line by one claim: what comes due at once does not hold up the server.
 const MOST_DUE: u32 = 256;
@@ -140,6 +140,7 @@ functions! {
     "jobs.lua" "jobs": JOBS "jobs" Read;
     "live.lua" "live": LIVE "live" Read;
     "dead.lua" "dead": DEAD "dead" Read;
+    "states.lua" "states": STATES "states" Read;
     // The same where it changes something.
     "shelf.lua" "shelf": SHELF "shelf" Read SHELVE "shelve" Write;
     "sweep.lua" "sweep": SWEEP "sweep" Write;

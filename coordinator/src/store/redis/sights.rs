@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// So many news are kept at least (`common.lua`), and as many are read at once.
 const MOST_NEWS: usize = 64;
 
+/// Jobs that one call looks at.
+const MOST_AT_ONCE: usize = 1_000;
+
 #[async_trait]
 impl Sights for Redis {
     async fn failures(&self, id: &JobId, fence: &Fence) -> Result<Option<u32>, StoreError> {
@@ -180,15 +183,13 @@ impl Redis {
 
     /// State, fence and failures of each.
     async fn states(&self, ids: &[JobId]) -> Result<Vec<(String, String, u32)>, StoreError> {
-        let mut pipe = redis::pipe();
-        for id in ids {
-            pipe.cmd("HMGET").arg(self.key(&format!("j:{}", encoded(id.as_str())))).arg("st").arg("fe").arg("f");
+        let mut all = Vec::with_capacity(ids.len());
+        // In parts, so that many hold up the server for no long time.
+        for part in ids.chunks(MOST_AT_ONCE) {
+            let args = part.iter().map(|id| id.as_str().as_bytes().to_vec()).collect();
+            all.extend(self.read::<Vec<(String, String, u32)>>(Call::new(&script::STATES, 0, args)).await?);
         }
-        let rows: Vec<(Option<String>, Option<String>, Option<u32>)> = self.looked(&pipe).await?;
-        let row = |(state, fence, failed): (Option<String>, Option<String>, Option<u32>)| {
-            (state.unwrap_or_default(), fence.unwrap_or_default(), failed.unwrap_or_default())
-        };
-        Ok(rows.into_iter().map(row).collect())
+        Ok(all)
     }
 }
 

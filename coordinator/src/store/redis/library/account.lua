@@ -5,15 +5,15 @@
 -- `new`: those that it did not have before.
 
 -- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, the key by which it
--- stands in line, and the classes that it has jobs of in line.
+-- stands in line, and each class that it has jobs of in line, with the arrival of the first of them (of a tenant: 0).
 local NUMBERS, SIZE = '>I8I8I4I4I4I4I1', 33
 
 local function packed(account)
   if account.lined then
     local line, n = {}, 0
-    for class in pairs(account.has) do
-      n = n + 1
-      line[n] = class
+    for class, first in pairs(account.has) do
+      line[n + 1], line[n + 2] = class, first
+      n = n + 2
     end
     account.line = n > 0 and cmsgpack.pack(line) or ''
   end
@@ -29,7 +29,8 @@ local function unpacked(text)
   local has, from = {}, SIZE + stands * TURN
   local line = string.sub(text, from + 1)
   if line ~= '' then
-    for _, class in ipairs(cmsgpack.unpack(line)) do has[class] = true end
+    local all = cmsgpack.unpack(line)
+    for n = 1, #all, 2 do has[all[n]] = all[n + 1] end
   end
   return { mark = mark, served = served, runs = runs, limit = limit, weight = weight, priority = priority, line = line, has = has,
     key = stands == 1 and string.sub(text, SIZE + 1, from) or nil }
@@ -85,9 +86,17 @@ local function placed(account, key)
   return account.force or key ~= was, was
 end
 
--- A class more, or one that it has no jobs of any more.
-local function stands(s, class) if not s.has[class] then s.has[class], s.lined = true, true end end
+-- A job of a class more, or a class that it has no jobs of any more.
+local function stands(s, class, arrived)
+  local first = s.has[class]
+  if not first or arrived < first then s.has[class], s.lined = arrived, true end
+end
 local function stands_no_more(s, class) if s.has[class] then s.has[class], s.lined = nil, true end end
+-- The arrival of the first job of a class is another one now, or there is none.
+local function heads(s, class, first)
+  if not first then return stands_no_more(s, class) end
+  s.has[class], s.lined = tonumber(first), true
+end
 
 local function key_of_session(s)
   if not next(s.has) or s.runs >= s.limit then return nil end
@@ -112,7 +121,7 @@ local function settle_session(session, s)
       call('ZADD', TQ(s.t, class), '0', s.key .. session)
       t.taken[class] = true
       if not t.has[class] then
-        stands(t, class)
+        stands(t, class, 0)
         t.new[class] = true
       end
     end

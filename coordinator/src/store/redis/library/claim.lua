@@ -140,39 +140,41 @@ local function whose(only, mine, roomy)
   return tenant, session
 end
 
--- The job whose turn it is: what it is, where it stands, and whether it is the last of its class there; only among those that
--- there is room for, when that is asked.
+-- The job whose turn it is: what it is, where it stands, and when the next of its class there arrived; only among those that
+-- there is room for, when that is asked. None, though its session is said to have one: what says so is wrong.
 local function next_of(only, mine, roomy)
   local tenant, session = whose(only, mine, roomy)
   if not session then return nil end
   local s = touch(tenant, session)
   if not s.limit or s.runs >= s.limit then return nil end
-  local best = nil
-  for class in pairs(s.has) do
-    if may_run(class, only, roomy) then
-      local first = call('ZRANGE', Q(session, class), '0', '1', 'WITHSCORES')
-      local arrived = tonumber(first[2] or nil)
-      if arrived and (not best or arrived < best.n) then
-        best = { id = first[1], n = arrived, class = class, last = not first[3], t = tenant, s = session }
-      end
-    end
+  local best, arrived = nil, nil
+  for class, first in pairs(s.has) do
+    if (not best or first < arrived) and may_run(class, only, roomy) then best, arrived = class, first end
   end
-  return best
+  if not best then return nil end
+  local first = call('ZRANGE', Q(session, best), '0', '1', 'WITHSCORES')
+  return { id = first[1], n = tonumber(first[2] or nil), class = best, second = first[4], t = tenant, s = session }
 end
 
-local function show(j, a, f, d, expires)
-  return { j.id, call('GET', B(j.id)), a, f, d, j.n, j.w, j.fe, j.si, expires }
+local function show(j, expires)
+  return { j.id, call('GET', B(j.id)), j.a, j.f, j.d, j.n, j.w, j.fe, j.si, expires }
 end
 
 -- Into a lease, and out of the line. What does not wait only leaves the line.
 local function take(j, worker, request, generation, now)
   local id, t, s, e = j.id, touch_tenant(j.t), touch(j.t, j.s), looked[j.class].engine
-  local a, f, d, waits = tries(id)
-  call('ZREM', Q(j.s, j.class), id)
-  if j.last then stands_no_more(s, j.class) end
-  if not waits then
+  heads(s, j.class, j.second)
+  local v = id and call('HMGET', J(id), 'st', 'r')
+  if id then call('ZREM', Q(j.s, j.class), id) end
+  if not id or v[1] ~= 'q' then
     flush()
     return false
+  end
+  if v[2] then
+    local _, a, f, d = cmsgpack.unpack(v[2])
+    j.a, j.f, j.d = a, f, d
+  else
+    j.a, j.f, j.d = 0, 0, 0
   end
   local limit, provider = limits_of(e)
   -- It was kept for this home.
@@ -180,7 +182,8 @@ local function take(j, worker, request, generation, now)
   local counter = call('HINCRBY', CELL, 'claims', '1')
   local ends = string.format('%d', now + LEASE)
   j.w, j.si, j.fe = worker, now, generation .. '.' .. counter .. '.' .. request
-  call('HSET', J(id), 'st', 'l', 'a', string.format('%d', a + 1), 'fe', j.fe, 'l', cmsgpack.pack(worker, now, limit and true or false, provider))
+  j.a, j.g, j.p = j.a + 1, limit and true or false, provider
+  call('HSET', J(id), 'st', 'l', 'r', ran(j))
   if limit then call('SADD', IN('e', e), id) end
   if provider then call('SADD', IN('p', provider), id) end
   call('HSET', IN('w', worker), request, id)
@@ -189,7 +192,7 @@ local function take(j, worker, request, generation, now)
     account.served, account.runs, account.moved = counter, account.runs + 1, true
   end
   flush()
-  return show(j, a + 1, f, d, ends)
+  return show(j, ends)
 end
 
 local function claim(args)
@@ -199,8 +202,7 @@ local function claim(args)
   if j and j.st == 'l' and request_of(j) == request then
     -- A write, so that whoever waits for replicas waits for the first answer too.
     call('HINCRBY', CELL, 'repeated', 1)
-    local a, f, d = tries(given)
-    return show(j, a, f, d, call('ZSCORE', LEASES, lease(j)))
+    return show(j, call('ZSCORE', LEASES, lease(j)))
   end
   promote(now)
   local cell = call('HMGET', CELL, 'generation', 'fleet', 'limited')
@@ -210,7 +212,7 @@ local function claim(args)
   read_offer(args, only)
   local found = next_of(only, mine, false)
   if not found then return false end
-  if not look(found.class, only).room then
+  if found.id and not look(found.class, only).room then
     if now - call('HGET', J(found.id), 'du') >= SQUEEZED then return false end
     found = next_of(only, mine, true)
     if not found then return false end

@@ -36,7 +36,6 @@ local function cancel_jobs(session, which, now, answer)
       else
         call('ZREM', DEAD, id)
       end
-      call('HDEL', J(id), 'fe')
       finish(j, 'c')
     end
   end

@@ -3,8 +3,8 @@
 --
 -- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters, its generation and its limit of all slots. Every
 -- other key begins as it does, so all are in one slot:
---   j:JOB    hash: m what it is (session, tenant, engine, engine work, arrived, class, home), st state (q l d c x), a attempt,
---            f failed, d died, du due, fe fence, l its lease (worker, since, whether its engine is counted, provider)
+--   j:JOB    hash: m what it is (session, tenant, engine, engine work, arrived, class, home), st state (q l d c x), du due,
+--            r how it ran (fence, attempt, failed, died, worker, since, whether its engine is counted, provider)
 --   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, and `account`
 --   q:S:C    waiting jobs by arrival                   t:TENANT   its account
 --   tq:T:C   sessions that may run, by whose turn
@@ -84,21 +84,22 @@ local function over(status) return status ~= 'new' and status ~= 'waiting' and s
 
 local function div(a, b) return (a - a % b) / b end
 
--- Whoever ran it last stays written, and is told only of a lease.
+-- With its fence, its attempt, and how often it failed and its worker died. Whoever ran it last stays written, and is told only
+-- of a lease.
 local function job(id)
-  local v = call('HMGET', J(id), 'm', 'st', 'fe', 'l', 'du')
+  local v = call('HMGET', J(id), 'm', 'st', 'r', 'du')
   if not v[1] then return nil end
-  local j = { id = id, st = v[2], fe = v[3], du = tonumber(v[5]) }
+  local j = { id = id, st = v[2], du = tonumber(v[4]), a = 0, f = 0, d = 0 }
   j.s, j.t, j.e, j.i, j.n, j.c, j.h = cmsgpack.unpack(v[1])
-  if j.st == 'l' then j.w, j.si, j.g, j.p = cmsgpack.unpack(v[4]) end
+  if v[3] then
+    j.fe, j.a, j.f, j.d, j.w, j.si, j.g, j.p = cmsgpack.unpack(v[3])
+    if j.st ~= 'l' then j.w, j.si, j.g, j.p = nil end
+  end
   return j
 end
 
--- Its attempt, how often it failed and its worker died, and whether it waits.
-local function tries(id)
-  local v = call('HMGET', J(id), 'a', 'f', 'd', 'st')
-  return tonumber(v[1] or '0'), tonumber(v[2] or '0'), tonumber(v[3] or '0'), v[4] == 'q'
-end
+-- How it ran, as it is kept.
+local function ran(j) return cmsgpack.pack(j.fe, j.a, j.f, j.d, j.w, j.si, j.g, j.p) end
 
 local function lease(j) return j.id .. ' ' .. j.fe end
 -- The job of a lease.

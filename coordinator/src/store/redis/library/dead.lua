@@ -12,8 +12,8 @@ local function dead(args)
     table.sort(found, function(a, b) return since[a] < since[b] or (since[a] == since[b] and a < b) end)
   end
   for n = 1, math.min(#found, most) do
-    local j, _, f, d = job(found[n]), tries(found[n])
-    all[#all + 1] = { j.id, j.fe, f, d, tonumber(call('ZSCORE', DEAD, j.id)) }
+    local j = job(found[n])
+    all[#all + 1] = { j.id, j.fe, j.f, j.d, tonumber(call('ZSCORE', DEAD, j.id)) }
   end
   return all
 end

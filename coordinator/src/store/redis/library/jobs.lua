@@ -2,8 +2,8 @@
 local function jobs(args)
   local all = {}
   for _, id in ipairs(call('ZRANGE', JOBS(args[2]), 0, -1)) do
-    local j, a = job(id), tries(id)
-    all[#all + 1] = { id, j.st, j.w or '', a }
+    local j = job(id)
+    all[#all + 1] = { id, j.st, j.w or '', j.a }
   end
   return all
 end

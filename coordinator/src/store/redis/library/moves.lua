@@ -10,7 +10,7 @@ local function push(j, now)
     end
   end
   call('ZADD', Q(j.s, class), j.n, j.id)
-  stands(s, class)
+  stands(s, class, j.n)
 end
 
 -- Out of what waits.
@@ -20,7 +20,7 @@ local function pull(j)
   -- What is not in line comes due.
   local in_line = call('ZREM', Q(j.s, class), j.id) == 1
   if j.h or not in_line then call('ZREM', DUE, j.id) end
-  if in_line and call('EXISTS', Q(j.s, class)) == 0 then stands_no_more(s, class) end
+  if in_line and s.has[class] == j.n then heads(s, class, call('ZRANGE', Q(j.s, class), '0', '0', 'WITHSCORES')[2]) end
 end
 
 -- With further fields of the job, if there are any.
@@ -82,5 +82,5 @@ local function count_anew(j)
   if j.g and not limit then call('SREM', IN('e', j.e), j.id) end
   if limit then call('SADD', IN('e', j.e), j.id) end
   j.g, j.p = limit ~= nil, provider
-  call('HSET', J(j.id), 'l', cmsgpack.pack(j.w, j.si, j.g, j.p))
+  call('HSET', J(j.id), 'r', ran(j))
 end

@@ -3,16 +3,13 @@
 
 -- Back to the queue, or to the dead when it is worn out.
 local function back(j, due, failed, died, now)
-  local _, f, d = tries(j.id)
-  f, d = f + failed, d + died
   release(j, now)
-  call('HSET', J(j.id), 'f', f, 'd', d)
-  if f >= MAX_ATTEMPTS or d >= MAX_DEATHS then
-    call('HSET', J(j.id), 'st', 'x')
+  j.f, j.d = j.f + failed, j.d + died
+  if j.f >= MAX_ATTEMPTS or j.d >= MAX_DEATHS then
+    call('HSET', J(j.id), 'st', 'x', 'r', ran(j))
     call('ZADD', DEAD, now, j.id)
   else
-    call('HDEL', J(j.id), 'fe')
-    enqueue(j, due, now)
+    enqueue(j, due, now, 'r', ran(j))
   end
 end
 

@@ -40,7 +40,9 @@ local function sweep_line(j, s)
   scored(Q(j.s, class), id, in_line and j.n, id, 'the line')
   if j.h then scored(Q(j.s, kept and j.c or j.c .. '@' .. j.h), id, false, id, 'another line') end
   if not queued then scored(DUE, id, false, id, 'what comes due') end
-  if in_line then stands(s, class) end
+  if not in_line then return end
+  if s.has[class] and j.n < s.has[class] then say(id .. ': was not said to be the first of its class') end
+  stands(s, class, j.n)
 end
 
 local function sweep(args)
@@ -66,10 +68,13 @@ local function sweep(args)
     put(account, 'runs', runs)
   end
   for class in pairs(account.has) do
-    if call('EXISTS', Q(session, class)) == 0 then
-      stands_no_more(account, class)
+    local first = call('ZRANGE', Q(session, class), '0', '0', 'WITHSCORES')[2]
+    if not first then
       say(session .. ': stood in line with nothing to run')
+    elseif tonumber(first) ~= account.has[class] then
+      say(session .. ': one that is not there was said to be the first of its class')
     end
+    heads(account, class, first)
   end
   -- Where the session stands in the line of its tenant, before and after.
   local key = account.key

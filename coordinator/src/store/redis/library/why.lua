@@ -3,10 +3,7 @@ local function why(args)
   local now, j = clock(), job(args[2])
   if not j then return { 'unknown' } end
   if j.st == 'd' or j.st == 'c' then return { 'ended' } end
-  if j.st == 'x' then
-    local _, f, d = tries(j.id)
-    return { 'dead', f, d }
-  end
+  if j.st == 'x' then return { 'dead', j.f, j.d } end
   if j.st == 'l' then
     local expires = tonumber(call('ZSCORE', LEASES, lease(j)) or now + LEASE)
     if expires <= now then return { 'suspect', j.w, expires + KILL_MARGIN } end
