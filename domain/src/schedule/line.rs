@@ -61,20 +61,36 @@ pub struct Line {
 }
 
 impl Standing {
-    /// As a claim compares it when `more` of its jobs run than do now: then it was served later than whoever was not.
-    fn turn(&self, more: u32) -> (u64, Millis, u64, &str) {
+    /// What a claim compares first, when `more` of its jobs run than do now.
+    fn turn(&self, more: u32) -> (u64, Millis) {
         let share = Weight::new(self.weight).share(self.running.saturating_add(more));
-        let served = if more == 0 { self.served } else { u64::MAX };
-        (share, self.mark.saturating_sub(self.head_start), served, &self.name)
+        (share, self.mark.saturating_sub(self.head_start))
     }
 
-    /// How many of its jobs are served before another one whose turn this is.
-    fn before(&self, turn: (u64, Millis, u64, &str)) -> u32 {
+    /// Whether it is served before another one, when `more` of its own jobs run than do now and `theirs` of the other's.
+    fn goes_before(&self, mut more: u32, other: &Self, mut theirs: u32) -> bool {
+        loop {
+            let order = self.turn(more).cmp(&other.turn(theirs));
+            if order.is_ne() {
+                return order.is_lt();
+            }
+            // Then whoever was served longer ago: now, or by these very jobs, in the order in which they were given.
+            match (more, theirs) {
+                (0, 0) => return (self.served, &self.name) < (other.served, &other.name),
+                (0, _) => return true,
+                (_, 0) => return false,
+                _ => (more, theirs) = (more - 1, theirs - 1),
+            }
+        }
+    }
+
+    /// How many of its jobs are served before another one, `theirs` of whose jobs were given by then.
+    fn before(&self, other: &Self, theirs: u32) -> u32 {
         // Its share grows with every job, so the answer lies where the comparison turns.
         let (mut least, mut most) = (0, self.waiting);
         while least < most {
             let middle = least + (most - least) / 2;
-            if self.turn(middle) < turn { least = middle + 1 } else { most = middle }
+            if self.goes_before(middle, other, theirs) { least = middle + 1 } else { most = middle }
         }
         least
     }
@@ -93,17 +109,17 @@ impl Line {
         other_sessions: &[Standing],
         held: Held,
     ) -> Self {
-        let ahead = |others: &[Standing], turn| -> Vec<(Standing, u32)> {
-            let counted = others.iter().map(|other| (other.clone(), other.before(turn)));
+        let ahead = |others: &[Standing], one: &Standing, given| -> Vec<(Standing, u32)> {
+            let counted = others.iter().map(|other| (other.clone(), other.before(one, given)));
             counted.filter(|(_, jobs)| *jobs > 0).collect()
         };
         let total = |ahead: &[(Standing, u32)]| ahead.iter().fold(0_u32, |sum, (_, jobs)| sum.saturating_add(*jobs));
-        let sessions = ahead(other_sessions, session.turn(of_session));
+        let sessions = ahead(other_sessions, &session, of_session);
         let of_sessions = total(&sessions);
-        let tenants = ahead(other_tenants, tenant.turn(of_session.saturating_add(of_sessions)));
+        let tenants = ahead(other_tenants, &tenant, of_session.saturating_add(of_sessions));
         let of_tenants = total(&tenants);
         let mut sessions_ahead: Vec<Standing> = sessions.into_iter().map(|(one, _)| one).collect();
-        sessions_ahead.sort_by(|one, other| one.turn(0).cmp(&other.turn(0)));
+        sessions_ahead.sort_by_cached_key(|one| (one.turn(0), one.served, one.name.clone()));
         sessions_ahead.truncate(MOST_NAMED);
         let tenants_ahead = tenants.len() as u32;
         Self { tenant, session, of_session, of_sessions, of_tenants, sessions_ahead, tenants_ahead, held }
