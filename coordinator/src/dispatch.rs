@@ -129,10 +129,6 @@ impl Coordinator {
         self.closing.clone()
     }
 
-    pub(crate) async fn closing(&self) {
-        self.closing.cancelled().await;
-    }
-
     pub(crate) async fn tenant_of(&self, id: &SessionId) -> Result<Tenant, SessionError> {
         let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if let Some(tenant) = known {

@@ -326,7 +326,7 @@ async fn follow(coordinator: Coordinator, wish: v1::WatchRequest, items: mpsc::S
             // Another process may be the one that moves this session.
             () = tokio::time::sleep(Duration::from_millis(300)) => {},
             () = items.closed() => return,
-            () = coordinator.closing() => {
+            () = coordinator.closing_token().cancelled_owned() => {
                 let moved = Status::unavailable("this coordinator is being stopped; follow on with another one");
                 return drop(items.send(Err(moved)).await);
             },

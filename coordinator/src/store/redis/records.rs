@@ -102,7 +102,7 @@ impl Records for Redis {
         };
         let mut all = self.summaries(&ids).await?;
         if under_way {
-            // One that ended with a coordinator that knows no such set, or since, until it is swept.
+            // One may have ended since.
             all.retain(|one| !has_ended(&one.status));
             all.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
         }
