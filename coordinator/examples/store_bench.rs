@@ -175,8 +175,8 @@ async fn complete(store: &Store, leases: &[(JobId, Fence)], versions: &mut Versi
 }
 
 /// Turns of each kind of work, and calls in one.
-const TURNS: usize = 40;
-const CALLS: u32 = 25;
+const TURNS: usize = 8;
+const CALLS: u32 = 250;
 
 /// What is busy beside only adds to it.
 fn least(all: Vec<f64>) -> f64 {
@@ -287,7 +287,7 @@ async fn blocked(jobs: u32) -> Fallible<f64> {
     server.cost(async || claims(&store, 500, "q").await.map(drop)).await
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Fallible<()> {
     println!("redis store, by the least disturbed of {TURNS} turns of {CALLS} calls each:");
     operations().await?;
