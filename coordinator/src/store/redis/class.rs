@@ -41,7 +41,7 @@ pub(super) fn of_home(text: &str) -> Option<Home> {
     }
 }
 
-/// As `claim.lua` reads it: homes, slots, what it has and what is free, how many abilities or nothing for every one, they,
+/// As `claim.lua` reads it: a digest, by which it knows it again, and that itself: homes, slots, what it has and what is free, how many abilities or nothing for every one, they,
 /// and the labels.
 pub(super) fn offer(offer: &Offer) -> Vec<Vec<u8>> {
     let Offer { name, hardware, abilities, labels, slots, whole, free } = offer;
@@ -50,5 +50,9 @@ pub(super) fn offer(offer: &Offer) -> Vec<Vec<u8>> {
     all.extend([whole.memory, whole.disk, free.memory, free.disk].map(|amount| amount.to_string()));
     all.push(abilities.as_ref().map_or_else(String::new, |all| all.len().to_string()));
     all.extend(abilities.iter().flatten().chain(labels).cloned());
+    let written: String = all.iter().flat_map(|one| [one.len().to_string(), ":".into(), one.clone()]).collect();
+    let mut id = digest::sha256(written.as_bytes());
+    id.truncate(DIGITS);
+    all.insert(0, id);
     all.into_iter().map(String::into_bytes).collect()
 }

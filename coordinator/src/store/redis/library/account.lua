@@ -1,8 +1,8 @@
 -- What a call changes of sessions and tenants is read when it is touched first, and written back by `flush`, together with their
 -- places in the indexes, as far as they are other ones then. Of an account: `has`: the classes that it has jobs of in line;
 -- `moved`: what its place follows from is another; `lined`: so are its classes; `force`: its places are written whatever they
--- were. Of a session: `was`: its classes before. Of a tenant: `left`, `taken`: classes that a session of it left or came to;
--- `new`: those that it did not have before.
+-- were. Of a session: `was`: its classes before. Of a tenant: `left`: classes that a session of it left; `new`: those that it
+-- did not have before.
 
 -- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, the key by which it
 -- stands in line, and each class that it has jobs of in line, with the arrival of the first of them (of a tenant: 0).
@@ -36,20 +36,44 @@ local function unpacked(text)
     key = stands == 1 and string.sub(text, SIZE + 1, from) or nil }
 end
 
+-- Accounts as they were last written or found: that it is the same text is seen sooner than what it says is read. While a call
+-- has one it is no account of this text, so that a call which fails midway leaves none that is not as it is written.
+local read, known_accounts = {}, 0
+
+local function account_at(key, text)
+  local account = read[key]
+  if not account or not text or account.text ~= text then
+    account = unpacked(text)
+  end
+  account.at, account.found, account.text = key, text, nil
+  account.moved, account.lined, account.force = nil, nil, nil
+  return account
+end
+
+local function is_written(account, text)
+  local key = account.at
+  if not read[key] then
+    if known_accounts > MOST_NAMES then read, known_accounts = {}, 0 end
+    known_accounts = known_accounts + 1
+  end
+  read[key], account.text = account, text
+end
+
 local function touch_tenant(tenant)
   local t = tenants[tenant]
   if t then return t end
-  t = unpacked(call('GET', T(tenant)))
+  local key = T(tenant)
+  t = account_at(key, call('GET', key))
   -- Later it is as the cell's limits say: whoever changes those changes it too.
   if not t.mark then t.limit, t.weight = tenant_limit(tenant) end
-  t.left, t.taken, t.new = {}, {}, {}
+  t.left, t.new = {}, {}
   tenants[tenant] = t
   return t
 end
 
 -- From the account as it is kept.
 local function opened(tenant, session, text)
-  local s = unpacked(text)
+  local s = account_at(S(session), text)
   s.t, s.was = tenant, {}
   for class in pairs(s.has) do s.was[class] = true end
   sessions[session] = s
@@ -112,14 +136,13 @@ local function settle_session(session, s)
     for class in pairs(s.was) do
       if moved or not s.has[class] then
         call('ZREM', TQ(s.t, class), was .. session)
-        t.left[class] = true
+        if not s.key or not s.has[class] then t.left[class] = true end
       end
     end
   end
   for class in pairs(s.key and s.has or {}) do
     if moved or not was or not s.was[class] then
       call('ZADD', TQ(s.t, class), '0', s.key .. session)
-      t.taken[class] = true
       if not t.has[class] then
         stands(t, class, 0)
         t.new[class] = true
@@ -132,7 +155,7 @@ end
 -- Classes that no session of it has any more.
 local function clear(tenant, t)
   for class in pairs(t.force and t.has or t.left) do
-    if t.has[class] and not t.taken[class] and call('EXISTS', TQ(tenant, class)) == 0 then
+    if t.has[class] and call('EXISTS', TQ(tenant, class)) == 0 then
       if t.key then call('ZREM', RQ(class), t.key .. tenant) end
       if call('EXISTS', RQ(class)) == 0 then call('SREM', RS(group_of(class)), class) end
       stands_no_more(t, class)
@@ -142,7 +165,7 @@ end
 
 local function flush_tenant(tenant, t)
   clear(tenant, t)
-  if not (t.moved or t.force or t.lined) then return end
+  if not (t.moved or t.force or t.lined) then return is_written(t, t.found) end
   local key = nil
   if next(t.has) and t.runs < t.limit then key = turn(div(t.runs * PARTS, t.weight), t.mark or 0, t.served) end
   local moved, was = placed(t, key)
@@ -157,13 +180,16 @@ local function flush_tenant(tenant, t)
       if t.force or not stood then call('SADD', RS(group_of(class)), class) end
     end
   end
-  call('SET', T(tenant), packed(t))
+  local text = packed(t)
+  call('SET', t.at, text)
+  is_written(t, text)
 end
 
 local function flush()
   for session, s in pairs(sessions) do
-    local account = settle_session(session, s)
-    if account then call('HSET', S(session), 'account', account) end
+    local text = settle_session(session, s)
+    if text then call('HSET', s.at, 'account', text) end
+    is_written(s, text or s.found)
   end
   for tenant, t in pairs(tenants) do flush_tenant(tenant, t) end
   tenants, sessions = {}, {}

@@ -18,8 +18,7 @@ local function take_limits(args)
     call('HSET', LIMITS, args[n], args[n + 1])
     if string.find(args[n], '^[ep]:') then limited = '1' end
   end
-  -- What every claim looks at is beside what else it looks at.
-  call('HSET', CELL, 'fleet', call('HGET', LIMITS, 'fleet'), 'limited', limited)
+  call('HSET', CELL, 'limited', limited)
   for _, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do
     local j = job(of_lease(member))
     if j and j.st == 'l' then count_anew(j) end
@@ -48,5 +47,8 @@ local function begin(args)
   local same = held == (#args - 3) / 2
   for n = 4, #args, 2 do same = same and call('HGET', LIMITS, args[n]) == args[n + 1] end
   if not same and (args[3] == 'takes' or held == 0) then take_limits(args) end
+  -- What every claim looks at, in one.
+  local v = call('HMGET', CELL, 'generation', 'limited')
+  call('HSET', CELL, 'rules', table.concat({ v[1], call('HGET', LIMITS, 'fleet'), v[2] }, '/'))
   return held > 0 and not same and 1 or 0
 end

@@ -1,26 +1,28 @@
--- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: its two homes, its
--- slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
-local offer, looked, limits, is_limited
+-- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: a digest of all
+-- of it, its two homes, its slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
+local offer, looked, limits
+
+-- What the cell says of itself: its generation, its slots in all, and whether engines have limits. Read when it says another thing.
+local rules, generation, fleet, is_limited
+local function read_rules()
+  local said = call('HGET', CELL, 'rules')
+  if said == rules then return end
+  local of, slots, limited = string.match(said, '^(%d+)/(%d+)/(%d)$')
+  rules, generation, fleet, is_limited = said, of, tonumber(slots), limited == '1'
+end
 
 -- Workers ask again and again with the same offer: what it says is read once, and what follows from it alone is kept with it.
 local offers, kept = {}, 0
 
-local function is_said(args, known)
-  for k = 6, math.max(#args, #known.args) do
-    if args[k] ~= known.args[k] then return false end
-  end
-  return true
-end
-
 local function parsed(args)
-  local found = { args[6], args[7], slots = args[8], memory = tonumber(args[9]), disk = tonumber(args[10]),
-    free_memory = tonumber(args[11]), free_disk = tonumber(args[12]), labels = {}, args = args, looked = {} }
-  local n = 13 + (tonumber(args[13]) or 0)
-  if args[13] ~= '' then
+  local found = { args[7], args[8], slots = args[9], memory = tonumber(args[10]), disk = tonumber(args[11]),
+    free_memory = tonumber(args[12]), free_disk = tonumber(args[13]), labels = {}, looked = {} }
+  local n = 14 + (tonumber(args[14]) or 0)
+  if args[14] ~= '' then
     found.can = {}
-    for k = 14, n do found.can[args[k]] = true end
+    for k = 15, n do found.can[args[k]] = true end
   end
-  found.groups = { RS(''), RS(args[6]), RS(args[7]) }
+  found.groups = { RS(''), RS(args[7]), RS(args[8]) }
   for k = n + 1, #args do
     found.labels[args[k]] = true
     found.groups[#found.groups + 1] = RS(label_group(args[k]))
@@ -29,13 +31,13 @@ local function parsed(args)
 end
 
 local function read_offer(args, only)
-  local text = CELL .. table.concat(args, '\n', 6)
-  local known = offers[text]
-  if not known or not is_said(args, known) then
+  local known = offers[args[6]]
+  if not known or known.cell ~= CELL then
     known = parsed(args)
+    known.cell = CELL
     -- Each look counts too.
     if kept > MOST_NAMES then offers, kept = {}, 0 end
-    offers[text], kept = known, kept + 1
+    offers[args[6]], kept = known, kept + 1
   end
   offer, limits = known, {}
   -- What limits or one session leave open is another thing each time.
@@ -160,8 +162,11 @@ local function show(j, expires)
   return { j.id, call('GET', B(j.id)), j.a, j.f, j.d, j.n, j.w, j.fe, j.si, expires }
 end
 
+-- How a job ran that never did.
+local NEVER = { '', 0, 0, 0 }
+
 -- Into a lease, and out of the line. What does not wait only leaves the line.
-local function take(j, worker, request, generation, now)
+local function take(j, worker, request, now)
   local id, t, s, e = j.id, touch_tenant(j.t), touch(j.t, j.s), looked[j.class].engine
   heads(s, j.class, j.second)
   local v = id and call('HMGET', J(id), 'st', 'r')
@@ -170,12 +175,8 @@ local function take(j, worker, request, generation, now)
     flush()
     return false
   end
-  if v[2] then
-    local _, a, f, d = cmsgpack.unpack(v[2])
-    j.a, j.f, j.d = a, f, d
-  else
-    j.a, j.f, j.d = 0, 0, 0
-  end
+  local r = v[2] and cmsgpack.unpack(v[2]) or NEVER
+  j.a, j.f, j.d = r[2], r[3], r[4]
   local limit, provider = limits_of(e)
   -- It was kept for this home.
   if string.find(j.class, '@', 1, true) then call('ZREM', DUE, id) end
@@ -188,9 +189,8 @@ local function take(j, worker, request, generation, now)
   if provider then call('SADD', IN('p', provider), id) end
   call('HSET', IN('w', worker), request, id)
   call('ZADD', LEASES, ends, lease(j))
-  for _, account in ipairs({ t, s }) do
-    account.served, account.runs, account.moved = counter, account.runs + 1, true
-  end
+  t.served, t.runs, t.moved = counter, t.runs + 1, true
+  s.served, s.runs, s.moved = counter, s.runs + 1, true
   flush()
   return show(j, ends)
 end
@@ -205,10 +205,8 @@ local function claim(args)
     return show(j, call('ZSCORE', LEASES, lease(j)))
   end
   promote(now)
-  local cell = call('HMGET', CELL, 'generation', 'fleet', 'limited')
-  local fleet = tonumber(cell[2])
+  read_rules()
   if fleet < UNLIMITED and call('ZCARD', LEASES) >= fleet then return false end
-  is_limited = cell[3] == '1'
   read_offer(args, only)
   local found = next_of(only, mine, false)
   if not found then return false end
@@ -217,5 +215,5 @@ local function claim(args)
     found = next_of(only, mine, true)
     if not found then return false end
   end
-  return take(found, worker, request, cell[1], now)
+  return take(found, worker, request, now)
 end

@@ -109,6 +109,7 @@ local function commit(args)
     fields[#fields + 1] = record.t
   end
   call('HSET', S(session), unpack(fields))
+  is_written(record, account or record.found)
   -- A session that has ended does not go on.
   if over(args[6]) then call('SREM', UNDER_WAY, session) end
   tell(session, args, 12 + 12 * jobs)

@@ -1,7 +1,8 @@
 -- In front of every function of the library. What it decides is what `domain/src/schedule.rs` says; a differential test holds
 -- them together.
 --
--- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters, its generation and its limit of all slots. Every
+-- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters and its generation, and of what a claim has to know of
+-- these and the limits (generation, slots in all, whether engines have limits). Every
 -- other key begins as it does, so all are in one slot:
 --   j:JOB    hash: m what it is (session, tenant, engine, engine work, arrived, class, home), st state (q l d c x), du due,
 --            r how it ran (fence, attempt, failed, died, worker, since, whether its engine is counted, provider)
@@ -92,14 +93,15 @@ local function job(id)
   local j = { id = id, st = v[2], du = tonumber(v[4]), a = 0, f = 0, d = 0 }
   j.s, j.t, j.e, j.i, j.n, j.c, j.h = cmsgpack.unpack(v[1])
   if v[3] then
-    j.fe, j.a, j.f, j.d, j.w, j.si, j.g, j.p = cmsgpack.unpack(v[3])
-    if j.st ~= 'l' then j.w, j.si, j.g, j.p = nil end
+    local r = cmsgpack.unpack(v[3])
+    j.fe, j.a, j.f, j.d = r[1], r[2], r[3], r[4]
+    if j.st == 'l' then j.w, j.si, j.g, j.p = r[5], r[6], r[7], r[8] end
   end
   return j
 end
 
 -- How it ran, as it is kept.
-local function ran(j) return cmsgpack.pack(j.fe, j.a, j.f, j.d, j.w, j.si, j.g, j.p) end
+local function ran(j) return cmsgpack.pack({ j.fe, j.a, j.f, j.d, j.w, j.si, j.g, j.p }) end
 
 local function lease(j) return j.id .. ' ' .. j.fe end
 -- The job of a lease.

@@ -32,8 +32,9 @@ end
 
 -- What came due moves into the line, and what was kept for its home into everybody's, so many at a time.
 local function promote(now)
+  local first = call('ZRANGE', DUE, '0', '0', 'WITHSCORES')[2]
+  if not first or tonumber(first) > now then return end
   local found = call('ZRANGEBYSCORE', DUE, '-inf', string.format('%d', now), 'WITHSCORES', 'LIMIT', '0', MOST_DUE)
-  if #found == 0 then return end
   for n = 1, #found, 2 do
     local j = job(found[n])
     local waits = j and j.st == 'q'
