@@ -41,8 +41,8 @@ pub(super) fn of_home(text: &str) -> Option<Home> {
     }
 }
 
-/// As `claim.lua` reads it: a digest, by which it knows it again, and that itself: homes, slots, what it has and what is free, how many abilities or nothing for every one, they,
-/// and the labels.
+/// As `claim.lua` reads it: a digest, by which it is known again, and all that itself: homes, slots, what it has and what is
+/// free, how many abilities or nothing for every one, they, and the labels.
 pub(super) fn offer(offer: &Offer) -> Vec<Vec<u8>> {
     let Offer { name, hardware, abilities, labels, slots, whole, free } = offer;
     let mut all = vec![home(&Home::Worker(name.clone())), home(&Home::Hardware(hardware.clone()))];

@@ -7,15 +7,13 @@
 -- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, the key by which it
 -- stands in line, and each class that it has jobs of in line, with the arrival of the first of them (of a tenant: 0).
 local NUMBERS, SIZE = '>I8I8I4I4I4I4I1', 33
+local FIRST, FIRST_SIZE = '>I8I2', 10
 
 local function packed(account)
   if account.lined then
-    local line, n = {}, 0
-    for class, first in pairs(account.has) do
-      line[n + 1], line[n + 2] = class, first
-      n = n + 2
-    end
-    account.line = n > 0 and cmsgpack.pack(line) or ''
+    local line = ''
+    for class, first in pairs(account.has) do line = line .. struct.pack(FIRST, first, #class) .. class end
+    account.line = line
   end
   local key = account.key
   return struct.pack(NUMBERS, account.mark, account.served, account.runs, account.limit, account.weight, account.priority,
@@ -27,10 +25,11 @@ local function unpacked(text)
   if not text then return { served = 0, runs = 0, weight = 1, priority = 0, line = '', has = {} } end
   local mark, served, runs, limit, weight, priority, stands = struct.unpack(NUMBERS, text)
   local has, from = {}, SIZE + stands * TURN
-  local line = string.sub(text, from + 1)
-  if line ~= '' then
-    local all = cmsgpack.unpack(line)
-    for n = 1, #all, 2 do has[all[n]] = all[n + 1] end
+  local line, at = string.sub(text, from + 1), 1
+  while at < #line do
+    local first, size = struct.unpack(FIRST, line, at)
+    at = at + FIRST_SIZE + size
+    has[string.sub(line, at - size, at - 1)] = first
   end
   return { mark = mark, served = served, runs = runs, limit = limit, weight = weight, priority = priority, line = line, has = has,
     key = stands == 1 and string.sub(text, SIZE + 1, from) or nil }
@@ -124,8 +123,9 @@ end
 
 local function key_of_session(s)
   if not next(s.has) or s.runs >= s.limit then return nil end
-  local head_start = math.min(s.priority, MOST_PRIORITY) * HEAD_START
-  return turn(div(s.runs * PARTS, s.weight), math.max(0, s.mark - head_start), s.served)
+  local mark = s.mark
+  if s.priority > 0 then mark = math.max(0, mark - math.min(s.priority, MOST_PRIORITY) * HEAD_START) end
+  return turn(div(s.runs * PARTS, s.weight), mark, s.served)
 end
 
 -- Its account as it is to be kept, or nothing when that is as it was; its places are written.

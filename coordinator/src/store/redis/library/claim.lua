@@ -70,8 +70,9 @@ end
 local function look(class, only)
   local found = looked[class]
   if found then return found end
-  found = { open = false, room = false }
+  found = { open = false, room = false, kept = false }
   local at = string.find(class, '@', 1, true)
+  found.kept = at ~= nil
   if at and only == '' then
     local home = string.sub(class, at + 1)
     if home ~= offer[1] and home ~= offer[2] then return found end
@@ -166,10 +167,11 @@ end
 local NEVER = { '', 0, 0, 0 }
 
 -- Into a lease, and out of the line. What does not wait only leaves the line.
-local function take(j, worker, request, now)
+local function take(j, worker, request, given, now)
   local id, t, s, e = j.id, touch_tenant(j.t), touch(j.t, j.s), looked[j.class].engine
   heads(s, j.class, j.second)
-  local v = id and call('HMGET', J(id), 'st', 'r')
+  local at = id and J(id)
+  local v = at and call('HMGET', at, 'st', 'r')
   if id then call('ZREM', Q(j.s, j.class), id) end
   if not id or v[1] ~= 'q' then
     flush()
@@ -179,15 +181,15 @@ local function take(j, worker, request, now)
   j.a, j.f, j.d = r[2], r[3], r[4]
   local limit, provider = limits_of(e)
   -- It was kept for this home.
-  if string.find(j.class, '@', 1, true) then call('ZREM', DUE, id) end
+  if looked[j.class].kept then call('ZREM', DUE, id) end
   local counter = call('HINCRBY', CELL, 'claims', '1')
   local ends = string.format('%d', now + LEASE)
   j.w, j.si, j.fe = worker, now, generation .. '.' .. counter .. '.' .. request
   j.a, j.g, j.p = j.a + 1, limit and true or false, provider
-  call('HSET', J(id), 'st', 'l', 'r', ran(j))
+  call('HSET', at, 'st', 'l', 'r', ran(j))
   if limit then call('SADD', IN('e', e), id) end
   if provider then call('SADD', IN('p', provider), id) end
-  call('HSET', IN('w', worker), request, id)
+  call('HSET', given, request, id)
   call('ZADD', LEASES, ends, lease(j))
   t.served, t.runs, t.moved = counter, t.runs + 1, true
   s.served, s.runs, s.moved = counter, s.runs + 1, true
@@ -197,8 +199,9 @@ end
 
 local function claim(args)
   local now, worker, request, only, mine = clock(), args[2], args[3], args[4], args[5]
-  local given = call('HGET', IN('w', worker), request)
-  local j = given and job(given)
+  local given = IN('w', worker)
+  local known = call('HGET', given, request)
+  local j = known and job(known)
   if j and j.st == 'l' and request_of(j) == request then
     -- A write, so that whoever waits for replicas waits for the first answer too.
     call('HINCRBY', CELL, 'repeated', 1)
@@ -215,5 +218,5 @@ local function claim(args)
     found = next_of(only, mine, true)
     if not found then return false end
   end
-  return take(found, worker, request, now)
+  return take(found, worker, request, given, now)
 end

@@ -48,8 +48,28 @@ local function B(id) return P .. 'b:' .. enc(id) end
 local function S(session) return P .. 's:' .. enc(session) end
 local function T(tenant) return P .. 't:' .. enc(tenant) end
 local function Q(session, class) return P .. 'q:' .. enc(session) .. ':' .. enc(class) end
-local function TQ(tenant, class) return P .. 'tq:' .. enc(tenant) .. ':' .. enc(class) end
-local function RQ(class) return P .. 'rq:' .. enc(class) end
+
+-- The lines are asked for many times by each call: their keys, by tenant and class.
+local lines, known_lines = {}, 0
+local function TQ(tenant, class)
+  local of = lines[tenant]
+  local key = of and of[class]
+  if key then return key end
+  if known_lines > MOST_NAMES then lines, known_lines = {}, 0 end
+  of = lines[tenant] or {}
+  key = P .. 'tq:' .. enc(tenant) .. ':' .. enc(class)
+  lines[tenant], of[class], known_lines = of, key, known_lines + 1
+  return key
+end
+local rows, known_rows = {}, 0
+local function RQ(class)
+  local key = rows[class]
+  if key then return key end
+  if known_rows > MOST_NAMES then rows, known_rows = {}, 0 end
+  key = P .. 'rq:' .. enc(class)
+  rows[class], known_rows = key, known_rows + 1
+  return key
+end
 local function RS(group) return P .. 'rs:' .. enc(group) end
 local function IN(kind, name) return P .. 'in:' .. kind .. ':' .. enc(name) end
 local function JOBS(session) return P .. 'sj:' .. enc(session) end
@@ -64,6 +84,7 @@ local function start(keys, args)
     P = string.sub(CELL, 1, -5)
     LIMITS, LEASES, DUE, DEAD, CLASSES = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'classes'
     UNDER_WAY = P .. 'under_way'
+    lines, rows = {}, {}
   end
   if terms ~= args[1] then
     terms = args[1]
@@ -73,17 +94,17 @@ local function start(keys, args)
   tenants, sessions = {}, {}
 end
 
+local function div(a, b) return (a - a % b) / b end
+
 -- The server's own clock; only tests give another one.
 local function clock()
   if NOW ~= '' then return tonumber(NOW) end
   local time = call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  return time[1] * 1000 + div(time[2], 1000)
 end
 
 -- Whether a session has ended, by its status.
 local function over(status) return status ~= 'new' and status ~= 'waiting' and status ~= 'running' end
-
-local function div(a, b) return (a - a % b) / b end
 
 -- With its fence, its attempt, and how often it failed and its worker died. Whoever ran it last stays written, and is told only
 -- of a lease.
@@ -170,4 +191,6 @@ end
 
 -- Whose turn it is, as bytes that sort: parts of slots that run by weight, the mark, the latest claim.
 local TURN = 20
-local function turn(share, mark, served) return struct.pack('>I4I8I8', math.min(share, 4294967295), mark, served) end
+local function turn(share, mark, served)
+  return struct.pack('>I4I8I8', share < UNLIMITED and share or UNLIMITED, mark, served)
+end
