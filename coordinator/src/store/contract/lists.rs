@@ -68,6 +68,38 @@ pub(super) async fn what_has_not_ended_is_listed_by_itself(home: Home) {
     assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn a_list_is_whole_though_it_names_what_is_no_session() {
+    let Some(server) = Server::start("ghosts of a list") else { return };
+    let store = server.store(server.settings(), limits()).await.unwrap();
+    let many = u64::from(crate::store::PAGE) + 44;
+    for number in 0..many {
+        made(&store, &format!("s{number:03}"), NOW + number / 3).await;
+    }
+    // Among the newest, in between, and many of one moment.
+    let ghosts = format!(
+        "for n = 1, 600 do redis.call('ZADD', KEYS[1], {}, 'ghost' .. n) end \
+         redis.call('ZADD', KEYS[1], {}, 'zzz') redis.call('ZADD', KEYS[1], {}, 'a') return 'done'",
+        NOW + 50,
+        NOW + many,
+        NOW + many / 3 - 1
+    );
+    assert_eq!(server.says(&["EVAL", &ghosts, "1", "arena:{c0}:sessions"]), "done");
+    let all = store.sessions().await.unwrap();
+    assert_eq!(all.len() as u64, many);
+    assert!(all.is_sorted_by(|one, next| (one.created, &one.id) > (next.created, &next.id)));
+    for most in [1, 7, 100] {
+        let (mut than, mut pages) = (None, Vec::new());
+        loop {
+            let page = store.older(than, most).await.unwrap();
+            let Some(last) = page.last() else { break };
+            than = at(last);
+            pages.extend(page);
+        }
+        assert_eq!(pages, all, "in pages of {most}");
+    }
+}
+
 /// The commands that a server was given for it.
 pub(super) async fn commands(server: &Server, work: impl AsyncFnOnce()) -> u64 {
     let given = || {

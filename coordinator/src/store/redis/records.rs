@@ -91,22 +91,19 @@ impl Records for Redis {
     }
 
     async fn sessions(&self, which: Which) -> Result<Vec<v1::Summary>, StoreError> {
-        let under_way = which == Which::UnderWay;
-        let ids = match which {
+        match which {
             Which::UnderWay => {
                 let mut pipe = redis::pipe();
                 pipe.cmd("SMEMBERS").arg(self.key("under_way"));
-                self.looked::<(Vec<String>,)>(&pipe).await?.0
+                let (ids,): (Vec<String>,) = self.looked(&pipe).await?;
+                let mut all = self.summaries(&ids).await?;
+                // One may have ended since.
+                all.retain(|one| !has_ended(&one.status));
+                all.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+                Ok(all)
             }
-            Which::Older { than, most } => self.older(than, most as usize).await?,
-        };
-        let mut all = self.summaries(&ids).await?;
-        if under_way {
-            // One may have ended since.
-            all.retain(|one| !has_ended(&one.status));
-            all.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+            Which::Older { than, most } => self.older(than, most as usize).await,
         }
-        Ok(all)
     }
 
     async fn prune(&self, id: &SessionId) -> Result<bool, StoreError> {
@@ -139,27 +136,39 @@ impl Records for Redis {
 }
 
 impl Redis {
-    /// Those of one moment are in the order of their ids, so the page may begin among them.
-    async fn older(&self, than: Option<(Millis, SessionId)>, most: usize) -> Result<Vec<String>, StoreError> {
-        let newest = than.as_ref().map_or_else(|| "+inf".to_owned(), |(created, _)| created.to_string());
-        let (mut ids, mut seen) = (Vec::new(), 0);
-        while ids.len() < most {
+    /// Fewer than `most` only when there are no more. Those of one moment are in the order of their ids, so a page may begin among
+    /// them; it is looked for by what was read last and never by how many that were, for some may be taken away meanwhile.
+    async fn older(&self, mut than: Option<(Millis, SessionId)>, most: usize) -> Result<Vec<v1::Summary>, StoreError> {
+        // With the one that it begins behind.
+        let (mut all, mut limit) = (Vec::new(), most.saturating_add(1));
+        loop {
+            let newest = than.as_ref().map_or_else(|| "+inf".to_owned(), |(created, _)| created.to_string());
             let mut pipe = redis::pipe();
-            pipe.cmd("ZRANGE").arg(self.key("sessions")).arg(&newest).arg("-inf").arg("BYSCORE").arg("REV");
-            pipe.arg("LIMIT").arg(seen).arg(most).arg("WITHSCORES");
+            pipe.cmd("ZRANGE").arg(self.key("sessions")).arg(newest).arg("-inf").arg("BYSCORE").arg("REV");
+            pipe.arg("LIMIT").arg(0).arg(limit).arg("WITHSCORES");
             let (part,): (Vec<(String, f64)>,) = self.looked(&pipe).await?;
-            let last = part.len() < most;
-            seen += part.len();
+            let is_last = part.len() < limit;
             let is_older = |(id, at): &(String, f64)| {
                 than.as_ref().is_none_or(|(created, than)| (*at as Millis, id.as_str()) < (*created, than.as_str()))
             };
-            ids.extend(part.into_iter().filter(is_older).map(|(id, _)| id));
-            if last {
-                break;
+            let part: Vec<(String, f64)> = part.into_iter().filter(is_older).collect();
+            let Some((id, at)) = part.last() else {
+                if is_last {
+                    return Ok(all);
+                }
+                // More of one moment than that.
+                limit = limit.saturating_mul(2);
+                continue;
+            };
+            than = Some((*at as Millis, SessionId::new(id)));
+            let ids: Vec<String> = part.into_iter().map(|(id, _)| id).collect();
+            // Some that are listed may be no sessions any more.
+            all.extend(self.summaries(&ids).await?);
+            if is_last || all.len() >= most {
+                all.truncate(most);
+                return Ok(all);
             }
         }
-        ids.truncate(most);
-        Ok(ids)
     }
 
     /// In their order, without those that are not there any more.
