@@ -8,7 +8,7 @@ pub mod tokens;
 
 pub(crate) use gate::HANDSHAKE;
 pub use gate::{Gate, Peer};
-pub(crate) use right::Right;
+pub(crate) use right::{Lost, Right};
 
 use arena_domain::id::Tenant;
 use arena_proto::v1;

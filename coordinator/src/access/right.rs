@@ -43,37 +43,53 @@ impl Right {
         self.papers.as_ref().map(Papers::certificate).unwrap_or_default()
     }
 
-    /// Waits until it holds no more, and says why; that is written down. Without an end it waits for ever.
-    pub(crate) async fn lost(self) -> Status {
+    /// Waits until it holds no more. Without an end it waits for ever.
+    pub(crate) async fn lost(self) -> Box<Lost> {
         let Some(papers) = &self.papers else { return std::future::pending().await };
-        loop {
+        let (who, why, status) = loop {
             let left = papers.end().map(|end| Duration::from_millis(end.saturating_sub(clock::now_millis())));
             tokio::time::sleep(left.map_or(LOOK, |left| left.min(LOOK))).await;
             // In a box while it lasts: whoever waits, waits for its time nearly always, and there are many.
-            if let Some(status) = Box::pin(self.look(papers)).await {
-                return status;
+            if let Some(lost) = Box::pin(self.look(papers)).await {
+                break lost;
             }
-        }
+        };
+        Box::new(Lost { right: self, who, why, status })
     }
 
-    async fn look(&self, papers: &Papers) -> Option<Status> {
-        let (who, why, status) = match self.gate.knows(papers).await {
+    async fn look(&self, papers: &Papers) -> Option<(String, String, Status)> {
+        match self.gate.knows(papers).await {
             // Whoever cannot be looked up now is not refused for it: the next look is soon.
             Err(unavailable) => {
                 tracing::debug!(%unavailable, "a right cannot be looked at now");
-                return None;
+                None
             }
             Ok(Err(Stranger { who, why, mend })) => {
                 let status = Status::unauthenticated(format!("{why}; {mend}"));
-                (who, why, status)
+                Some((who, why, status))
             }
             Ok(Ok(caller)) if !caller.may(self.rpc) || !caller.scope().covers(&self.scope) => {
                 let why = format!("{} may not {} this any more", caller.label(), self.rpc.as_str());
-                (caller.label(), why.clone(), Status::permission_denied(why))
+                Some((caller.label(), why.clone(), Status::permission_denied(why)))
             }
-            Ok(Ok(_)) => return None,
-        };
-        self.gate.refused(&who, self.rpc.as_str(), "", &self.scope.named(), &format!("{why}{ENDED}")).await;
-        Some(status)
+            Ok(Ok(_)) => None,
+        }
+    }
+}
+
+/// A right that holds no more. Whoever has it ends what was open first: to write down why may take as long as a store takes.
+pub(crate) struct Lost {
+    right: Right,
+    who: String,
+    why: String,
+    status: Status,
+}
+
+impl Lost {
+    /// Writes it down; what the other side is told.
+    pub(crate) async fn told(self) -> Status {
+        let Right { gate, rpc, scope, .. } = &self.right;
+        gate.refused(&self.who, rpc.as_str(), "", &scope.named(), &format!("{}{ENDED}", self.why)).await;
+        self.status
     }
 }

@@ -177,7 +177,7 @@ impl Sessions for SessionsApi {
         // Whoever sends a piece now and then has not sent a blob; what came so far is let go.
         let digest = tokio::select! {
             put = put => put?,
-            status = right.clone().lost() => return Err(status),
+            lost = right.clone().lost() => return Err(lost.told().await),
         };
         Ok(Response::new(v1::PutBlobResponse { digest }))
     }

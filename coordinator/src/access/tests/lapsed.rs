@@ -131,6 +131,32 @@ async fn an_upload_and_a_download_end_with_their_token() {
 }
 
 #[tokio::test]
+async fn nothing_more_is_given_while_it_cannot_be_written_down_that_a_right_has_ended() {
+    let world = World::new().await;
+    let blobs = world.coordinator.blobs.of(&arena_domain::id::Tenant::new("blue"));
+    let digest = blobs.put(&vec![7; 32 << 20]).await.unwrap();
+    let eve = world.token("eve", Role::Viewer, "blue").await;
+    let channel = world.dial(None).await.unwrap();
+    let wish = v1::GetBlobRequest { digest, tenant: String::new() };
+    let mut download = SessionsClient::new(channel).get_blob(with(&eve, wish)).await.unwrap().into_inner();
+    download.next().await.unwrap().unwrap();
+    change(&world, &eve, |token| token.revoked = 1).await;
+    let held = world.locked();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut given = 0;
+    let reading = async {
+        while let Some(piece) = download.next().await {
+            given += piece.unwrap().data.len();
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(2), reading).await.is_err(), "it is not told yet");
+    assert!(given < 16 << 20, "only what was on its way: {given}");
+    drop(held);
+    assert_eq!(ending(&mut download).await.code(), Code::Unauthenticated);
+    assert_eq!(world.refusals().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_worker_is_let_go_in_the_second_in_which_its_certificate_ends() {
     let world = World::new().await;
     let begun = clock::now_millis();

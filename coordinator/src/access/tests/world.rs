@@ -112,6 +112,13 @@ impl World {
         crate::fleet::register(&self.coordinator.store, vec![state]).await.unwrap();
     }
 
+    /// From here on until it is dropped nothing can be written.
+    pub(super) fn locked(&self) -> rusqlite::Connection {
+        let database = rusqlite::Connection::open(self.folder.path().join("state/arena.db")).unwrap();
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        database
+    }
+
     /// What was refused: who, what, and why.
     pub(super) async fn refusals(&self) -> Vec<(String, String, String)> {
         let entries = audit::read(&self.coordinator.store, 0).await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::hello::introduced;
 use super::{Attached, Capacity};
-use crate::access::{Caller, Right, Rpc};
+use crate::access::{Caller, Lost, Right, Rpc};
 use crate::api::Desk;
 use crate::dispatch::pulse::Pulse;
 use crate::sessions::SessionError;
@@ -21,7 +21,7 @@ use tonic::Status;
 pub(crate) type Told = Box<Result<v1::Down, Status>>;
 
 /// Why a stream has to end before its worker wants it to.
-type Lost = Pin<Box<dyn Future<Output = Status> + Send>>;
+type Losing = Pin<Box<dyn Future<Output = Box<Lost>> + Send>>;
 
 /// Serves one worker until its stream ends. What it takes to begin is in a box of its own: there are many, and each lasts long.
 pub(crate) fn attach<Ups>(
@@ -46,15 +46,15 @@ async fn begun<Ups>(
     right: Right,
     mut up: Ups,
     down: mpsc::Sender<Told>,
-) -> Option<(Box<Attached>, Ups, Lost)>
+) -> Option<(Box<Attached>, Ups, Losing)>
 where
     Ups: Stream<Item = Result<v1::Up, Status>> + Unpin,
 {
-    let mut lost: Lost = Box::pin(right.clone().lost());
+    let mut lost: Losing = Box::pin(right.clone().lost());
     let greeting = tokio::select! {
         greeting = up.next() => greeting,
-        status = &mut lost => {
-            let _ = down.send(Box::new(Err(status))).await;
+        lost = &mut lost => {
+            let _ = down.send(Box::new(Err(lost.told().await))).await;
             return None;
         },
     };
@@ -137,7 +137,7 @@ impl Attached {
     async fn serve(
         &mut self,
         mut up: impl Stream<Item = Result<v1::Up, Status>> + Unpin,
-        mut lost: Lost,
+        mut lost: Losing,
     ) -> Result<(), Status> {
         let closing = self.desk.coordinator.closing_token();
         let bell = self.seat.bell.clone();
@@ -152,7 +152,7 @@ impl Attached {
                     Some(Err(_)) | None => return Ok(()),
                 },
                 () = bell.rung.notified() => Box::pin(within(patience, self.told(bell.heard()))).await,
-                status = &mut lost => return Err(status),
+                lost = &mut lost => return Err(lost.told().await),
                 () = closing.cancelled() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
