@@ -98,6 +98,12 @@ async fn a_list_is_whole_though_it_names_what_is_no_session() {
         }
         assert_eq!(pages, all, "in pages of {most}");
     }
+    // Some of what is there each time.
+    for _ in 0..60 {
+        store.sweep().await.unwrap();
+    }
+    assert_eq!(server.says(&["ZCARD", "arena:{c0}:sessions"]), many.to_string());
+    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
 }
 
 /// The commands that a server was given for it.

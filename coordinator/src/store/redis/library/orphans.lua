@@ -1,5 +1,5 @@
--- args: now. What is indexed as leased, due, dead or under way, and is not, some of it each time; and how many run of each tenant, as far as
--- not all of them together are as many as there are leases, or these are few.
+-- args: now. What is indexed as leased, due, dead, under way or as a session, and is not, some of it each time; and how many run
+-- of each tenant, as far as not all of them together are as many as there are leases, or these are few.
 local found
 
 local function orphan(key, name, id, state)
@@ -41,6 +41,14 @@ local function orphans()
     if not status or over(status) then
       call('SREM', UNDER_WAY, session)
       found[#found + 1] = session .. ': was in what is under way'
+    end
+  end
+  local sessions = P .. 'sessions'
+  for _, session in ipairs(call('ZRANDMEMBER', sessions, MOST_DUE)) do
+    if call('EXISTS', S(session)) == 0 then
+      call('ZREM', sessions, session)
+      call('ZREM', P .. 'ids', session)
+      found[#found + 1] = session .. ': was in the list of sessions'
     end
   end
   count_tenants()
