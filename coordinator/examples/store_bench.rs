@@ -70,7 +70,16 @@ impl Server {
     }
 }
 
-fn job(tenant: u32, session: u32, number: u32, limit: u32) -> Job {
+/// How many jobs of a session may run at once, and how many kinds of them there are.
+#[derive(Clone, Copy)]
+struct Shape {
+    limit: u32,
+    kinds: u32,
+}
+
+const FREE: Shape = Shape { limit: u32::MAX, kinds: 2 };
+
+fn job(tenant: u32, session: u32, number: u32, Shape { limit, kinds }: Shape) -> Job {
     let session = SessionId::new(format!("s{tenant:05}{session:06}"));
     Job {
         id: JobId::new(format!("{session}/c{number}/1/implement")),
@@ -83,7 +92,7 @@ fn job(tenant: u32, session: u32, number: u32, limit: u32) -> Job {
         needs: arena_domain::placement::Needs::default(),
         home: None,
         priority: 0,
-        engine: Some(format!("e{}", number % 2)),
+        engine: Some(format!("e{}", number % kinds)),
         trace: Mark::default(),
         session,
     }
@@ -107,8 +116,8 @@ fn transition(session: &SessionId, version: u64, enqueue: Vec<Job>) -> Transitio
 }
 
 /// A session of so many jobs.
-async fn fill(store: &Store, tenant: u32, session: u32, jobs: u32, limit: u32) -> Fallible<SessionId> {
-    let jobs: Vec<Job> = (0..jobs).map(|number| job(tenant, session, number, limit)).collect();
+async fn fill(store: &Store, tenant: u32, session: u32, jobs: u32, shape: Shape) -> Fallible<SessionId> {
+    let jobs: Vec<Job> = (0..jobs).map(|number| job(tenant, session, number, shape)).collect();
     let id = jobs[0].session.clone();
     let head = v1::SessionHead { id: id.to_string(), tenant: format!("t{tenant}"), ..v1::SessionHead::default() };
     store.create(head, "bench".into()).await?;
@@ -144,13 +153,13 @@ struct Course {
 
 impl Course {
     async fn begin(store: &Store, tenant: u32) -> Fallible<Self> {
-        Ok(Self { id: fill(store, tenant, 0, 1, u32::MAX).await?, tenant, made: 1 })
+        Ok(Self { id: fill(store, tenant, 0, 1, FREE).await?, tenant, made: 1 })
     }
 
     async fn goes_on(&mut self, store: &Store, (steps, jobs): (u32, u32), versions: &mut Versions) -> Fallible<()> {
         let version = versions.entry(self.id.clone()).or_insert(1);
         for _ in 0..steps {
-            let enqueue = (self.made..self.made + jobs).map(|number| job(self.tenant, 0, number, u32::MAX)).collect();
+            let enqueue = (self.made..self.made + jobs).map(|number| job(self.tenant, 0, number, FREE)).collect();
             store.commit(transition(&self.id, *version, enqueue)).await?;
             *version += 1;
             self.made += jobs;
@@ -238,7 +247,7 @@ async fn operations() -> Fallible<()> {
     let store = store(&server).await?;
     let before = server.info("memory", "used_memory")?;
     for session in 0..100 {
-        fill(&store, session % 10, session, 100, u32::MAX).await?;
+        fill(&store, session % 10, session, 100, FREE).await?;
     }
     let each = (server.info("memory", "used_memory")? - before) / 10_000.0;
     println!("  memory of a queued job          {each:6.0} bytes (about 900)");
@@ -252,6 +261,7 @@ async fn operations() -> Fallible<()> {
     };
     say("an empty script", empty, None);
     say("claim", claiming, Some(60.0));
+    say("  where all jobs are of one kind", of_one_kind().await?, Some(60.0));
     // What moves the session's record, its events and its feed, and no job, is no cost of the queue.
     say("a transition alone", alone, None);
     say("  with a result", completing, None);
@@ -262,12 +272,26 @@ async fn operations() -> Fallible<()> {
     Ok(())
 }
 
+/// A claim where all jobs are of one kind.
+async fn of_one_kind() -> Fallible<f64> {
+    let server = Server::start()?;
+    let store = store(&server).await?;
+    for session in 0..100 {
+        fill(&store, session % 10, session, 100, Shape { kinds: 1, ..FREE }).await?;
+    }
+    let mut all = Vec::new();
+    for turn in 0..TURNS {
+        all.push(server.cost(async || claims(&store, CALLS, &format!("{turn}-")).await.map(drop)).await?);
+    }
+    Ok(least(all))
+}
+
 /// A claim with so many jobs in line.
 async fn in_line(jobs: u32) -> Fallible<f64> {
     let server = Server::start()?;
     let store = store(&server).await?;
     for session in 0..jobs / 1_000 {
-        fill(&store, session % 10, session, 1_000, u32::MAX).await?;
+        fill(&store, session % 10, session, 1_000, FREE).await?;
     }
     server.cost(async || claims(&store, 500, "q").await.map(drop)).await
 }
@@ -278,11 +302,11 @@ async fn blocked(jobs: u32) -> Fallible<f64> {
     let store = store(&server).await?;
     let sessions = jobs / 100;
     for session in 0..sessions {
-        fill(&store, 1, session, 101, 1).await?;
+        fill(&store, 1, session, 101, Shape { limit: 1, ..FREE }).await?;
     }
     claims(&store, sessions, "b").await?;
     for session in 0..10 {
-        fill(&store, 2, session, 100, u32::MAX).await?;
+        fill(&store, 2, session, 100, FREE).await?;
     }
     server.cost(async || claims(&store, 500, "q").await.map(drop)).await
 }
