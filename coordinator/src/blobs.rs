@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// A blob that was written longer ago is written again by whoever stores it, so that it counts as one of now.
-const FRESH: Millis = 3_600_000;
+pub(crate) const FRESH: Millis = 3_600_000;
 /// What a place is tried with; it stays there as a blob.
 const CHECK: &[u8] = b"arena";
 

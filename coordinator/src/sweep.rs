@@ -5,7 +5,7 @@
 //! the result names was stored since. From aside it goes after [`ASIDE`], unless a record names it by then.
 
 use crate::access::audit::{self, Act};
-use crate::blobs::{Lying, Owners, What};
+use crate::blobs::{FRESH, Lying, Owners, What};
 use crate::dispatch::Coordinator;
 use crate::sessions::{SessionError, has_ended};
 use crate::store::{Shelf, Store};
@@ -32,7 +32,7 @@ pub(crate) const ASIDE: Millis = 24 * HOUR;
 /// A store that is new at a place leaves all as it is for so long: it may be there by mistake, or not alone.
 const NEW: Millis = 12 * HOUR;
 /// The clocks of the place and of coordinators may differ by so much.
-const SKEW: Millis = HOUR;
+const SKEW: Millis = FRESH + HOUR;
 /// Hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 const OWNER: &str = "owner";
@@ -134,7 +134,8 @@ impl Coordinator {
         self.owners().await?;
         let last = self.store.kept(Shelf::Blobs, SWEPT).await?;
         let last = last.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
-        if now < EVERY.saturating_add(last) {
+        // One that lies ahead was written by a clock that was wrong.
+        if now.abs_diff(last) < EVERY {
             return Ok(());
         }
         // Before it is done: one that fails is tried again in its time, and not by all of them at once.
@@ -241,6 +242,27 @@ impl Swept {
     fn counts(&mut self, lying: &Lying) {
         if let What::Blob(_) = lying.what {
             *self.bytes.entry(lying.tenant.clone()).or_default() += lying.bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_clock_that_was_wrong_once_holds_up_no_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
+        let coordinator = Coordinator::new(store.clone(), Blobs::new(folder.path().join("blobs")));
+        let now = 1_000 * EVERY;
+        for (last, wanted) in [(now - EVERY + 1, now - EVERY + 1), (now - EVERY, now), (now + 50 * EVERY, now)] {
+            store.keep(Shelf::Blobs, SWEPT.into(), last.to_string().into_bytes()).await.unwrap();
+            coordinator.tidy(now).await.unwrap();
+            let swept = store.kept(Shelf::Blobs, SWEPT).await.unwrap().unwrap();
+            assert_eq!(String::from_utf8(swept).unwrap(), wanted.to_string(), "{last}");
         }
     }
 }

@@ -47,16 +47,18 @@ struct Here {
     came: Counted,
     /// On its way: nobody knows yet whether it becomes a blob.
     coming: u64,
+    /// Became blobs since this coordinator began: whoever looked at its room before has less of it.
+    landed: u64,
 }
 
-/// Room that an upload takes while it comes.
+/// Room that an upload takes while it comes, and until it is written down that it came.
 #[derive(Debug)]
 pub(crate) struct Coming {
     usage: Arc<Usage>,
     tenant: Tenant,
     bytes: u64,
-    /// What it may have beside all else that comes; nothing: it is not bounded.
-    room: Option<u64>,
+    /// What it may have beside all else that comes, and what had landed before that was looked at; nothing: it is not bounded.
+    room: Option<(u64, u64)>,
     full: String,
 }
 
@@ -67,6 +69,10 @@ impl Default for Usage {
 }
 
 impl Usage {
+    fn landed(&self, tenant: &Tenant) -> u64 {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).map_or(0, |here| here.landed)
+    }
+
     fn of(&self, tenant: &Tenant, change: impl FnOnce(&mut Here) -> Counted) -> Counted {
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         change(here.entry(tenant.clone()).or_default())
@@ -122,7 +128,10 @@ impl Coordinator {
         let quota = self.quotas.of_tenant(tenant.as_str()).blobs.filter(|_| bounded);
         let room = match quota {
             None => None,
-            Some(quota) => Some(self.room(tenant, quota).await?),
+            Some(quota) => {
+                let landed = self.usage.landed(tenant);
+                Some((self.room(tenant, quota).await?, landed))
+            }
         };
         let full = quota.map(|quota| full(tenant, quota)).unwrap_or_default();
         Ok(Coming { usage: self.usage.clone(), tenant: tenant.clone(), bytes: 0, room, full })
@@ -149,6 +158,7 @@ impl Coordinator {
         let came = self.usage.of(tenant, |here| {
             let before = if here.came.at == at { here.came.bytes } else { 0 };
             here.came = Counted { at, bytes: before + bytes };
+            here.landed += bytes;
             here.came
         });
         let key = format!("{tenant}/{}", self.usage.boot);
@@ -162,11 +172,11 @@ impl Coming {
         let mut all = 0;
         self.usage.of(&self.tenant, |here| {
             here.coming += bytes;
-            all = here.coming;
+            all = here.coming + here.landed;
             here.came
         });
         match self.room {
-            Some(room) if all > room => Err(Status::resource_exhausted(self.full.clone())),
+            Some((room, landed)) if all - landed > room => Err(Status::resource_exhausted(self.full.clone())),
             Some(_) | None => Ok(()),
         }
     }

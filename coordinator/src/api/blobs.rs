@@ -19,7 +19,7 @@ pub(super) async fn put(
     first: Option<v1::BlobChunk>,
     mut chunks: impl Stream<Item = Result<v1::BlobChunk, Status>> + Unpin,
     meter: Meter,
-    mut coming: Coming,
+    coming: &mut Coming,
 ) -> Result<(String, u64), Status> {
     let (mut incoming, mut received, mut next) = (blobs.begin(), 0, first);
     loop {

@@ -228,10 +228,11 @@ impl SessionsApi {
         let coordinator = &self.0.coordinator;
         let is_person = matches!(caller, Caller::Person { .. });
         let put = async {
-            let coming = coordinator.coming(tenant, is_person).await?;
-            blobs::put(coordinator.blobs.of(tenant), first, chunks, meter, coming).await
+            let mut coming = coordinator.coming(tenant, is_person).await?;
+            let stored = blobs::put(coordinator.blobs.of(tenant), first, chunks, meter, &mut coming).await?;
+            Ok::<_, Status>((stored, coming))
         };
-        let (digest, more) = match put.await {
+        let ((digest, more), coming) = match put.await {
             Ok(stored) => stored,
             Err(refused) => {
                 if is_person && refused.code() == Code::ResourceExhausted {
@@ -245,6 +246,7 @@ impl SessionsApi {
         if let Err(error) = coordinator.came(tenant, more).await {
             tracing::warn!(%tenant, %error, "a blob was not counted");
         }
+        drop(coming);
         Ok(digest)
     }
 

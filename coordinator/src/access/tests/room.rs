@@ -87,3 +87,21 @@ async fn uploads_at_once_have_the_room_together_and_give_back_what_came_to_nothi
     let mut workers = coordinator.coming(&blue, false).await.unwrap();
     assert!(workers.more(5 << 20).is_ok());
 }
+
+#[tokio::test]
+async fn uploads_that_were_opened_early_have_no_room_that_another_one_took_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::store::Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
+    let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs"))).with_quotas(limits());
+    let blue = Tenant::new("blue");
+    let mut early = [coordinator.coming(&blue, true).await.unwrap(), coordinator.coming(&blue, true).await.unwrap()];
+    assert!(early[0].more(900 << 10).is_ok());
+    coordinator.came(&blue, 900 << 10).await.unwrap();
+    let [first, mut second] = early;
+    drop(first);
+    assert_eq!(second.more(900 << 10).unwrap_err().code(), Code::ResourceExhausted);
+    drop(second);
+    let mut later = coordinator.coming(&blue, true).await.unwrap();
+    assert!(later.more(100 << 10).is_ok(), "what landed is counted once");
+    assert_eq!(later.more(200 << 10).unwrap_err().code(), Code::ResourceExhausted);
+}
