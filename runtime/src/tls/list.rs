@@ -2,6 +2,7 @@
 
 use super::authority::{AUTHORITY, Authority, from_now, moment, public};
 use super::revoked::Revoked;
+use super::server::roots;
 use super::shown::{Serial, Shown};
 use super::{TlsError, refused};
 use crate::clock;
@@ -31,7 +32,12 @@ impl Authority {
     pub fn revoke(&self, who: &[String]) -> Result<(PathBuf, Vec<Taken>), TlsError> {
         let list = self.folder.join(REVOKED);
         let mut serials = match fs::read(&list) {
-            Ok(pem) => Revoked::parse(&pem).map_err(|reason| TlsError::List { path: list.clone(), reason })?.serials,
+            Ok(pem) => {
+                let ca = self.folder.join("ca.pem");
+                let known = roots(&fs::read(&ca).map_err(|error| refused(&ca, error))?)?;
+                let read = Revoked::parse(&pem, &known.roots);
+                read.map_err(|reason| TlsError::List { path: list.clone(), reason })?.serials
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Revoked::default().serials,
             Err(error) => return Err(refused(&list, error)),
         };
@@ -138,7 +144,8 @@ mod tests {
         assert_eq!(taken, expected);
         let by_number = revoke(&made, &[&third.serial.to_string(), "w1"]).unwrap();
         assert_eq!(by_number.iter().map(|one| one.before).collect::<Vec<_>>(), [false, true]);
-        let read = Revoked::parse(&fs::read(made.list()).unwrap()).unwrap();
+        let known = roots(&fs::read(made.folder.path().join("ca.pem")).unwrap()).unwrap();
+        let read = Revoked::parse(&fs::read(made.list()).unwrap(), &known.roots).unwrap();
         assert_eq!(read.serials.keys().collect::<Vec<_>>().len(), 3);
         assert!([&first, &second, &third].iter().all(|one| read.holds(&one.serial)));
     }
@@ -179,5 +186,54 @@ mod tests {
         revoke(&made, &[]).unwrap();
         server.look();
         assert!(!server.is_revoked(&shown.serial), "a list that was begun anew is a list");
+    }
+
+    /// One character of the signature is another one.
+    fn forged(list: &Path) -> String {
+        let text = fs::read_to_string(list).unwrap();
+        let at = text.find("-----END").unwrap() - 8;
+        let other = if &text[at..=at] == "A" { "B" } else { "A" };
+        format!("{}{other}{}", &text[..at], &text[at + 1..])
+    }
+
+    #[test]
+    fn a_list_that_its_authority_did_not_sign_is_believed_by_nobody() {
+        let made = Made::new();
+        made.issue(Kind::Coordinator, "c");
+        let (_, shown) = made.issue(Kind::Worker, "w1");
+        revoke(&made, &["w1"]).unwrap();
+        let server = made.serve().unwrap();
+        let (good, config) = (fs::read(made.list()).unwrap(), server.config());
+        fs::remove_file(made.list()).unwrap();
+        revoke(&made, &[]).unwrap();
+        let forged = forged(&made.list());
+        fs::write(made.list(), &forged).unwrap();
+        server.look();
+        assert!(server.is_revoked(&shown.serial), "the last good one holds");
+        assert!(std::sync::Arc::ptr_eq(&config, &server.config()), "also for handshakes");
+        let error = made.serve().err().expect("nobody begins with it");
+        assert!(error.to_string().contains("is not signed"), "{error}");
+        assert!(error.mend().contains("`arena certs revoke`"), "{}", error.mend());
+        assert!(matches!(revoke(&made, &["w1"]), Err(TlsError::List { .. })), "nor is it signed anew");
+        fs::write(made.list(), [&good, forged.as_bytes()].concat()).unwrap();
+        assert!(made.serve().is_err(), "beside a good one");
+    }
+
+    #[test]
+    fn a_list_of_another_authority_in_the_same_file_takes_nothing_back_until_that_one_is_known() {
+        let (made, other) = (Made::new(), Made::new());
+        made.issue(Kind::Coordinator, "c");
+        let (_, own) = made.issue(Kind::Worker, "w1");
+        let (_, foreign) = other.issue(Kind::Worker, "w1");
+        for one in [&made, &other] {
+            revoke(one, &["w1"]).unwrap();
+        }
+        let both = |name: &str| [&made, &other].map(|one| fs::read(one.folder.path().join(name)).unwrap()).concat();
+        fs::write(made.list(), both(REVOKED)).unwrap();
+        let server = made.serve().unwrap();
+        assert!(server.is_revoked(&own.serial) && !server.is_revoked(&foreign.serial));
+        fs::write(made.folder.path().join("ca.pem"), both("ca.pem")).unwrap();
+        let server = made.serve().unwrap();
+        assert!(server.is_revoked(&own.serial) && server.is_revoked(&foreign.serial));
     }
 }
