@@ -7,14 +7,16 @@ use super::shown::{Serial, Shown};
 use super::{TlsError, refused};
 use crate::clock;
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
+use rustix::fs::{FlockOperation, flock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Beside the authority.
 pub const REVOKED: &str = "revoked.pem";
+const LOCK: &str = "authority.lock";
 
 /// One that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,7 @@ impl Authority {
     /// Nothing is written unless each of them is known.
     pub fn revoke(&self, who: &[String]) -> Result<(PathBuf, Vec<Taken>), TlsError> {
         let list = self.folder.join(REVOKED);
+        let _alone = self.alone()?;
         let mut serials = match fs::read(&list) {
             Ok(pem) => {
                 let ca = self.folder.join("ca.pem");
@@ -66,6 +69,14 @@ impl Authority {
         };
         public(&list, params.signed_by(&self.issuer)?.pem()?.as_bytes())?;
         Ok((list, taken))
+    }
+
+    /// Until it is dropped: two that change what is in the folder at the same time would lose what one of them wrote.
+    pub(super) fn alone(&self) -> Result<File, TlsError> {
+        let path = self.folder.join(LOCK);
+        let gate = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| refused(&path, error))?;
+        flock(&gate, FlockOperation::LockExclusive).map_err(|error| refused(&path, error))?;
+        Ok(gate)
     }
 
     fn named(&self, who: &str) -> Result<(Serial, Option<Shown>), TlsError> {
@@ -235,5 +246,27 @@ mod tests {
         fs::write(made.folder.path().join("ca.pem"), both("ca.pem")).unwrap();
         let server = made.serve().unwrap();
         assert!(server.is_revoked(&own.serial) && server.is_revoked(&foreign.serial));
+    }
+
+    #[test]
+    fn whoever_revokes_at_the_same_time_loses_nothing() {
+        let made = Made::new();
+        let names: Vec<String> = (0..8).map(|one| format!("w{one}")).collect();
+        let serials: Vec<Serial> = names.iter().map(|name| made.issue(Kind::Worker, name).1.serial).collect();
+        let all = std::sync::Barrier::new(names.len());
+        std::thread::scope(|scope| {
+            for name in &names {
+                let authority = Authority::open(made.folder.path()).unwrap();
+                let all = &all;
+                scope.spawn(move || {
+                    all.wait();
+                    authority.revoke(std::slice::from_ref(name)).unwrap();
+                });
+            }
+        });
+        made.issue(Kind::Coordinator, "c");
+        let server = made.serve().unwrap();
+        let lost = names.iter().zip(&serials).filter(|(_, serial)| !server.is_revoked(serial));
+        assert_eq!(lost.map(|(name, _)| name).collect::<Vec<_>>(), Vec::<&String>::new());
     }
 }
