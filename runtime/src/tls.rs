@@ -44,7 +44,9 @@ pub enum TlsError {
     Apart(PathBuf),
     #[error("{}: {reason}", path.display())]
     List { path: PathBuf, reason: String },
-    #[error("'{0}' is no certificate: neither a file, nor the name of one, nor a serial number")]
+    #[error(
+        "no such certificate: '{0}' is neither a file, nor the name of one, nor a serial number of 16 digits or more"
+    )]
     Unknown(String),
     #[error("{} is of another authority", .0.display())]
     Foreign(PathBuf),

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 /// Beside the authority.
 pub const REVOKED: &str = "revoked.pem";
 const LOCK: &str = "authority.lock";
+/// The fewest bytes of a serial number here: `beef` is the name of somebody whose file is elsewhere.
+const SHORTEST: usize = 8;
 
 /// One that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +87,8 @@ impl Authority {
             let shown = self.own(file)?;
             return Ok((shown.serial.clone(), Some(shown)));
         }
-        let serial = Serial::parse(who).ok_or_else(|| TlsError::Unknown(who.to_owned()))?;
+        let serial = Serial::parse(who).filter(|serial| serial.bytes().len() >= SHORTEST);
+        let serial = serial.ok_or_else(|| TlsError::Unknown(who.to_owned()))?;
         Ok((serial, None))
     }
 
@@ -268,5 +271,16 @@ mod tests {
         let server = made.serve().unwrap();
         let lost = names.iter().zip(&serials).filter(|(_, serial)| !server.is_revoked(serial));
         assert_eq!(lost.map(|(name, _)| name).collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+
+    #[test]
+    fn a_name_of_hexadecimal_digits_is_no_serial_number() {
+        let made = Made::new();
+        let before = fs::read(made.list()).unwrap();
+        for name in ["a1", "beef", "cafe", "de:ad:be:ef", "00000000000000beef"] {
+            assert!(matches!(revoke(&made, &[name]), Err(TlsError::Unknown(who)) if who == name), "{name}");
+        }
+        assert_eq!(fs::read(made.list()).unwrap(), before);
+        assert_eq!(revoke(&made, &["0123456789abcdef01"]).unwrap().len(), 1);
     }
 }
