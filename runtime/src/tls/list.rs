@@ -93,7 +93,7 @@ impl Authority {
     }
 
     /// A certificate that this authority issued: of another one's, it has nothing to say.
-    fn own(&self, file: &Path) -> Result<Shown, TlsError> {
+    pub(super) fn own(&self, file: &Path) -> Result<Shown, TlsError> {
         let bytes = fs::read(file).map_err(|error| refused(file, error))?;
         let first = CertificateDer::pem_slice_iter(&bytes).next().and_then(Result::ok);
         let certificate = first.ok_or_else(|| refused(file, "it holds no certificate"))?;
