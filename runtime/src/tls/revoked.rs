@@ -80,3 +80,23 @@ fn sequence(inside: &[u8]) -> Vec<u8> {
     let long = (inside.len() > 0x7f).then_some(0x80 | u8::try_from(length.len()).unwrap_or(0));
     [&[SEQUENCE], long.as_slice(), length, inside].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_any_length_is_wrapped_as_der_has_it() {
+        for (length, start) in [
+            (0x7f, &[0x30, 0x7f][..]),
+            (0x80, &[0x30, 0x81, 0x80]),
+            (0x126, &[0x30, 0x82, 0x01, 0x26]),
+            (0x1_0000, &[0x30, 0x83, 0x01, 0x00, 0x00]),
+        ] {
+            let inside = vec![7; length];
+            let whole = sequence(&inside);
+            assert!(whole.starts_with(start), "{length}");
+            assert_eq!(element(&whole), Some((SEQUENCE, inside.as_slice(), &[][..])));
+        }
+    }
+}
