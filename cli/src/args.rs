@@ -2,7 +2,7 @@
 
 mod team;
 
-pub(crate) use team::{CertsAction, TokensAction};
+pub(crate) use team::{CertsAction, DIR, TokensAction};
 
 use crate::commands::Head;
 use clap::{Args as ClapArgs, Parser, Subcommand};

@@ -44,7 +44,9 @@ pub enum TlsError {
     Apart(PathBuf),
     #[error("{}: {reason}", path.display())]
     List { path: PathBuf, reason: String },
-    #[error("'{0}' is no certificate: neither a file, nor the name of one, nor a serial number")]
+    #[error(
+        "no such certificate: '{0}' is neither a file, nor the name of one, nor a serial number of 16 digits or more"
+    )]
     Unknown(String),
     #[error("{} is of another authority", .0.display())]
     Foreign(PathBuf),
@@ -71,7 +73,11 @@ impl TlsError {
             Self::Apart(_) => {
                 "put both files back from the same copy; `arena certs init --dir OTHER` makes another authority".into()
             }
-            Self::List { .. } => "`arena certs revoke` writes the list beside its authority: name that file".into(),
+            Self::List { .. } => {
+                "`arena certs revoke` writes the list beside its authority: name that file; where that one is broken, put \
+                 a coordinator's copy in its place, or move it away and name again all that were revoked"
+                    .into()
+            }
             Self::Unknown(_) => {
                 "name its file, what it was issued for (`w1`), or the serial number that `arena audit` shows".into()
             }

@@ -3,12 +3,15 @@
 use clap::Subcommand;
 use std::path::PathBuf;
 
+/// Where an authority is when nothing else was said.
+pub(crate) const DIR: &str = "certs";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsAction {
     /// Make an authority and the certificate of a coordinator.
     Init {
         /// Where the authority is; its key never leaves this folder.
-        #[arg(long, default_value = "certs")]
+        #[arg(long, default_value = DIR)]
         dir: PathBuf,
         /// A name or address that the coordinator is reached by; may be repeated [default: localhost and this machine].
         #[arg(long = "host", value_name = "HOST")]
@@ -19,7 +22,7 @@ pub(crate) enum CertsAction {
         /// coordinator, worker or client.
         kind: String,
         name: String,
-        #[arg(long, default_value = "certs")]
+        #[arg(long, default_value = DIR)]
         dir: PathBuf,
         /// Of a coordinator: a name or address that it is reached by; may be repeated.
         #[arg(long = "host", value_name = "HOST")]
@@ -35,7 +38,7 @@ pub(crate) enum CertsAction {
     Revoke {
         /// The file of a certificate, the name it was issued for, or its serial number as `arena audit` shows it.
         certificates: Vec<String>,
-        #[arg(long, default_value = "certs")]
+        #[arg(long, default_value = DIR)]
         dir: PathBuf,
     },
 }

@@ -1,11 +1,11 @@
 //! `arena certs`: a team's own authority, and who it vouches for.
 
 use super::Done;
-use crate::args::{CertsAction, Common};
+use crate::args::{CertsAction, Common, DIR};
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::team::tls_failure;
-use arena_runtime::tls::{Authority, Issued, Kind, Name, REVOKED, Reach, Taken, Wanted, check_hosts};
+use arena_runtime::tls::{Authority, Issued, Kind, Name, REVOKED, Reach, Serial, Taken, Wanted, check_hosts};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,16 +43,22 @@ fn init(common: &Common, dir: &Path, hosts: Vec<String>) -> Done {
 
 fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
     let authority = Authority::open(dir).map_err(tls_failure)?;
-    let Issued { certificate, key } = authority.issue(wanted).map_err(tls_failure)?;
+    let Issued { certificate, key, replaced } = authority.issue(wanted).map_err(tls_failure)?;
     let whole = |path: &Path| std::fs::canonicalize(path).map(|path| path.display().to_string());
     let (ca, certificate, key) = (whole(&dir.join("ca.pem"))?, whole(&certificate)?, whole(&key)?);
     if common.json {
-        output::json(&json!({ "ca": ca, "certificate": certificate, "key": key, "hosts": wanted.hosts }));
+        let replaced = replaced.map(|serial| serial.to_string());
+        output::json(
+            &json!({ "ca": ca, "certificate": certificate, "key": key, "hosts": wanted.hosts, "replaced": replaced }),
+        );
         return Ok(ExitCode::SUCCESS);
     }
     output::note(&format!("{certificate}: {} {}", wanted.name.kind.as_str(), wanted.name.name));
     if !wanted.hosts.is_empty() {
         output::note(&format!("  it is reached as {}", wanted.hosts.join(", ")));
+    }
+    if let Some(serial) = replaced {
+        output::note(&replacing(&serial, dir));
     }
     output::note("for the configuration of whoever holds it:");
     output::line(&format!("[tls]\nca = {ca:?}\ncertificate = {certificate:?}\nkey = {key:?}"));
@@ -60,6 +66,15 @@ fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
         output::line(&format!("revoked = {revoked:?}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// By now its name is that of the new one.
+fn replacing(serial: &Serial, dir: &Path) -> String {
+    let elsewhere = if dir == Path::new(DIR) { String::new() } else { format!(" --dir {}", dir.display()) };
+    format!(
+        "  it replaces certificate {serial}, which holds until it ends or is revoked: \
+         `arena certs revoke {serial}{elsewhere}`"
+    )
 }
 
 fn revoke(common: &Common, dir: &Path, certificates: &[String]) -> Done {
@@ -101,4 +116,17 @@ fn own_hosts() -> Vec<String> {
         hosts.push(name);
     }
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_replaces_a_certificate_is_told_how_the_one_before_is_revoked() {
+        let serial = Serial::parse("a123456789abcdef").expect("a serial number");
+        let (here, there) = (replacing(&serial, Path::new(DIR)), replacing(&serial, Path::new("/srv/ca")));
+        assert!(here.ends_with("`arena certs revoke a123456789abcdef`"), "{here}");
+        assert!(there.ends_with("`arena certs revoke a123456789abcdef --dir /srv/ca`"), "{there}");
+    }
 }

@@ -1,6 +1,7 @@
 //! A team's own authority: a folder with its certificate and its key, which issues the certificates of all others.
 
 use super::name::{Kind, Name};
+use super::shown::Serial;
 use super::{TlsError, refused};
 use crate::clock;
 use rcgen::{
@@ -53,6 +54,8 @@ impl Wanted {
 pub struct Issued {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Of the certificate of this authority that lay there before; it holds until it ends or is revoked.
+    pub replaced: Option<Serial>,
 }
 
 impl Authority {
@@ -83,9 +86,11 @@ impl Authority {
     pub fn issue(&self, wanted: &Wanted) -> Result<Issued, TlsError> {
         let Wanted { name, hosts, holds } = wanted;
         let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
-        let issued = Issued { certificate: file("pem"), key: file("key") };
+        let mut issued = Issued { certificate: file("pem"), key: file("key"), replaced: None };
+        let _alone = self.alone()?;
         replaceable(name, &issued)?;
         check_hosts(hosts)?;
+        issued.replaced = self.own(&issued.certificate).ok().map(|there| there.serial);
         let mut params = CertificateParams::new(hosts.clone())?;
         let common = format!("{} ({})", name.name, name.kind.as_str());
         params.distinguished_name = DistinguishedName::new();
@@ -201,7 +206,7 @@ fn secret(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Identity, Reach, Server};
+    use super::super::{Identity, Reach, Server, Shown, Taken};
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
@@ -239,6 +244,27 @@ mod tests {
             assert!(matches!(issue(kind, name), Err(TlsError::Exists(_))), "{name}");
         }
         assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), key);
+    }
+
+    #[test]
+    fn who_issues_anew_is_told_which_certificate_was_replaced_and_can_still_revoke_it() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [authority, another] = [&folder, &other].map(|one| {
+            Authority::init(one.path()).unwrap();
+            Authority::open(one.path()).unwrap()
+        });
+        let wanted = Wanted::new(Name::new(Kind::Worker, "w1", Reach::Every).unwrap(), Vec::new(), 1);
+        let serial = |path: &Path| Shown::of(&CertificateDer::from_pem_file(path).unwrap()).unwrap().serial;
+        let first = authority.issue(&wanted).unwrap();
+        assert_eq!(first.replaced, None);
+        let old = serial(&first.certificate);
+        let second = authority.issue(&wanted).unwrap();
+        assert_eq!(second.replaced, Some(old.clone()));
+        let (_, taken) = authority.revoke(&[old.to_string()]).unwrap();
+        assert_eq!(taken, [Taken { serial: old.clone(), holder: None, before: false }]);
+        assert_ne!(serial(&second.certificate), old);
+        fs::copy(&second.certificate, other.path().join("w1.pem")).unwrap();
+        assert_eq!(another.issue(&wanted).unwrap().replaced, None, "only its own authority can revoke it");
     }
 
     #[test]

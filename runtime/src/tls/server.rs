@@ -102,14 +102,12 @@ fn read(list: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn parsed(list: &[u8], who: &Identity) -> Result<Revoked, String> {
-    let revoked = Revoked::parse(list)?;
-    let roots = roots(who).map_err(|error| error.to_string())?;
-    if revoked.is_of(&roots.roots) { Ok(revoked) } else { Err("it is the list of another authority than `ca`".into()) }
+    Revoked::parse(list, &roots(&who.ca).map_err(|error| error.to_string())?.roots)
 }
 
-fn roots(who: &Identity) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(ca: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for one in CertificateDer::pem_slice_iter(&who.ca) {
+    for one in CertificateDer::pem_slice_iter(ca) {
         roots.add(one.map_err(|error| refused(Path::new("tls.ca"), error))?)?;
     }
     Ok(roots)
@@ -122,7 +120,7 @@ fn made(who: &Identity, required: bool, revoked: &Revoked) -> Result<Arc<ServerC
         .map_err(unreadable("tls.certificate"))?;
     let key = PrivateKeyDer::from_pem_slice(&who.key).map_err(unreadable("tls.key"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(who)?), provider.clone());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&who.ca)?), provider.clone());
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     // While an authority is replaced by another one there are two, of which one may have revoked nothing yet.
     let builder = builder

@@ -7,7 +7,7 @@ use time::{Date, Month};
 
 /// The most bytes of a serial number, by RFC 5280.
 const LONGEST: usize = 20;
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
@@ -83,7 +83,7 @@ fn not_after(der: &[u8]) -> Option<u64> {
 }
 
 /// The first element of some DER: its tag, what it holds, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match usize::from(*first) {
