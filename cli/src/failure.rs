@@ -3,9 +3,9 @@
 use crate::adopting::AdoptError;
 use crate::archiving::ArchiveError;
 use crate::userrepo::RepoError;
-use arena_coordinator::SessionError;
 use arena_coordinator::blobs::BlobError;
 use arena_coordinator::store::StoreError;
+use arena_coordinator::{SessionError, SweepError};
 use arena_domain::text::sanitise;
 use arena_runtime::files;
 use std::io;
@@ -125,6 +125,15 @@ impl From<StoreError> for Failure {
             StoreError::Sql(_) | StoreError::Record(_) => {
                 Self::new(GENERAL, error.to_string(), "`arena doctor` looks at the state directory")
             }
+        }
+    }
+}
+
+impl From<SweepError> for Failure {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Session(error) => error.into(),
+            SweepError::Blob(error) => error.into(),
         }
     }
 }

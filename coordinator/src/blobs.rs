@@ -155,10 +155,15 @@ impl Blobs {
 
     /// As long as it was not set aside.
     pub(crate) async fn lies_here(&self, digest: &str) -> Result<bool, BlobError> {
+        Ok(self.lies_since(digest).await?.is_some())
+    }
+
+    /// When it was written last, as long as it was not set aside.
+    pub(crate) async fn lies_since(&self, digest: &str) -> Result<Option<Millis>, BlobError> {
         let found = async { Ok(self.store(false)?.head(&self.at(digest)?).await?) };
         match found.await {
-            Ok(_) => Ok(true),
-            Err(BlobError::NotFound) => Ok(false),
+            Ok(found) => Ok(Some(aside::written(&found))),
+            Err(BlobError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }

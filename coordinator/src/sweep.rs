@@ -33,24 +33,18 @@ pub(crate) const ASIDE: Millis = 24 * HOUR;
 const NEW: Millis = 12 * HOUR;
 /// The clocks of the place and of coordinators may differ by so much.
 const SKEW: Millis = FRESH + HOUR;
-/// Hexadecimal digits of a digest.
+/// Hexadecimal digits of a digest, and those of them that are remembered.
 const DIGITS: usize = 64;
+const PREFIX: usize = 16;
 const OWNER: &str = "owner";
 const SWEPT: &str = "swept";
 
-/// There are many of them.
-type Digest = [u8; DIGITS / 2];
+/// What begins as a digest does: there may be millions of them, and one too much only keeps a blob.
+type Mark = u64;
 
-fn packed(hex: &[u8]) -> Option<Digest> {
-    let mut digest = Digest::default();
-    let pairs = hex.chunks_exact(2);
-    if hex.len() != DIGITS {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
+fn mark(hex: &[u8]) -> Option<Mark> {
+    let digits = hex.get(..PREFIX).filter(|_| hex.len() == DIGITS)?;
+    Mark::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +73,7 @@ pub struct Swept {
 /// What the records name.
 #[derive(Debug, Default)]
 struct Marks {
-    named: HashSet<Digest>,
+    named: HashSet<Mark>,
     /// By tenant: when the oldest session was submitted that is under way.
     since: BTreeMap<Tenant, Millis>,
 }
@@ -109,17 +103,17 @@ impl Marks {
     fn mark(&mut self, bytes: &[u8]) {
         for run in bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() >= DIGITS) {
             // What follows a text in a record may be a digit by chance.
-            self.named.extend(run.windows(DIGITS).filter_map(packed));
+            self.named.extend(run.windows(DIGITS).filter_map(mark));
         }
     }
 
     fn names(&self, digest: &str) -> bool {
-        packed(digest.as_bytes()).is_some_and(|digest| self.named.contains(&digest))
+        mark(digest.as_bytes()).is_some_and(|mark| self.named.contains(&mark))
     }
 
-    fn is_garbage(&self, lying: &Lying, digest: &str, now: Millis) -> bool {
-        let before = self.since.get(&lying.tenant).copied().unwrap_or(now);
-        !self.names(digest) && lying.written + YOUNG < now && lying.written + SKEW < before
+    fn is_garbage(&self, tenant: &Tenant, (digest, written): (&str, Millis), now: Millis) -> bool {
+        let before = self.since.get(tenant).copied().unwrap_or(now);
+        !self.names(digest) && written + YOUNG < now && written + SKEW < before
     }
 }
 
@@ -206,9 +200,16 @@ impl Coordinator {
     async fn judge(&self, marks: &Marks, one: &Lying, now: Millis, swept: &mut Swept) -> Result<(), SweepError> {
         let Self { blobs, .. } = self;
         match &one.what {
-            What::Blob(digest) if marks.is_garbage(one, digest, now) => {
-                blobs.set_aside(&one.tenant, digest, now).await?;
-                swept.aside += 1;
+            What::Blob(digest) if marks.is_garbage(&one.tenant, (digest, one.written), now) => {
+                // It may have been stored anew since it was listed.
+                match blobs.of(&one.tenant).lies_since(digest).await? {
+                    Some(written) if marks.is_garbage(&one.tenant, (digest, written), now) => {
+                        blobs.set_aside(&one.tenant, digest, now).await?;
+                        swept.aside += 1;
+                    }
+                    Some(_) => swept.counts(one),
+                    None => {}
+                }
             }
             What::Blob(_) => swept.counts(one),
             What::Aside { digest, since } => {
@@ -228,6 +229,11 @@ impl Coordinator {
             What::Incoming => {}
         }
         Ok(())
+    }
+
+    /// For a run on one machine whose blobs lie elsewhere: whoever else keeps blobs there takes none of them for garbage then.
+    pub async fn stands_at_its_blobs(&self) -> Result<(), SweepError> {
+        self.owners().await.map(drop)
     }
 
     /// The stores whose blobs lie at the same place; that this one's do is written down there.
@@ -264,5 +270,35 @@ mod tests {
             let swept = store.kept(Shelf::Blobs, SWEPT).await.unwrap().unwrap();
             assert_eq!(String::from_utf8(swept).unwrap(), wanted.to_string(), "{last}");
         }
+    }
+    #[tokio::test]
+    async fn what_was_stored_anew_after_it_was_listed_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let coordinator = Coordinator::new(store, blobs.clone());
+        let digest = blobs.put(b"log").await.unwrap();
+        let (now, tenant) = (clock::now_millis(), Tenant::local());
+        let mut listed = blobs.lying().unwrap().next().await.unwrap().unwrap();
+        listed.written = now - 2 * YOUNG;
+        let mut swept = Swept::default();
+        coordinator.judge(&Marks::default(), &listed, now, &mut swept).await.unwrap();
+        assert!(blobs.lies_here(&digest).await.unwrap());
+        assert_eq!((swept.aside, swept.bytes.get(&tenant)), (0, Some(&3)));
+        // A day later nobody has named it.
+        let later = now + 2 * YOUNG;
+        coordinator.judge(&Marks::default(), &listed, later, &mut swept).await.unwrap();
+        assert!(!blobs.lies_here(&digest).await.unwrap());
+        assert_eq!(swept.aside, 1);
+    }
+
+    #[test]
+    fn a_digest_is_found_beside_other_digits_and_by_all_that_is_remembered_of_it() {
+        let digest = "0123456789abcdef".repeat(4);
+        let mut marks = Marks::default();
+        marks.mark(format!("x beef{digest}f00d y").as_bytes());
+        assert!(marks.names(&digest));
+        assert!(!marks.names(&digest.replace('0', "1")) && !marks.names(&digest[1..]));
+        assert_eq!(marks.named.len(), 9, "of so many places");
     }
 }

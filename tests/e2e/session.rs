@@ -1,6 +1,6 @@
 //! Sessions from packet to standing.
 
-use support::{Packet, World, git, ready};
+use support::{Packet, World, git, ready, run};
 
 #[test]
 fn the_better_of_two_wins_and_its_commit_is_in_the_repository() {
@@ -128,5 +128,22 @@ fn a_build_that_hides_a_folder_of_tests_behind_a_link_hides_nothing() {
     assert_eq!(output.result()["winner"], "honest", "{output:?}");
     let sly = output.entry("sly");
     assert!(sly["disqualified_for"][0].as_str().unwrap().contains("gate tests failed"), "{sly}");
+    world.assert_clean();
+}
+
+#[test]
+fn a_run_whose_blobs_lie_elsewhere_says_there_that_they_are_its_own() {
+    if !ready("a_run_whose_blobs_lie_elsewhere") {
+        return;
+    }
+    let world = World::new();
+    let place = world.repo.parent().expect("a folder").join("blobs");
+    world.packet(&Packet::lower(&[("low", "echo 3 > value")]));
+    let mut command = world.command(&["run", "arena.toml", "--json"]);
+    let output = run(command.env("ARENA_BLOBS_URL", format!("file://{}", place.display())));
+    assert_eq!(output.code, 0, "{output:?}");
+    // Whoever else keeps blobs there takes none away while another owner is written down.
+    assert_eq!(std::fs::read_dir(place.join("owners")).expect("owners").count(), 1);
+    assert!(!world.state.join("blobs").exists());
     world.assert_clean();
 }

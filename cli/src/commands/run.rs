@@ -57,6 +57,9 @@ pub(super) async fn run(common: &Common, path: &Path, priority: Option<u32>) -> 
     image(&docker, &loaded.packet.sandbox.image).await?;
     // Before anything is made: a disk without room is refused, not filled.
     Reserve::hold(&embedded.state)?;
+    if embedded.config.blobs.url.is_some() {
+        embedded.coordinator.stands_at_its_blobs().await?;
+    }
     let mut signals = Signals::listen()?;
     let files = if files.is_empty() { String::new() } else { home.put(&files).await? };
     let id = SessionId::new(token::hex(12));

@@ -145,7 +145,7 @@ fn known(below: &Path, found: ObjectMeta) -> Option<Lying> {
     Some(Lying { tenant, what, bytes: found.size, written: written(&found), at: found.location })
 }
 
-fn written(found: &ObjectMeta) -> Millis {
+pub(super) fn written(found: &ObjectMeta) -> Millis {
     Millis::try_from(found.last_modified.timestamp_millis()).unwrap_or(0)
 }
 

@@ -152,7 +152,7 @@ impl Attached {
                     Some(Err(_)) | None => return Ok(()),
                 },
                 () = bell.rung.notified() => Box::pin(within(patience, self.told(bell.heard()))).await,
-                lost = &mut lost => return Err(lost.told().await),
+                lost = &mut lost => return Err(Box::pin(lost.told()).await),
                 () = closing.cancelled() => {
                     return Err(Status::unavailable("this coordinator is being stopped; go on with another one"));
                 },
