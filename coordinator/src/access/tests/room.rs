@@ -20,6 +20,14 @@ fn limits() -> Limits {
     Limits { tenants: BTreeMap::from([("blue".to_owned(), blue)]), ..Limits::unlimited() }
 }
 
+/// A coordinator by itself, and the tenant that it bounds.
+fn bounded() -> (tempfile::TempDir, Coordinator, Tenant) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::store::Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
+    let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs"))).with_quotas(limits());
+    (folder, coordinator, Tenant::new("blue"))
+}
+
 /// A blob of so many KiB, all of this byte.
 async fn put(channel: &Channel, secret: Option<&str>, byte: u8, kib: usize) -> Result<String, Status> {
     let piece = |_| v1::BlobChunk { data: vec![byte; KIB].into(), tenant: String::new() };
@@ -72,10 +80,7 @@ async fn a_tenant_whose_blobs_have_all_their_room_sends_and_submits_nothing_more
 
 #[tokio::test]
 async fn uploads_at_once_have_the_room_together_and_give_back_what_came_to_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = crate::store::Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
-    let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs"))).with_quotas(limits());
-    let blue = Tenant::new("blue");
+    let (_folder, coordinator, blue) = bounded();
     let mut uploads: Vec<usage::Coming> = Vec::new();
     for _ in 0..3 {
         uploads.push(coordinator.coming(&blue, true).await.unwrap());
@@ -90,10 +95,7 @@ async fn uploads_at_once_have_the_room_together_and_give_back_what_came_to_nothi
 
 #[tokio::test]
 async fn uploads_that_were_opened_early_have_no_room_that_another_one_took_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = crate::store::Store::open(folder.path(), arena_domain::schedule::Limits::default()).unwrap();
-    let coordinator = Coordinator::new(store, Blobs::new(folder.path().join("blobs"))).with_quotas(limits());
-    let blue = Tenant::new("blue");
+    let (_folder, coordinator, blue) = bounded();
     let mut early = [coordinator.coming(&blue, true).await.unwrap(), coordinator.coming(&blue, true).await.unwrap()];
     assert!(early[0].more(900 << 10).is_ok());
     coordinator.came(&blue, 900 << 10).await.unwrap();

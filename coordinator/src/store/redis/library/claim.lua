@@ -1,5 +1,6 @@
 -- args: now, worker, request, only this session or '', only this tenant or '', and what the worker offers: a digest of all
--- of it, its two homes, its slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for every one, they, its labels
+-- of it, its two homes, its slots, memory and disk when it has nothing to do and at the moment, how many abilities or '' for
+-- every one, they, its labels
 local offer, looked, limits
 
 -- What the cell says of itself: its generation, its slots in all, and whether engines have limits. Read when it says another thing.

@@ -1,9 +1,9 @@
 -- In front of every function of the library. What it decides is what `domain/src/schedule.rs` says; a differential test holds
 -- them together.
 --
--- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters and its generation, and of what a claim has to know of
--- these and the limits (generation, slots in all, whether engines have limits). Every
--- other key begins as it does, so all are in one slot:
+-- KEYS[1] is the cell's own key, `arena:{CELL}:cell`: a hash of its counters and its generation, and of what a claim has to know
+-- of these and the limits (generation, slots in all, whether engines have limits). Every other key begins as it does, so all
+-- are in one slot:
 --   j:JOB    hash: m what it is (session, tenant, engine, engine work, arrived, class, home), st state (q l d c x), du due,
 --            r how it ran (fence, attempt, failed, died, worker, since, whether its engine is counted, provider)
 --   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, and `account`
