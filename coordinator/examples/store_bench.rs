@@ -127,8 +127,11 @@ async fn fill(store: &Store, tenant: u32, session: u32, jobs: u32, shape: Shape)
     Ok(id)
 }
 
-async fn claim(store: &Store, request: String) -> Fallible<(JobId, Fence)> {
-    let ask = Ask::any(WorkerId::new("w"), Request::new(request));
+/// Workers that ask in turn, so that each runs a few jobs at once and not hundreds.
+const WORKERS: u32 = 50;
+
+async fn claim(store: &Store, worker: u32, request: String) -> Fallible<(JobId, Fence)> {
+    let ask = Ask::any(WorkerId::new(format!("w{worker}")), Request::new(request));
     let place = store.claim(ask, 0).await?.ok_or("nothing to claim")?;
     Ok((place.job.id.clone(), place.fence().ok_or("no fence")?.clone()))
 }
@@ -136,7 +139,7 @@ async fn claim(store: &Store, request: String) -> Fallible<(JobId, Fence)> {
 async fn claims(store: &Store, count: u32, name: &str) -> Fallible<Vec<(JobId, Fence)>> {
     let mut leases = Vec::new();
     for number in 0..count {
-        leases.push(claim(store, format!("{name}{number}")).await?);
+        leases.push(claim(store, number % WORKERS, format!("{name}{number}")).await?);
     }
     Ok(leases)
 }
@@ -243,14 +246,23 @@ impl Empties {
     }
 }
 
-/// The cost of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
-async fn operations() -> Fallible<()> {
+/// A server with ten thousand queued jobs.
+async fn filled(kinds: u32) -> Fallible<(Server, Store)> {
     let server = Server::start()?;
     let store = store(&server).await?;
-    let before = server.info("memory", "used_memory")?;
     for session in 0..100 {
-        fill(&store, session % 10, session, 100, FREE).await?;
+        fill(&store, session % 10, session, 100, Shape { kinds, ..FREE }).await?;
     }
+    Ok((server, store))
+}
+
+/// The cost of one operation each, on ten thousand queued jobs; and what a queued job takes of memory.
+async fn operations() -> Fallible<()> {
+    let empty = Server::start()?;
+    store(&empty).await?;
+    let before = empty.info("memory", "used_memory")?;
+    drop(empty);
+    let (server, store) = filled(FREE.kinds).await?;
     let each = (server.info("memory", "used_memory")? - before) / 10_000.0;
     println!("  memory of a queued job          {each:6.0} bytes (about 900)");
     let [empty, claiming, renewing, completing, alone, ten] = by_turns(&server, &store).await?;
@@ -263,7 +275,8 @@ async fn operations() -> Fallible<()> {
     };
     say("an empty script", empty, None);
     say("claim", claiming, Some(60.0));
-    say("  where all jobs are of one kind", of_one_kind().await?, Some(60.0));
+    say("  where all jobs are of one kind", of_kinds(1).await?, Some(60.0));
+    say("  where they are of five kinds", of_kinds(5).await?, Some(60.0));
     // What moves the session's record, its events and its feed, and no job, is no cost of the queue.
     say("a transition alone", alone, None);
     say("  with a result", completing, None);
@@ -274,13 +287,9 @@ async fn operations() -> Fallible<()> {
     Ok(())
 }
 
-/// A claim where all jobs are of one kind.
-async fn of_one_kind() -> Fallible<f64> {
-    let server = Server::start()?;
-    let store = store(&server).await?;
-    for session in 0..100 {
-        fill(&store, session % 10, session, 100, Shape { kinds: 1, ..FREE }).await?;
-    }
+/// A claim where the jobs of each session are of so many kinds.
+async fn of_kinds(kinds: u32) -> Fallible<f64> {
+    let (server, store) = filled(kinds).await?;
     claiming(&server, &store).await
 }
 

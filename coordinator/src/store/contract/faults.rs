@@ -215,7 +215,7 @@ async fn a_server_that_would_lose_writes_is_refused_with_the_line_that_mends_it(
     drop(Store::connect(server.settings(), limits()).await.unwrap());
     server.says(&["HDEL", "arena:{c0}:cell", "layout"]);
     let refused = Store::connect(server.settings(), limits()).await.map(drop).unwrap_err();
-    let older = "the cell is laid out by another version of Arena (1, not 3)";
+    let older = "the cell is laid out by another version of Arena (1, not 4)";
     assert!(matches!(&refused, StoreError::Unfit(what, mend) if what == older && mend.contains("name another `cell`")));
     let odd = RedisSettings { cell: "a b".into(), ..server.settings() };
     assert!(matches!(Store::connect(odd, limits()).await.map(drop), Err(StoreError::Unfit(..))));

@@ -1,11 +1,12 @@
 -- What a call changes of sessions and tenants is read when it is touched first, and written back by `flush`, together with their
--- places in the indexes, as far as they are other ones then. Of an account: `has`: the classes that it has jobs of in line;
--- `moved`: what its place follows from is another; `lined`: so are its classes; `force`: its places are written whatever they
--- were. Of a session: `was`: its classes before. Of a tenant: `left`: classes that a session of it left; `new`: those that it
--- did not have before.
+-- places in the indexes, as far as they are other ones then. Of an account: `has`: of a session, the classes that it has jobs of
+-- in line; of a tenant, the rows in which a session of it stands; `rows`: those in which it stands for that itself, nothing while
+-- they are to be chosen; `was`: its rows before; `apart`: it has one for each class; `moved`: what its place follows from is
+-- another; `lined`: so is what it has; `force`: its places are written whatever they were. Of a tenant: `left`: rows that a session of it left.
 
--- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, the key by which it
--- stands in line, and each class that it has jobs of in line, with the arrival of the first of them (of a tenant: 0).
+-- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, whether it stands in
+-- line (1) and apart (2), the key by which it stands, and of a session each class with the arrival of the first job of it in line,
+-- of a tenant each row with 0.
 local NUMBERS, SIZE = '>I8I8I4I4I4I4I1', 33
 local FIRST, FIRST_SIZE = '>I8I2', 10
 
@@ -17,14 +18,14 @@ local function packed(account)
   end
   local key = account.key
   return struct.pack(NUMBERS, account.mark, account.served, account.runs, account.limit, account.weight, account.priority,
-    key and 1 or 0) .. (key or '') .. account.line
+    (key and 1 or 0) + (account.apart and 2 or 0)) .. (key or '') .. account.line
 end
 
 -- Without a text: of one that nothing is known of yet, which has no mark.
 local function unpacked(text)
   if not text then return { served = 0, runs = 0, weight = 1, priority = 0, line = '', has = {} } end
   local mark, served, runs, limit, weight, priority, stands = struct.unpack(NUMBERS, text)
-  local has, from = {}, SIZE + stands * TURN
+  local has, from = {}, SIZE + stands % 2 * TURN
   local line, at = string.sub(text, from + 1), 1
   while at < #line do
     local first, size = struct.unpack(FIRST, line, at)
@@ -32,7 +33,7 @@ local function unpacked(text)
     has[string.sub(line, at - size, at - 1)] = first
   end
   return { mark = mark, served = served, runs = runs, limit = limit, weight = weight, priority = priority, line = line, has = has,
-    key = stands == 1 and string.sub(text, SIZE + 1, from) or nil }
+    key = stands % 2 == 1 and string.sub(text, SIZE + 1, from) or nil, apart = stands > 1 }
 end
 
 -- Accounts as they were last written or found: that it is the same text is seen sooner than what it says is read. While a call
@@ -58,6 +59,14 @@ local function is_written(account, text)
   read[key], account.text = account, text
 end
 
+local function classes_in(rows)
+  local all = {}
+  for row in pairs(rows) do
+    for _, class in ipairs(classes_of(row)) do all[class] = true end
+  end
+  return all
+end
+
 local function touch_tenant(tenant)
   local t = tenants[tenant]
   if t then return t end
@@ -65,7 +74,8 @@ local function touch_tenant(tenant)
   t = account_at(key, call('GET', key))
   -- Later it is as the cell's limits say: whoever changes those changes it too.
   if not t.mark then t.limit, t.weight = tenant_limit(tenant) end
-  t.left, t.new = {}, {}
+  if not t.rows then t.rows = rows_of(classes_in(t.has), t.apart) end
+  t.was, t.left = t.rows, {}
   tenants[tenant] = t
   return t
 end
@@ -73,8 +83,8 @@ end
 -- From the account as it is kept.
 local function opened(tenant, session, text)
   local s = account_at(S(session), text)
-  s.t, s.was = tenant, {}
-  for class in pairs(s.has) do s.was[class] = true end
+  if not s.rows then s.rows = rows_of(s.has, s.apart) end
+  s.t, s.was = tenant, s.rows
   sessions[session] = s
   return s
 end
@@ -112,13 +122,35 @@ end
 -- A job of a class more, or a class that it has no jobs of any more.
 local function stands(s, class, arrived)
   local first = s.has[class]
-  if not first or arrived < first then s.has[class], s.lined = arrived, true end
+  if first and first <= arrived then return end
+  s.has[class], s.lined = arrived, true
+  if not first then s.rows = nil end
 end
-local function stands_no_more(s, class) if s.has[class] then s.has[class], s.lined = nil, true end end
+local function stands_no_more(s, class)
+  if s.has[class] then s.has[class], s.lined, s.rows = nil, true, nil end
+end
 -- The arrival of the first job of a class is another one now, or there is none.
 local function heads(s, class, first)
   if not first then return stands_no_more(s, class) end
+  if not s.has[class] then s.rows = nil end
   s.has[class], s.lined = tonumber(first), true
+end
+
+local function size(of)
+  local n = 0
+  for _ in pairs(of) do n = n + 1 end
+  return n
+end
+
+-- Its rows, for what it has now: one for all classes that everybody looks at, unless there are too many rows with others'.
+local function choose(account, has, is_full)
+  account.rows, account.apart = rows_of(has, false), false
+  for row in pairs(account.rows) do
+    if classes_of(row)[2] and not account.was[row] and is_full(row) then
+      account.rows, account.apart = rows_of(has, true), true
+      return
+    end
+  end
 end
 
 local function key_of_session(s)
@@ -132,53 +164,51 @@ end
 local function settle_session(session, s)
   if not (s.moved or s.lined or s.force) then return nil end
   local t, moved, was = touch_tenant(s.t), placed(s, key_of_session(s))
+  if not s.rows then choose(s, s.has, function(row) return not t.has[row] and size(t.has) >= MOST_ROWS end) end
   if was then
-    for class in pairs(s.was) do
-      if moved or not s.has[class] then
-        call('ZREM', TQ(s.t, class), was .. session)
-        if not s.key or not s.has[class] then t.left[class] = true end
-      end
+    for row in pairs(s.was) do
+      if moved or not s.rows[row] then call('ZREM', TQ(s.t, row), was .. session) end
+      if not s.key or not s.rows[row] then t.left[row] = true end
     end
   end
-  for class in pairs(s.key and s.has or {}) do
-    if moved or not was or not s.was[class] then
-      call('ZADD', TQ(s.t, class), '0', s.key .. session)
-      if not t.has[class] then
-        stands(t, class, 0)
-        t.new[class] = true
-      end
+  for row in pairs(s.key and s.rows or {}) do
+    if moved or not was or not s.was[row] then
+      call('ZADD', TQ(s.t, row), '0', s.key .. session)
+      stands(t, row, 0)
     end
   end
   return packed(s)
 end
 
--- Classes that no session of it has any more.
-local function clear(tenant, t)
-  for class in pairs(t.force and t.has or t.left) do
-    if t.has[class] and call('EXISTS', TQ(tenant, class)) == 0 then
-      if t.key then call('ZREM', RQ(class), t.key .. tenant) end
-      if call('EXISTS', RQ(class)) == 0 then call('SREM', RS(group_of(class)), class) end
-      stands_no_more(t, class)
-    end
-  end
+-- Whether a row is looked at by those of its group. A claim remembers which there are as long as the cell counts none more.
+local function show_row(row, is_shown)
+  if call(is_shown and 'SADD' or 'SREM', RS(row_group(row)), row) == 1 then call('HINCRBY', CELL, 'rows', '1') end
+end
+
+local function is_full_of_rows(row)
+  local all = RS('')
+  return call('SISMEMBER', all, row) == 0 and call('SCARD', all) >= MOST_ROWS
 end
 
 local function flush_tenant(tenant, t)
-  clear(tenant, t)
+  -- Rows in which no session of it stands any more.
+  for row in pairs(t.force and t.has or t.left) do
+    if call('EXISTS', TQ(tenant, row)) == 0 then stands_no_more(t, row) end
+  end
   if not (t.moved or t.force or t.lined) then return is_written(t, t.found) end
   local key = nil
   if next(t.has) and t.runs < t.limit then key = turn(div(t.runs * PARTS, t.weight), t.mark or 0, t.served) end
   local moved, was = placed(t, key)
-  for class in pairs(was and moved and t.has or {}) do
-    if not t.new[class] then call('ZREM', RQ(class), was .. tenant) end
+  if not t.rows then choose(t, classes_in(t.has), is_full_of_rows) end
+  for row in pairs(t.was) do
+    if was and (moved or not t.rows[row]) then call('ZREM', RQ(row), was .. tenant) end
+    if not t.rows[row] and call('EXISTS', RQ(row)) == 0 then show_row(row, false) end
   end
-  for class in pairs(key and t.has or {}) do
-    local stood = was and not t.new[class]
-    if moved or not stood then
-      call('ZADD', RQ(class), '0', key .. tenant)
-      -- Whoever stood there before is known there.
-      if t.force or not stood then call('SADD', RS(group_of(class)), class) end
-    end
+  for row in pairs(key and t.rows or {}) do
+    local stood = was and t.was[row]
+    if moved or not stood then call('ZADD', RQ(row), '0', key .. tenant) end
+    -- Whoever stood there before is known there.
+    if t.force or not stood then show_row(row, true) end
   end
   local text = packed(t)
   call('SET', t.at, text)

@@ -4,12 +4,14 @@
 local offer, looked, limits
 
 -- What the cell says of itself: its generation, its slots in all, and whether engines have limits. Read when it says another thing.
-local rules, generation, fleet, is_limited
+-- How often the rows that there are became others goes on with them.
+local rules, generation, fleet, is_limited, rows_said
 local function read_rules()
-  local said = call('HGET', CELL, 'rules')
-  if said == rules then return end
-  local of, slots, limited = string.match(said, '^(%d+)/(%d+)/(%d)$')
-  rules, generation, fleet, is_limited = said, of, tonumber(slots), limited == '1'
+  local said = call('HMGET', CELL, 'rules', 'rows')
+  rows_said = said[2]
+  if said[1] == rules then return end
+  local of, slots, limited = string.match(said[1], '^(%d+)/(%d+)/(%d)$')
+  rules, generation, fleet, is_limited = said[1], of, tonumber(slots), limited == '1'
 end
 
 -- Workers ask again and again with the same offer: what it says is read once, and what follows from it alone is kept with it.
@@ -67,6 +69,14 @@ local function is_open(e)
   return not provider or call('SCARD', IN('p', provider)) < tonumber(call('HGET', LIMITS, 'l:' .. provider))
 end
 
+-- The rows of those groups that it is of, as long as they are the same; the rules name the generation, in which they are counted.
+local function rows_shown()
+  if offer.rows and offer.rules == rules and offer.rows_said == rows_said then return offer.rows end
+  offer.rows, offer.rules, offer.rows_said = {}, rules, rows_said
+  for _, row in ipairs(call('SUNION', unpack(offer.groups))) do offer.rows[row] = true end
+  return offer.rows
+end
+
 -- Of each class whether the worker may have it, and whether it has room for it at the moment.
 local function look(class, only)
   local found = looked[class]
@@ -80,7 +90,7 @@ local function look(class, only)
   end
   local of = needs_of(at and string.sub(class, 1, at - 1) or class)
   -- It may become known.
-  if not of then return found end
+  if not of then return found, true end
   found.engine = of.engine
   found.open = is_able(of) and is_open(of.engine)
   found.room = of.memory <= offer.free_memory and of.disk <= offer.free_disk
@@ -88,10 +98,23 @@ local function look(class, only)
   return found
 end
 
-local function may_run(class, only, roomy)
-  local found = look(class, only)
-  return found.open and (not roomy or found.room)
+-- Of each row whether the worker may have something of it.
+local function look_at_row(row, only)
+  local classes = classes_of(row)
+  if not classes[2] then return look(row, only) end
+  local found, is_whole = looked[row], true
+  if found then return found end
+  found = { open = false, room = false }
+  for _, class in ipairs(classes) do
+    local of, is_unknown = look(class, only)
+    is_whole = is_whole and not is_unknown
+    found.open, found.room = found.open or of.open, found.room or (of.open and of.room)
+  end
+  if is_whole then looked[row], kept = found, kept + 1 end
+  return found
 end
+
+local function may_run(found, roomy) return found.open and (not roomy or found.room) end
 
 local function before(a, b)
   local p, q, r = struct.unpack('>I4I8I8', a)
@@ -102,23 +125,23 @@ local function before(a, b)
   return bytes_before(a, b, TURN + 1)
 end
 
-local function least(index, of, classes, only, roomy)
+local function least(index, of, rows, only, roomy)
   local best = nil
-  for _, class in ipairs(classes) do
-    if may_run(class, only, roomy) then
-      local first = call('ZRANGE', index(of, class), '0', '0')[1]
+  for row in pairs(rows) do
+    if may_run(look_at_row(row, only), roomy) then
+      local first = call('ZRANGE', index(of, row), '0', '0')[1]
       if first and first ~= best and (not best or before(first, best)) then best = first end
     end
   end
   return best and string.sub(best, TURN + 1), best
 end
 
-local function of_tenants(_, class) return RQ(class) end
+local function of_tenants(_, row) return RQ(row) end
 
 -- What stands under a key that its owner does not have is nobody's, and would be first for ever.
-local function is_own(key, name, member, index, of, classes)
+local function is_own(key, name, member, index, of, rows)
   if key and key .. name == member then return true end
-  for _, class in ipairs(classes) do call('ZREM', index(of, class), member) end
+  for row in pairs(rows) do call('ZREM', index(of, row), member) end
   return false
 end
 
@@ -129,17 +152,15 @@ local function whose(only, mine, roomy)
     tenant = call('HGET', S(only), 'tenant')
     if not tenant or (mine ~= '' and tenant ~= mine) then return nil end
   elseif mine == '' then
-    local classes = call('SUNION', unpack(offer.groups))
-    tenant, member = least(of_tenants, '', classes, only, roomy)
-    if not tenant or not is_own(touch_tenant(tenant).key, tenant, member, of_tenants, '', classes) then return nil end
+    local rows = rows_shown()
+    tenant, member = least(of_tenants, '', rows, only, roomy)
+    if not tenant or not is_own(touch_tenant(tenant).key, tenant, member, of_tenants, '', rows) then return nil end
   end
   local t = touch_tenant(tenant)
   if t.runs >= t.limit then return nil end
   if only == '' then
-    local classes = {}
-    for class in pairs(t.has) do classes[#classes + 1] = class end
-    session, member = least(TQ, tenant, classes, only, roomy)
-    if not session or not is_own(touch(tenant, session).key, session, member, TQ, tenant, classes) then return nil end
+    session, member = least(TQ, tenant, t.has, only, roomy)
+    if not session or not is_own(touch(tenant, session).key, session, member, TQ, tenant, t.has) then return nil end
   end
   return tenant, session
 end
@@ -153,7 +174,7 @@ local function next_of(only, mine, roomy)
   if not s.limit or s.runs >= s.limit then return nil end
   local best, arrived = nil, nil
   for class, first in pairs(s.has) do
-    if (not best or first < arrived) and may_run(class, only, roomy) then best, arrived = class, first end
+    if (not best or first < arrived) and may_run(look(class, only), roomy) then best, arrived = class, first end
   end
   if not best then return nil end
   local first = call('ZRANGE', Q(session, best), '0', '1', 'WITHSCORES')

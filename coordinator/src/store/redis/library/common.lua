@@ -8,8 +8,8 @@
 --            r how it ran (fence, attempt, failed, died, worker, since, whether its engine is counted, provider)
 --   b:JOB    the job as it travels                     s:SESSION  hash: the record's head, and `account`
 --   q:S:C    waiting jobs by arrival                   t:TENANT   its account
---   tq:T:C   sessions that may run, by whose turn
---   rq:C     tenants that may run, by whose turn       rs:GROUP   their classes, by who looks at them (`group_of`)
+--   tq:T:R   sessions that may run, by whose turn
+--   rq:R     tenants that may run, by whose turn       rs:GROUP   their rows, by who looks at them (`group_of`)
 --   e:SESSION  list of events                          ev:SESSION stream of the feed, lg:SESSION of what
 --            its engines print                        sj:SESSION  all jobs by arrival
 --   in:w:W   hash: request of a claim to its job       in:e:E, in:p:P  sets of running jobs, where there is a limit
@@ -20,7 +20,10 @@
 -- the same step, once, since a job that is not leased cannot end its lease; the sweeper counts again.
 -- A session or a tenant at its limit is in no tq or rq, so what is blocked costs a claim nothing.
 -- A class is a digest of the engine, the slot and all that a job needs, so that a worker looks only at what it can run; while
--- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
+-- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. Who has jobs of several classes that
+-- everybody looks at stands in one row for all of them, named by all of them, and not in one for each, so that a step costs the
+-- same with many classes; but in so many rows at most (MOST_ROWS), since a claim looks at the first of each.
+-- An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
 --
 -- A library is loaded once, so that a call makes no closures; what belongs to one call is set by `start`.
 local call
@@ -49,25 +52,25 @@ local function S(session) return P .. 's:' .. enc(session) end
 local function T(tenant) return P .. 't:' .. enc(tenant) end
 local function Q(session, class) return P .. 'q:' .. enc(session) .. ':' .. enc(class) end
 
--- The lines are asked for many times by each call: their keys, by tenant and class.
+-- The lines are asked for many times by each call: their keys, by tenant and row.
 local lines, known_lines = {}, 0
-local function TQ(tenant, class)
+local function TQ(tenant, row)
   local of = lines[tenant]
-  local key = of and of[class]
+  local key = of and of[row]
   if key then return key end
   if known_lines > MOST_NAMES then lines, known_lines = {}, 0 end
   of = lines[tenant] or {}
-  key = P .. 'tq:' .. enc(tenant) .. ':' .. enc(class)
-  lines[tenant], of[class], known_lines = of, key, known_lines + 1
+  key = P .. 'tq:' .. enc(tenant) .. ':' .. enc(row)
+  lines[tenant], of[row], known_lines = of, key, known_lines + 1
   return key
 end
-local rows, known_rows = {}, 0
-local function RQ(class)
-  local key = rows[class]
+local of_rows, known_rows = {}, 0
+local function RQ(row)
+  local key = of_rows[row]
   if key then return key end
-  if known_rows > MOST_NAMES then rows, known_rows = {}, 0 end
-  key = P .. 'rq:' .. enc(class)
-  rows[class], known_rows = key, known_rows + 1
+  if known_rows > MOST_NAMES then of_rows, known_rows = {}, 0 end
+  key = P .. 'rq:' .. enc(row)
+  of_rows[row], known_rows = key, known_rows + 1
   return key
 end
 local function RS(group) return P .. 'rs:' .. enc(group) end
@@ -84,7 +87,7 @@ local function start(keys, args)
     P = string.sub(CELL, 1, -5)
     LIMITS, LEASES, DUE, DEAD, CLASSES = P .. 'limits', P .. 'lease', P .. 'due', P .. 'dead', P .. 'classes'
     UNDER_WAY = P .. 'under_way'
-    lines, rows = {}, {}
+    lines, of_rows = {}, {}
   end
   if terms ~= args[1] then
     terms = args[1]
@@ -167,6 +170,38 @@ local function group_of(class)
   local of = needs_of(class)
   local first = of and of.labels[1]
   return first and label_group(first) or ''
+end
+
+-- The classes of a row.
+local parts, known_parts = {}, 0
+local function classes_of(row)
+  local found = parts[row]
+  if found then return found end
+  found = {}
+  if string.find(row, '@', 1, true) then
+    found[1] = row
+  else
+    for class in string.gmatch(row, '[^+]+') do found[#found + 1] = class end
+  end
+  known_parts = known_parts + 1
+  if known_parts > MOST_NAMES then parts, known_parts = {}, 1 end
+  parts[row] = found
+  return found
+end
+-- A row of several classes is of those that everybody looks at.
+local function row_group(row) return classes_of(row)[2] and '' or group_of(row) end
+
+-- The rows for what has jobs of these classes; apart: one for each.
+local function rows_of(has, apart)
+  local rows, common = {}, {}
+  for class in pairs(has) do
+    if apart or group_of(class) ~= '' then rows[class] = true else common[#common + 1] = class end
+  end
+  if #common > 0 then
+    table.sort(common)
+    rows[table.concat(common, '+')] = true
+  end
+  return rows
 end
 
 local function tenant_limit(tenant)

@@ -17,8 +17,8 @@ local function of_tenant(tenant, most, came)
     rows[#rows + 1] = of_session(session, came.of[session] or 0)
     waiting = waiting + rows[#rows][7]
   end
-  for class in pairs(t.has) do
-    for _, member in ipairs(call('ZRANGE', TQ(tenant, class), 0, most - 1)) do add(string.sub(member, TURN + 1)) end
+  for row in pairs(t.has) do
+    for _, member in ipairs(call('ZRANGE', TQ(tenant, row), 0, most - 1)) do add(string.sub(member, TURN + 1)) end
   end
   for session, of in pairs(came.whose) do
     if of == tenant then add(session) end
