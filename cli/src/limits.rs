@@ -23,6 +23,7 @@ pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, 
         }
         providers.insert(name.clone(), Provider { running: of.running, engines });
     }
+    counted_once(&providers)?;
     let aliases: BTreeMap<String, String> =
         manifests.iter().flat_map(|one| one.aliases.iter().map(|alias| (alias.clone(), one.name.clone()))).collect();
     let mut engines = BTreeMap::new();
@@ -40,6 +41,18 @@ pub(crate) fn limits(config: &Config, manifests: &[Manifest]) -> Result<Limits, 
         patience: Patience { worker: config.placement.warm, hardware: config.placement.equal_hardware },
         terms: Terms { lease: config.queue.lease, margin: config.queue.margin },
     })
+}
+
+/// An engine counts to one provider.
+fn counted_once(providers: &BTreeMap<String, Provider>) -> Result<(), Failure> {
+    let mut known = BTreeMap::new();
+    for (name, engine) in providers.iter().flat_map(|(name, of)| of.engines.iter().map(move |engine| (name, engine))) {
+        if let Some(other) = known.insert(engine, name) {
+            let what = format!("[limits.provider.{name}]: engine '{engine}' counts to provider {other} already");
+            return Err(Failure::new(USAGE, what, "name it in one of the two sections only"));
+        }
+    }
+    Ok(())
 }
 
 /// What tenants may submit: each provider with all engines that its limit counts.
@@ -67,6 +80,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         config::load(Some(file.path()), &|_| None, &[]).unwrap()
+    }
+
+    #[test]
+    fn an_engine_of_two_providers_is_refused_by_name() {
+        let said = read(
+            "[limits.provider.anthropic]\nrunning = 2\n[limits.provider.other]\nengines = [\"claude\"]\nrunning = 1\n",
+        );
+        let refused = format!("{:?}", limits(&said, built_in()).map(drop).unwrap_err());
+        assert!(refused.contains("'claude' counts to provider anthropic already"), "{refused}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod lists;
 mod model;
 mod oracle;
 mod reach;
+mod rows;
 mod server;
 mod tenants;
 
@@ -101,12 +102,14 @@ on_every_store! {
     a_delayed_job_waits_until_it_is_due
     a_tenant_with_many_jobs_delays_anothers_first_job_by_one_turn_at_most
     a_worker_of_one_tenant_gets_no_job_of_another
+    room_for_what_a_worker_may_not_have_is_no_room_for_the_rest
     names_that_look_like_patterns_or_keys_harm_nobody
     news_is_heard_of_while_one_waits_for_it
     live_jobs_are_those_that_wait_or_run_each_as_it_was_put_in
     what_is_let_go_waits_again_and_nothing_is_counted
     ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most
     other_limits_hold_at_once_for_what_waits
+    another_patience_holds_for_what_is_kept_already
     what_has_ended_is_taken_away_whole_and_what_has_not_is_not
     an_engine_of_two_names_has_one_limit
     a_shelf_keeps_its_order_and_what_is_new_never_replaces

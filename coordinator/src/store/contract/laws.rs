@@ -253,6 +253,21 @@ pub(super) async fn a_worker_of_one_tenant_gets_no_job_of_another(home: Home) {
     assert_eq!(store.claim(rightful, NOW).await.unwrap().unwrap().job, job(0, 0, 1, 1));
 }
 
+pub(super) async fn room_for_what_a_worker_may_not_have_is_no_room_for_the_rest(home: Home) {
+    let store = home.open().await;
+    let small = |engine: &str| Needs { ability: Some(engine.into()), ..Needs::default() };
+    let large = job(0, 0, 1, 0);
+    assert!(large.needs.room.memory > 10);
+    with_jobs(&store, vec![large, Job { needs: small("e1"), ..job(0, 0, 5, 1) }]).await;
+    let fits = Job { needs: small("e0"), ..job(1, 0, 5, 0) };
+    with_jobs(&store, vec![fits.clone()]).await;
+    let mut ask = ask("r1");
+    ask.offer.abilities = Some(BTreeSet::from(["e0".to_owned()]));
+    ask.offer.free = Room { memory: 10, disk: 10 };
+    let claimed = store.claim(ask, NOW).await.unwrap().map(|place| place.job.id.clone());
+    assert_eq!(claimed, Some(fits.id));
+}
+
 pub(super) async fn names_that_look_like_patterns_or_keys_harm_nobody(home: Home) {
     let store = home.open().await;
     for (n, name) in ["*", "a:b", "{c0}", "%2a", "ü", "a b"].into_iter().enumerate() {

@@ -32,6 +32,22 @@ pub(super) async fn other_limits_hold_at_once_for_what_waits(home: Home) {
     assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new());
 }
 
+pub(super) async fn another_patience_holds_for_what_is_kept_already(home: Home) {
+    let patience = |seconds: u64| placement::Patience { worker: Duration::from_secs(seconds), ..limits().patience };
+    let store = home.open_with(Limits { patience: patience(600), ..limits() }).await;
+    let kept = |which| Job { home: Some(placement::Home::Worker("far".into())), ..job(0, 0, which, 1) };
+    with_jobs(&store, vec![kept(1), kept(2)]).await;
+    assert_eq!(store.claim(ask("r1"), NOW + 60_000).await.unwrap(), None, "it is kept for another");
+    let longer = home.open_with(Limits { patience: patience(1_200), ..limits() }).await;
+    assert_eq!(longer.claim(ask("r2"), NOW + 900_000).await.unwrap(), None);
+    let why = longer.why(kept(1).id, Vec::new(), NOW + 900_000).await.unwrap();
+    assert!(matches!(why, Why::Kept { until, .. } if until == NOW + 1_200_000), "{why:?}");
+    for seconds in [120, 0] {
+        let shorter = home.open_with(Limits { patience: patience(seconds), ..limits() }).await;
+        assert!(shorter.claim(ask(&format!("s{seconds}")), NOW + 121_000).await.unwrap().is_some(), "{seconds}");
+    }
+}
+
 /// In parts, as sessions would come.
 pub(super) async fn ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most(home: Home) {
     // The embedded store reads its queue whole for each claim, and is for one machine.

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// Digits of a class: enough for any number of them, and short in every key.
 const DIGITS: usize = 16;
 
+/// Bytes of the name of a worker or of hardware.
+const LONGEST_HOME: usize = 200;
+
 /// A digest of what a job needs, and that itself as the functions read it.
 pub(super) fn class(job: &Job) -> (String, String) {
     let Needs { ability, labels, room: Room { memory, disk } } = &job.needs;
@@ -25,11 +28,15 @@ pub(super) fn class(job: &Job) -> (String, String) {
     (id, text)
 }
 
-/// The first letter says what kind it is, by which the functions know its patience.
+/// The first letter says what kind it is, by which the functions know its patience. It is part of keys: a long name is known by
+/// its digest.
 pub(super) fn home(home: &Home) -> String {
+    let short = |name: &str| {
+        if name.len() > LONGEST_HOME { digest::sha256(name.as_bytes()) } else { name.to_owned() }
+    };
     match home {
-        Home::Worker(name) => format!("w:{name}"),
-        Home::Hardware(class) => format!("h:{class}"),
+        Home::Worker(name) => format!("w:{}", short(name)),
+        Home::Hardware(class) => format!("h:{}", short(class)),
     }
 }
 

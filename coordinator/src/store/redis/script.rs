@@ -17,6 +17,9 @@ const MOST_DUE: u32 = 256;
 /// is no room for all.
 const MOST_ROWS: u32 = if cfg!(test) { 3 } else { 16 };
 
+/// Classes of one such row: it is named by all of them.
+const MOST_JOINED: u32 = 128;
+
 /// Names that are remembered from call to call, so that a library does not grow.
 const MOST_NAMES: u32 = 4096;
 
@@ -104,6 +107,7 @@ fn numbers() -> String {
         ("MOST_EXPIRED", MOST_EXPIRED as u128),
         ("MOST_DUE", u128::from(MOST_DUE)),
         ("MOST_ROWS", u128::from(MOST_ROWS)),
+        ("MOST_JOINED", u128::from(MOST_JOINED)),
         ("MOST_NAMES", u128::from(MOST_NAMES)),
         ("UNLIMITED", u128::from(u32::MAX)),
         ("MAX_ATTEMPTS", u128::from(MAX_ATTEMPTS)),

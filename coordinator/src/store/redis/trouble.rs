@@ -3,8 +3,8 @@
 use crate::store::StoreError;
 use redis::{ErrorKind, RedisError};
 
-/// Codes of a server that is not the one to write to, or not yet.
-const ELSEWHERE: [&str; 6] = ["READONLY", "MOVED", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "UNBLOCKED"];
+/// Codes of a server that is not the one to write to, or not yet, or that lost everything: whoever dials it anew begins anew.
+const ELSEWHERE: [&str; 7] = ["NOCELL", "READONLY", "MOVED", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "UNBLOCKED"];
 
 /// Codes of a server that cannot write now and will again.
 const LATER: [&str; 5] = ["OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "BUSY"];

@@ -1,7 +1,7 @@
 -- What a call changes of sessions and tenants is read when it is touched first, and written back by `flush`, together with their
 -- places in the indexes, as far as they are other ones then. Of an account: `has`: of a session, the classes that it has jobs of
--- in line; of a tenant, the rows in which a session of it stands; `rows`: those in which it stands for that itself, nothing while
--- they are to be chosen; `was`: its rows before; `apart`: it has one for each class; `moved`: what its place follows from is
+-- in line; of a tenant, the rows in which a session of it stands; `rows`: those in which it stands for that itself, nothing when
+-- they are to be chosen anew, as they are each time that it comes into line; `was`: its rows before; `apart`: it has one for each class; `moved`: what its place follows from is
 -- another; `lined`: so is what it has; `force`: its places are written whatever they were. Of a tenant: `left`: rows that a session of it left.
 
 -- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, whether it stands in
@@ -17,7 +17,8 @@ local function packed(account)
     account.line = line
   end
   local key = account.key
-  return struct.pack(NUMBERS, account.mark, account.served, account.runs, account.limit, account.weight, account.priority,
+  -- Of one that was lost nothing is known: one of it at a time is within any limit.
+  return struct.pack(NUMBERS, account.mark or 0, account.served, account.runs, account.limit or 1, account.weight, account.priority,
     (key and 1 or 0) + (account.apart and 2 or 0)) .. (key or '') .. account.line
 end
 
@@ -136,35 +137,48 @@ local function heads(s, class, first)
   s.has[class], s.lined = tonumber(first), true
 end
 
-local function size(of)
-  local n = 0
-  for _ in pairs(of) do n = n + 1 end
-  return n
-end
-
--- Its rows, for what it has now: one for all classes that everybody looks at, unless there are too many rows with others'.
-local function choose(account, has, is_full)
+-- Its rows, for what it has now: one for all classes that everybody looks at, unless it is another one than before and there are
+-- too many.
+local function choose(account, was, has, is_full)
   account.rows, account.apart = rows_of(has, false), false
   for row in pairs(account.rows) do
-    if classes_of(row)[2] and not account.was[row] and is_full(row) then
+    if is_joint(row) and not (was and account.was[row]) and is_full(row) then
       account.rows, account.apart = rows_of(has, true), true
       return
     end
   end
 end
 
+-- How many joint rows there will be that others stand in, when it leaves its own.
+local function joint_beside(account, was, count, key)
+  for row in pairs(was and account.was or {}) do
+    if is_joint(row) and call('ZCARD', key(row)) <= 1 then count = count - 1 end
+  end
+  return count
+end
+
 local function key_of_session(s)
-  if not next(s.has) or s.runs >= s.limit then return nil end
-  local mark = s.mark
+  if not next(s.has) or s.runs >= (s.limit or 1) then return nil end
+  local mark = s.mark or 0
   if s.priority > 0 then mark = math.max(0, mark - math.min(s.priority, MOST_PRIORITY) * HEAD_START) end
   return turn(div(s.runs * PARTS, s.weight), mark, s.served)
+end
+
+local function is_full_of_sessions(s, was, t)
+  local count = 0
+  for row in pairs(t.has) do
+    if is_joint(row) then count = count + 1 end
+  end
+  return count >= MOST_ROWS and joint_beside(s, was, count, function(row) return TQ(s.t, row) end) >= MOST_ROWS
 end
 
 -- Its account as it is to be kept, or nothing when that is as it was; its places are written.
 local function settle_session(session, s)
   if not (s.moved or s.lined or s.force) then return nil end
   local t, moved, was = touch_tenant(s.t), placed(s, key_of_session(s))
-  if not s.rows then choose(s, s.has, function(row) return not t.has[row] and size(t.has) >= MOST_ROWS end) end
+  if not s.rows or (s.key and not was) then
+    choose(s, was, s.has, function(row) return not t.has[row] and is_full_of_sessions(s, was, t) end)
+  end
   if was then
     for row in pairs(s.was) do
       if moved or not s.rows[row] then call('ZREM', TQ(s.t, row), was .. session) end
@@ -185,9 +199,11 @@ local function show_row(row, is_shown)
   if call(is_shown and 'SADD' or 'SREM', RS(row_group(row)), row) == 1 then call('HINCRBY', CELL, 'rows', '1') end
 end
 
-local function is_full_of_rows(row)
-  local all = RS('')
-  return call('SISMEMBER', all, row) == 0 and call('SCARD', all) >= MOST_ROWS
+local function is_full_of_tenants(t, was, row)
+  local all = RS(JOINT)
+  if call('SISMEMBER', all, row) == 1 then return false end
+  local count = call('SCARD', all)
+  return count >= MOST_ROWS and joint_beside(t, was, count, RQ) >= MOST_ROWS
 end
 
 local function flush_tenant(tenant, t)
@@ -199,7 +215,9 @@ local function flush_tenant(tenant, t)
   local key = nil
   if next(t.has) and t.runs < t.limit then key = turn(div(t.runs * PARTS, t.weight), t.mark or 0, t.served) end
   local moved, was = placed(t, key)
-  if not t.rows then choose(t, classes_in(t.has), is_full_of_rows) end
+  if not t.rows or (key and not was) then
+    choose(t, was, classes_in(t.has), function(row) return is_full_of_tenants(t, was, row) end)
+  end
   for row in pairs(t.was) do
     if was and (moved or not t.rows[row]) then call('ZREM', RQ(row), was .. tenant) end
     if not t.rows[row] and call('EXISTS', RQ(row)) == 0 then show_row(row, false) end

@@ -11,7 +11,19 @@ local function another_server(id, longest)
   for _, member in ipairs(call('ZRANGE', LEASES, 0, -1)) do call('ZADD', LEASES, 'XX', 'GT', whole, member) end
 end
 
+-- What is kept for its home is so for as long as is said now; what everybody may have stays theirs.
+local function keep_anew()
+  local all = call('ZRANGE', DUE, 0, -1, 'WITHSCORES')
+  for n = 1, #all, 2 do
+    local j = job(all[n])
+    -- By that it stands later in `due` than it came due it is known as kept.
+    if j and is_kept(j, all[n + 1]) then call('ZADD', DUE, math.max(kept_until(j), j.du + 1), j.id) end
+  end
+end
+
 local function take_limits(args)
+  -- As long as this is there, not all was done that follows from them.
+  call('HSET', CELL, 'taking', '1')
   call('DEL', LIMITS)
   local limited = '0'
   for n = 4, #args, 2 do
@@ -30,7 +42,9 @@ local function take_limits(args)
     put(t, 'limit', limit)
     put(t, 'weight', weight)
   end
+  keep_anew()
   flush()
+  call('HDEL', CELL, 'taking')
   news('w')
 end
 
@@ -42,13 +56,16 @@ local function begin(args)
   end
   local longest = math.max(LEASE, tonumber(call('HGET', CELL, 'lease') or '0'))
   call('HSET', CELL, 'lease', longest, 'layout', LAYOUT)
+  -- Another cell of this name, after this one or in another database, is not taken for it by what functions remember.
+  local time = call('TIME')
+  call('HSETNX', CELL, 'made', time[1] .. '.' .. time[2])
   if call('HGET', CELL, 'replid') ~= args[2] then another_server(args[2], longest) end
   local held = call('HLEN', LIMITS)
   local same = held == (#args - 3) / 2
   for n = 4, #args, 2 do same = same and call('HGET', LIMITS, args[n]) == args[n + 1] end
-  if not same and (args[3] == 'takes' or held == 0) then take_limits(args) end
+  if (not same and args[3] == 'takes') or held == 0 or call('HEXISTS', CELL, 'taking') == 1 then take_limits(args) end
   -- What every claim looks at, in one.
-  local v = call('HMGET', CELL, 'generation', 'limited')
-  call('HSET', CELL, 'rules', table.concat({ v[1], call('HGET', LIMITS, 'fleet'), v[2] }, '/'))
+  local v = call('HMGET', CELL, 'generation', 'limited', 'made')
+  call('HSET', CELL, 'rules', table.concat({ v[1], call('HGET', LIMITS, 'fleet'), v[2], v[3] }, '/'))
   return held > 0 and not same and 1 or 0
 end

@@ -3,15 +3,17 @@
 -- every one, they, its labels
 local offer, looked, limits
 
--- What the cell says of itself: its generation, its slots in all, and whether engines have limits. Read when it says another thing.
--- How often the rows that there are became others goes on with them.
+-- What the cell says of itself: its generation, its slots in all, whether engines have limits, and when it was made. Read when it
+-- says another thing. How often the rows that there are became others goes on with them. False where there is no cell.
 local rules, generation, fleet, is_limited, rows_said
 local function read_rules()
   local said = call('HMGET', CELL, 'rules', 'rows')
   rows_said = said[2]
-  if said[1] == rules then return end
-  local of, slots, limited = string.match(said[1], '^(%d+)/(%d+)/(%d)$')
+  if said[1] == rules then return true end
+  if not said[1] then return false end
+  local of, slots, limited = string.match(said[1], '^(%d+)/(%d+)/(%d)/')
   rules, generation, fleet, is_limited = said[1], of, tonumber(slots), limited == '1'
+  return true
 end
 
 -- Workers ask again and again with the same offer: what it says is read once, and what follows from it alone is kept with it.
@@ -25,7 +27,7 @@ local function parsed(args)
     found.can = {}
     for k = 15, n do found.can[args[k]] = true end
   end
-  found.groups = { RS(''), RS(args[7]), RS(args[8]) }
+  found.groups = { RS(''), RS(JOINT), RS(args[7]), RS(args[8]) }
   for k = n + 1, #args do
     found.labels[args[k]] = true
     found.groups[#found.groups + 1] = RS(label_group(args[k]))
@@ -34,12 +36,12 @@ local function parsed(args)
 end
 
 local function read_offer(args, only)
+  -- Each look counts too.
+  if kept > MOST_NAMES then offers, kept = {}, 0 end
   local known = offers[args[6]]
   if not known or known.cell ~= CELL then
     known = parsed(args)
     known.cell = CELL
-    -- Each look counts too.
-    if kept > MOST_NAMES then offers, kept = {}, 0 end
     offers[args[6]], kept = known, kept + 1
   end
   offer, limits = known, {}
@@ -72,9 +74,16 @@ end
 -- The rows of those groups that it is of, as long as they are the same; the rules name the generation, in which they are counted.
 local function rows_shown()
   if offer.rows and offer.rules == rules and offer.rows_said == rows_said then return offer.rows end
-  offer.rows, offer.rules, offer.rows_said = {}, rules, rows_said
-  for _, row in ipairs(call('SUNION', unpack(offer.groups))) do offer.rows[row] = true end
-  return offer.rows
+  local rows = {}
+  for _, row in ipairs(call('SUNION', unpack(offer.groups))) do rows[row] = true end
+  offer.rows, offer.rules, offer.rows_said = rows, rules, rows_said
+  return rows
+end
+
+local function remember(what, found)
+  looked[what] = found
+  -- What is forgotten with the call is not counted.
+  if looked == offer.looked then kept = kept + 1 end
 end
 
 -- Of each class whether the worker may have it, and whether it has room for it at the moment.
@@ -94,7 +103,7 @@ local function look(class, only)
   found.engine = of.engine
   found.open = is_able(of) and is_open(of.engine)
   found.room = of.memory <= offer.free_memory and of.disk <= offer.free_disk
-  looked[class], kept = found, kept + 1
+  remember(class, found)
   return found
 end
 
@@ -110,7 +119,7 @@ local function look_at_row(row, only)
     is_whole = is_whole and not is_unknown
     found.open, found.room = found.open or of.open, found.room or (of.open and of.room)
   end
-  if is_whole then looked[row], kept = found, kept + 1 end
+  if is_whole then remember(row, found) end
   return found
 end
 
@@ -160,25 +169,39 @@ local function whose(only, mine, roomy)
   if t.runs >= t.limit then return nil end
   if only == '' then
     session, member = least(TQ, tenant, t.has, only, roomy)
-    if not session or not is_own(touch(tenant, session).key, session, member, TQ, tenant, t.has) then return nil end
+    if not session then
+      -- It stands in line for nobody, and would be first for ever.
+      if mine == '' then
+        t.force = true
+        flush()
+      end
+      return nil
+    end
+    if not is_own(touch(tenant, session).key, session, member, TQ, tenant, t.has) then return nil end
   end
-  return tenant, session
+  return tenant, session, member
 end
 
 -- The job whose turn it is: what it is, where it stands, and when the next of its class there arrived; only among those that
 -- there is room for, when that is asked. None, though its session is said to have one: what says so is wrong.
 local function next_of(only, mine, roomy)
-  local tenant, session = whose(only, mine, roomy)
+  local t, session, member = whose(only, mine, roomy)
   if not session then return nil end
-  local s = touch(tenant, session)
-  if not s.limit or s.runs >= s.limit then return nil end
+  local s = touch(t, session)
+  if s.runs >= (s.limit or 1) then return nil end
   local best, arrived = nil, nil
   for class, first in pairs(s.has) do
     if (not best or first < arrived) and may_run(look(class, only), roomy) then best, arrived = class, first end
   end
-  if not best then return nil end
+  if not best then
+    -- It stands in a row that is not its own.
+    for row in pairs(member and touch_tenant(t).has or {}) do
+      if not s.rows[row] then call('ZREM', TQ(t, row), member) end
+    end
+    return nil
+  end
   local first = call('ZRANGE', Q(session, best), '0', '1', 'WITHSCORES')
-  return { id = first[1], n = tonumber(first[2] or nil), class = best, second = first[4], t = tenant, s = session }
+  return { id = first[1], n = tonumber(first[2] or nil), class = best, second = first[4], t = t, s = session }
 end
 
 local function show(j, expires)
@@ -230,7 +253,8 @@ local function claim(args)
     return show(j, call('ZSCORE', LEASES, lease(j)))
   end
   promote(now)
-  read_rules()
+  -- Whoever asks goes on when it has begun anew.
+  if not read_rules() then return redis.error_reply('NOCELL there is no cell any more') end
   if fleet < UNLIMITED and call('ZCARD', LEASES) >= fleet then return false end
   read_offer(args, only)
   local found = next_of(only, mine, false)

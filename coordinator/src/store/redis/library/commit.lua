@@ -27,7 +27,7 @@ end
 local function cancel_jobs(session, which, now, answer)
   for _, id in ipairs(call('ZRANGE', JOBS(session), 0, -1)) do
     local j = job(id)
-    if j.st ~= 'd' and j.st ~= 'c' and (which == 'all' or j.i) then
+    if j and j.st ~= 'd' and j.st ~= 'c' and (which == 'all' or j.i) then
       if j.st == 'l' then
         release(j, now)
         answer[#answer + 1] = id

@@ -22,7 +22,8 @@
 -- A class is a digest of the engine, the slot and all that a job needs, so that a worker looks only at what it can run; while
 -- the job is kept for its home, it is that and `@HOME`, which no other worker looks at. Who has jobs of several classes that
 -- everybody looks at stands in one row for all of them, named by all of them, and not in one for each, so that a step costs the
--- same with many classes; but in so many rows at most (MOST_ROWS), since a claim looks at the first of each.
+-- same with many classes; but there are so many such rows at most (MOST_ROWS), of tenants and of the sessions of each, since a
+-- claim looks at the first of each: whoever comes when they are as many stands apart, in a row for each class.
 -- An engine is `-` for none, or `=` and its name; names are encoded where they are part of a key.
 --
 -- A library is loaded once, so that a call makes no closures; what belongs to one call is set by `start`.
@@ -188,8 +189,10 @@ local function classes_of(row)
   parts[row] = found
   return found
 end
--- A row of several classes is of those that everybody looks at.
-local function row_group(row) return classes_of(row)[2] and '' or group_of(row) end
+local function is_joint(row) return classes_of(row)[2] ~= nil end
+-- A row of several classes is of such as everybody looks at, and counted with its like.
+local JOINT = '+'
+local function row_group(row) return is_joint(row) and JOINT or group_of(row) end
 
 -- The rows for what has jobs of these classes; apart: one for each.
 local function rows_of(has, apart)
@@ -197,16 +200,18 @@ local function rows_of(has, apart)
   for class in pairs(has) do
     if apart or group_of(class) ~= '' then rows[class] = true else common[#common + 1] = class end
   end
-  if #common > 0 then
+  if #common > 0 and #common <= MOST_JOINED then
     table.sort(common)
     rows[table.concat(common, '+')] = true
+  else
+    for _, class in ipairs(common) do rows[class] = true end
   end
   return rows
 end
 
 local function tenant_limit(tenant)
   local v = call('HMGET', LIMITS, 't:' .. tenant, 'w:' .. tenant, 'tenant')
-  return tonumber(v[1] or v[3]), tonumber(v[2] or '1')
+  return tonumber(v[1] or v[3] or '1'), tonumber(v[2] or '1')
 end
 
 -- Its engine's limit and provider, as the cell has them.

@@ -3,7 +3,7 @@ local function jobs(args)
   local all = {}
   for _, id in ipairs(call('ZRANGE', JOBS(args[2]), 0, -1)) do
     local j = job(id)
-    all[#all + 1] = { id, j.st, j.w or '', j.a }
+    if j then all[#all + 1] = { id, j.st, j.w or '', j.a } end
   end
   return all
 end

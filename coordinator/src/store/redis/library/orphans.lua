@@ -35,7 +35,7 @@ local function orphans()
   found = {}
   for _, name in ipairs(call('ZRANGE', LEASES, 0, MOST_DUE - 1)) do orphan(LEASES, name, of_lease(name), 'l') end
   for _, id in ipairs(call('ZRANGE', DUE, 0, MOST_DUE - 1)) do orphan(DUE, id, id, 'q') end
-  for _, id in ipairs(call('ZRANGE', DEAD, 0, MOST_DUE - 1)) do orphan(DEAD, id, id, 'x') end
+  for _, id in ipairs(call('ZRANDMEMBER', DEAD, MOST_DUE)) do orphan(DEAD, id, id, 'x') end
   for _, session in ipairs(call('SRANDMEMBER', UNDER_WAY, MOST_DUE)) do
     local status = call('HGET', S(session), 'status')
     if not status or over(status) then
@@ -52,7 +52,7 @@ local function orphans()
     end
   end
   -- What a tenant at its limit left behind is no fault, and costs each claim a look.
-  for _, row in ipairs(call('SMEMBERS', RS(''))) do
+  for _, row in ipairs(call('SUNION', RS(''), RS(JOINT))) do
     if call('EXISTS', RQ(row)) == 0 then show_row(row, false) end
   end
   count_tenants()

@@ -60,6 +60,10 @@ local function sweep(args)
       sweep_lease(j, now)
       scored(DEAD, id, j.st == 'x' and now, id, 'the dead')
       sweep_line(j, s)
+    else
+      call('ZREM', JOBS(session), id)
+      call('UNLINK', B(id))
+      say(id .. ': was lost')
     end
   end
   if not of then return mended end
@@ -76,7 +80,14 @@ local function sweep(args)
     end
     heads(account, class, first)
   end
-  -- Where the session stands in the line of its tenant, before and after.
+  -- Where the session stands in the line of its tenant, and that in its own, before and after.
+  for row in pairs(account.key and account.was or {}) do
+    if not call('ZSCORE', TQ(of, row), account.key .. session) then say(session .. ': was not in the line of ' .. of) end
+  end
+  local t = touch_tenant(of)
+  for row in pairs(t.key and t.was or {}) do
+    if not call('ZSCORE', RQ(row), t.key .. of) then say(of .. ': was not in the line of tenants') end
+  end
   local key = account.key
   flush()
   if key ~= account_of(session).key then say(session .. ': stood at the wrong place of the line') end

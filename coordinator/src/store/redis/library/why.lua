@@ -13,7 +13,8 @@ local function why(args)
 
   local held = blocked(j)
   if held then return { 'limit', held[1], held[2], held[3], held[4] } end
-  if now < kept_until(j) then return { 'kept', j.h, kept_until(j) } end
+  local at = j.h and call('ZSCORE', DUE, j.id)
+  if is_kept(j, at) and now < tonumber(at) then return { 'kept', j.h, tonumber(at) } end
   local ahead = 0
   for class in pairs(account_of(j.s).has) do
     ahead = ahead + call('ZCOUNT', Q(j.s, class), '-inf', '(' .. j.n)
