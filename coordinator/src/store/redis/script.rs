@@ -18,7 +18,7 @@ const MOST_DUE: u32 = 256;
 const MOST_ROWS: u32 = if cfg!(test) { 3 } else { 16 };
 
 /// Classes of one such row: it is named by all of them.
-const MOST_JOINED: u32 = 128;
+const MOST_JOINED: u32 = 32;
 
 /// Names that are remembered from call to call, so that a library does not grow.
 const MOST_NAMES: u32 = 4096;
