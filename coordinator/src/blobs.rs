@@ -5,6 +5,7 @@ mod aside;
 mod error;
 mod incoming;
 mod outgoing;
+mod parts;
 mod settings;
 
 pub(crate) use aside::{Lying, Owners, What};

@@ -180,6 +180,9 @@ impl Coordinator {
                 None => swept.counts(&one),
             }
         }
+        if marks.is_some() {
+            swept.gone += self.blobs.clear_parts(now.saturating_sub(YOUNG)).await?;
+        }
         self.usage.counted(&self.store, &swept.bytes, now).await?;
         Ok(marks.map(|_| swept))
     }

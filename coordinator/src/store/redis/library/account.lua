@@ -1,8 +1,9 @@
 -- What a call changes of sessions and tenants is read when it is touched first, and written back by `flush`, together with their
 -- places in the indexes, as far as they are other ones then. Of an account: `has`: of a session, the classes that it has jobs of
 -- in line; of a tenant, the rows in which a session of it stands; `rows`: those in which it stands for that itself, nothing when
--- they are to be chosen anew, as they are each time that it comes into line; `was`: its rows before; `apart`: it has one for each class; `moved`: what its place follows from is
--- another; `lined`: so is what it has; `force`: its places are written whatever they were. Of a tenant: `left`: rows that a session of it left.
+-- they are to be chosen anew, as they are each time that it comes into line; `was`: its rows before; `apart`: it has one for
+-- each class; `moved`: what its place follows from is another; `lined`: so is what it has; `force`: its places are written
+-- whatever they were. Of a tenant: `left`: rows that a session of it left.
 
 -- An account as it is kept: its mark, its latest claim, how many run, the limit, the weight, the priority, whether it stands in
 -- line (1) and apart (2), the key by which it stands, and of a session each class with the arrival of the first job of it in line,

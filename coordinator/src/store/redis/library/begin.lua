@@ -52,7 +52,8 @@ local function begin(args)
   -- Keys of another layout would be read for something that they are not.
   local layout = call('HMGET', CELL, 'layout', 'generation')
   if layout[2] and layout[1] ~= tostring(LAYOUT) then
-    return redis.error_reply('LAYOUT the cell is laid out by another version of Arena (' .. (layout[1] or '1') .. ', not ' .. LAYOUT .. ')')
+    local which = (layout[1] or '1') .. ', not ' .. LAYOUT
+    return redis.error_reply('LAYOUT the cell is laid out by another version of Arena (' .. which .. ')')
   end
   local longest = math.max(LEASE, tonumber(call('HGET', CELL, 'lease') or '0'))
   call('HSET', CELL, 'lease', longest, 'layout', LAYOUT)
