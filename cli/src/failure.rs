@@ -168,11 +168,15 @@ const CODES: [(tonic::Code, u8, &str); 7] = [
     (tonic::Code::Unauthenticated, NOT_ALLOWED, ""),
 ];
 const STRANGE: &str = "the coordinator's log says more; both sides should be the same version of arena";
+/// Of a connection that the other side ended while hands were shaken: TLS 1.3 tells this side late and without a reason.
+const ENDED: &str = "the coordinator ended the connection: it may ask for a certificate (`certificate` and `key` under [tls], \
+                     of `arena certs issue client NAME`), or yours was revoked; its log says which";
 
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
         let known = CODES.iter().find(|(code, ..)| *code == status.code());
-        let (code, usual) = known.map_or((GENERAL, STRANGE), |(_, exit, usual)| (*exit, *usual));
+        let strange = if status.message() == "transport error" { ENDED } else { STRANGE };
+        let (code, usual) = known.map_or((GENERAL, strange), |(_, exit, usual)| (*exit, *usual));
         // A stranger is told how to become known, and who asks too much how to have it.
         if [tonic::Code::Unauthenticated, tonic::Code::ResourceExhausted, tonic::Code::PermissionDenied]
             .contains(&status.code())

@@ -87,6 +87,12 @@ impl Team {
 }
 
 /// Those that the command line or the environment names, or the usual ones.
+/// Whether a packet goes to a team's workers, which are other machines than this one.
+pub(crate) fn is_named(common: &Common, config: &Config) -> Result<bool, Failure> {
+    let usual = if common.state.is_some() { &[][..] } else { &config.client.coordinators };
+    Ok(!urls(common, usual)?.is_empty())
+}
+
 pub(crate) fn urls(common: &Common, usual: &[String]) -> Result<Vec<String>, Failure> {
     let urls: Vec<String> = match &common.coordinator {
         Some(urls) => urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect(),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Writes beside the target, flushes to the disk, and renames: a crash leaves the old file or the new one.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // A name alone has the empty parent, which is no folder that can be opened.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let scratch = scratch_beside(path);
     let written = write_synced(&scratch, bytes).and_then(|()| fs::rename(&scratch, path));

@@ -27,7 +27,8 @@ pub(super) async fn decide(common: &Common, home: &Home, id: &str, answer: &str,
     }
     let known = Known::load(home, id.as_str()).await?;
     let next = if home.here().is_some() { "resume" } else { "watch" };
-    say(common, home, &known, &format!("answered '{answer}'"), &format!("arena {next} {id}"));
+    let what = if dry_run { format!("would be answered '{answer}'") } else { format!("answered '{answer}'") };
+    say(common, home, &known, (&what, dry_run), &format!("arena {next} {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,15 +43,22 @@ pub(super) async fn cancel(common: &Common, home: &Home, id: &str, dry_run: bool
         home.sessions().cancel(CancelRequest { id: id.to_string() }).await?;
     }
     let known = Known::load(home, id.as_str()).await?;
-    say(common, home, &known, "cancelled", &format!("arena report {id}"));
+    let what = if dry_run { "would be cancelled" } else { "cancelled" };
+    say(common, home, &known, (what, dry_run), &format!("arena report {id}"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(common: &Common, home: &Home, known: &Known, what: &str, next: &str) {
+fn say(common: &Common, home: &Home, known: &Known, (what, dry_run): (&str, bool), next: &str) {
     let id = &known.session.id;
     if common.json {
         let status = known.status(home);
-        output::json(&serde_json::json!({ "session": id.as_str(), "status": status, "next": next }));
+        let mut said = serde_json::json!({ "session": id.as_str(), "status": status, "next": next });
+        if dry_run {
+            said["dry_run"] = true.into();
+        }
+        output::json(&said);
+    } else if dry_run {
+        output::line(&format!("session {id}: {what}; nothing was changed"));
     } else {
         output::line(&format!("session {id}: {what}; next: {next}"));
     }

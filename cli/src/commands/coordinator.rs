@@ -37,6 +37,11 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
         .with_quotas(quotas)
         .holding_dead_jobs(config.coordinator.hold_dead)
         .keeping(config.store.keep);
+    if config.tls.revoked.is_none() {
+        output::note(
+            "warning: no `revoked` under [tls]: what `arena certs revoke` takes back stays good for this coordinator",
+        );
+    }
     let service = Service::bind(coordinator, config.coordinator, &who, config.tls.revoked).await.map_err(failed)?;
     let address = service.address();
     output::note(&format!("coordinator {} listens on https://{address}", name.name));

@@ -108,6 +108,15 @@ fn a_packet_of_init_passes_check_and_runs_once_it_is_edited() {
 }
 
 #[test]
+fn init_without_a_word_more_writes_a_packet_where_one_is() {
+    let world = sample(SAMPLES[0].1);
+    let output = world.command(&["init"]).current_dir(&world.repo).output().expect("arena");
+    assert!(output.status.success(), "{output:?}");
+    let checked = world.command(&["check", "arena.toml"]).current_dir(&world.repo).output().expect("arena");
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
 fn init_in_a_folder_without_a_repository_says_how_to_make_one() {
     let world = World::bare();
     let folder = world.repo.with_file_name("plain folder");

@@ -81,6 +81,9 @@ fleet = {{ int .Values.limits.fleet }}
 tenant = {{ int .Values.limits.tenant }}
 
 {{ include "arena.tls" . }}
+{{- if .Values.coordinator.revoked }}
+revoked = "/etc/arena/tls/revoked.pem"
+{{- end }}
 
 {{ include "arena.telemetry" . }}
 {{- with .Values.coordinator.extraConfig }}
