@@ -8,6 +8,7 @@ mod diff;
 mod error;
 mod git;
 mod import;
+mod owner;
 
 pub(crate) use error::RepoError;
 pub(crate) use git::{Git, Ran, shown, zero_ended};

@@ -3,6 +3,7 @@
 pub(crate) use arena_domain::text::shown;
 
 use super::RepoError;
+use super::owner::Owner;
 use arena_domain::text;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -95,6 +96,11 @@ impl Git {
             }
             command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
             command.env("GIT_ATTR_NOSYSTEM", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
+        }
+        if !self.alone
+            && let Some(owner) = Owner::behind_sudo(&self.folder)
+        {
+            owner.runs(&mut command);
         }
         for key in REDIRECTIONS {
             command.env_remove(key);
