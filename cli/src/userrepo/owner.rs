@@ -1,7 +1,8 @@
 //! Whose the repository is, where `sudo` runs Arena: git is run as that user, so that what it writes there is not root's.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,10 @@ impl Owner {
         let meta = folder.metadata().ok()?;
         let is_theirs = said != 0 && meta.uid() == said && rustix::process::geteuid().is_root();
         is_theirs.then(|| Self { user: said, group: meta.gid(), home: other_home(said, std::env::var_os("HOME")) })
+    }
+
+    pub(super) fn takes(&self, file: &Path) -> io::Result<()> {
+        chown(file, Some(self.user), Some(self.group))
     }
 
     pub(super) fn runs(&self, command: &mut Command) {
