@@ -194,7 +194,12 @@ pub(crate) enum Command {
     Workers,
     /// Let a worker begin nothing more; it ends when its jobs have ended.
     #[command(display_order = 100)]
-    Drain { worker: String },
+    Drain {
+        worker: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// List the jobs that run and those that wait, with what they wait for.
     #[command(display_order = 100)]
     Queue,
@@ -207,6 +212,9 @@ pub(crate) enum Command {
         /// With --requeue: every one that is held.
         #[arg(long, requires = "requeue")]
         all: bool,
+        /// With --requeue: only say what would be done.
+        #[arg(long, requires = "requeue")]
+        dry_run: bool,
     },
     /// Make, list and revoke the tokens of people.
     #[command(display_order = 100)]

@@ -78,9 +78,9 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Coordinator { listen } => coordinator::coordinator(&common, listen).await,
         Command::Worker => worker::worker(&common).await,
         Command::Workers => fleet::workers(&common, &Home::existing(&common).await?).await,
-        Command::Drain { worker } => fleet::drain(&common, &Home::existing(&common).await?, &worker).await,
+        Command::Drain { worker, dry_run } => fleet::drain(&common, &worker, dry_run).await,
         Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
-        Command::Dead { requeue, all } => fleet::dead(&common, &Home::existing(&common).await?, requeue, all).await,
+        Command::Dead { requeue, all, dry_run } => fleet::dead(&common, requeue, all, dry_run).await,
         Command::Audit { expect } => fleet::audit(&common, &Home::existing(&common).await?, expect).await,
         Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
         Command::Completions { shell } => {

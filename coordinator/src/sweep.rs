@@ -181,7 +181,7 @@ impl Coordinator {
             }
         }
         if marks.is_some() {
-            swept.gone += self.blobs.clear_parts(now.saturating_sub(YOUNG)).await?;
+            swept.gone += self.blobs.clear_parts(YOUNG).await?;
         }
         self.usage.counted(&self.store, &swept.bytes, now).await?;
         Ok(marks.map(|_| swept))

@@ -103,7 +103,12 @@ fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
     await_job(&fleet, &ann, "leased", "/implement");
     assert_eq!(fleet.ask(&ann, &["drain", "one"]).code, 77, "a submitter drains nobody");
     assert_eq!(fleet.ask(&op, &["drain", "one"]).code, 77, "nor one tenant's operator what serves all");
-    let all = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["drain", "one", "--json"]));
+    let drain = |args: &[&str]| run(&mut fleet.as_holder("coordinator", &fleet.team(), &[&["drain"], args].concat()));
+    let would = drain(&["one", "--dry-run", "--json"]).document();
+    assert_eq!((&would[0]["worker"], &would[0]["dry_run"]), (&"one".into(), &true.into()), "{would}");
+    assert_eq!(drain(&["nobody", "--dry-run"]).code, 5);
+    assert_eq!(fleet.ask(&ann, &["workers", "--json"]).document()[0]["draining"], false, "it goes on");
+    let all = drain(&["one", "--json"]);
     assert_eq!(all.code, 0, "{all:?}");
     let none = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["drain", "nobody"]));
     assert_eq!(none.code, 5, "{none:?}");
@@ -159,6 +164,9 @@ fn a_job_that_ends_its_workers_is_held_among_the_dead_and_lives_again_when_it_is
     assert_eq!(fleet.ask(&eve, &["dead", "--requeue", id]).code, 5, "another tenant's is not there");
     assert_eq!(fleet.ask(&vic, &["dead", "--requeue", id]).code, 77, "a viewer looks");
     assert_eq!(fleet.ask(&ann, &["dead", "--requeue"]).code, 2, "none is named");
+    let would = fleet.ask(&ann, &["dead", "--requeue", "--all", "--dry-run", "--json"]).document();
+    assert_eq!((&would[0]["job"], &would[0]["dry_run"]), (&id.into(), &true.into()), "{would}");
+    assert_eq!(fleet.ask(&ann, &["dead", "--requeue", "no-such", "--dry-run"]).code, 5);
     let again = fleet.ask(&ann, &["dead", "--requeue", "--all", "--json"]);
     assert_eq!((again.code, &again.document()[0]["requeued"]), (0, &true.into()), "{again:?}");
     assert_eq!(dead(&fleet, &ann), serde_json::json!([]));
@@ -188,6 +196,16 @@ fn a_token_opens_what_its_role_says_until_it_is_revoked() {
     let listed = fleet.ask(&admin, &["tokens", "list", "--json"]).document();
     let vic = listed.as_array().expect("a list").iter().find(|one| one["name"] == "vic").expect("vic").clone();
     assert_eq!(vic["role"], "viewer");
+    let would = fleet.ask(&admin, &["tokens", "create", "bob", "--tenant", "blue", "--dry-run", "--json"]).document();
+    assert_eq!((&would["name"], &would["dry_run"]), (&"bob".into(), &true.into()), "{would}");
+    assert_eq!(
+        fleet.ask(&admin, &["tokens", "create", "bob", "--role", "king", "--tenant", "blue", "--dry-run"]).code,
+        2
+    );
+    let would = fleet.ask(&admin, &["tokens", "revoke", vic["id"].as_str().expect("an id"), "--dry-run"]);
+    assert_eq!(would.code, 0, "{would:?}");
+    assert_eq!(fleet.ask(&viewer, &["sessions"]).code, 0, "nothing was changed");
+    assert_eq!(fleet.ask(&admin, &["tokens", "list", "--json"]).document(), listed, "nothing was made");
     let revoked = fleet.ask(&admin, &["tokens", "revoke", vic["id"].as_str().expect("an id")]);
     assert_eq!(revoked.code, 0, "{revoked:?}");
     let after = fleet.ask(&viewer, &["sessions"]);

@@ -43,9 +43,16 @@ fn a_worker_whose_certificate_ends_or_is_revoked_ends_with_the_command_that_mend
     let (mut short, mut lost) = (begin(&mut fleet, "short"), fleet.worker("lost", None));
     fleet.await_workers(&ann, 2);
     let dir = format!("--dir={}", fleet.certs_dir().display());
-    let args = ["certs", "revoke", "lost", "--json", &dir];
-    let revoked = run(&mut fleet.as_holder("coordinator", &fleet.team(), &args));
-    assert_eq!(revoked.code, 0, "{revoked:?}");
+    let certs = |args: &[&str]| {
+        run(&mut fleet.as_holder("coordinator", &fleet.team(), &[&["certs"], args, &["--json", &dir]].concat()))
+    };
+    assert_eq!(certs(&["init", "--dry-run"]).code, 2, "there is an authority");
+    let would = certs(&["issue", "worker", "lost", "--dry-run"]).document();
+    assert_eq!((&would["replaces"], &would["dry_run"]), (&true.into(), &true.into()), "{would}");
+    let would = certs(&["revoke", "lost", "--dry-run"]).document();
+    assert_eq!((&would["revoked"][0]["name"], &would["dry_run"]), (&"lost".into(), &true.into()), "{would}");
+    let revoked = certs(&["revoke", "lost"]);
+    assert_eq!((revoked.code, &revoked.document()["revoked"][0]["before"]), (0, &false.into()), "{revoked:?}");
     assert_eq!(revoked.document()["revoked"][0]["name"], "lost");
     for (service, name, why) in [(&mut lost, "lost", "was revoked"), (&mut short, "short", "ended")] {
         let (code, said) = ending(service);

@@ -16,6 +16,9 @@ pub(crate) enum CertsAction {
         /// A name or address that the coordinator is reached by; may be repeated [default: localhost and this machine].
         #[arg(long = "host", value_name = "HOST")]
         hosts: Vec<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Make one more certificate, `NAME.pem` and `NAME.key`.
     Issue {
@@ -32,6 +35,9 @@ pub(crate) enum CertsAction {
         tenant: Option<String>,
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Take certificates back: they are written to the list `revoked.pem` beside the authority, which coordinators read again
     /// when it changes. Without any, the list alone is written.
@@ -40,6 +46,9 @@ pub(crate) enum CertsAction {
         certificates: Vec<String>,
         #[arg(long, default_value = DIR)]
         dir: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -61,9 +70,17 @@ pub(crate) enum TokensAction {
         /// Days until it ends; without it, it does not.
         #[arg(long)]
         days: Option<u32>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List the tokens, without their secrets.
     List,
     /// End a token, by its id.
-    Revoke { id: String },
+    Revoke {
+        id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }

@@ -15,30 +15,55 @@ const DAYS: u32 = 365;
 
 pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
     match action {
-        CertsAction::Init { dir, hosts } => init(common, &dir, hosts),
-        CertsAction::Issue { kind, name, dir, hosts, tenant, days } => {
+        CertsAction::Init { dir, hosts, dry_run } => init(common, &dir, hosts, dry_run),
+        CertsAction::Issue { kind, name, dir, hosts, tenant, days, dry_run } => {
             let kind = Kind::parse(&kind).ok_or_else(|| {
                 Failure::new(USAGE, format!("'{kind}' is no kind of certificate"), "one of coordinator, worker, client")
             })?;
             let reach = tenant.map_or(Reach::Every, Reach::One);
             let name = Name::new(kind, &name, reach).map_err(tls_failure)?;
             let hosts = if kind == Kind::Coordinator && hosts.is_empty() { own_hosts() } else { hosts };
-            issue(common, &dir, &Wanted::new(name, hosts, days))
+            let wanted = Wanted::new(name, hosts, days);
+            if dry_run {
+                check_hosts(&wanted.hosts).map_err(tls_failure)?;
+                Authority::open(&dir).map_err(tls_failure)?;
+                return would_issue(common, &dir, &wanted);
+            }
+            issue(common, &dir, &wanted)
         }
-        CertsAction::Revoke { certificates, dir } => revoke(common, &dir, &certificates),
+        CertsAction::Revoke { certificates, dir, dry_run } => revoke(common, &dir, &certificates, dry_run),
     }
 }
 
-fn init(common: &Common, dir: &Path, hosts: Vec<String>) -> Done {
+fn init(common: &Common, dir: &Path, hosts: Vec<String>, dry_run: bool) -> Done {
     // Before there is an authority without the certificate that was asked for.
     check_hosts(&hosts).map_err(tls_failure)?;
+    let name = Name::new(Kind::Coordinator, "coordinator", Reach::Every).map_err(tls_failure)?;
+    let hosts = if hosts.is_empty() { own_hosts() } else { hosts };
+    let wanted = Wanted::new(name, hosts, DAYS);
+    if dry_run {
+        Authority::none_in(dir).map_err(tls_failure)?;
+        return would_issue(common, dir, &wanted);
+    }
     let ca = Authority::init(dir).map_err(tls_failure)?;
     if !common.json {
         output::note(&format!("{}: the authority; its key is beside it and stays there", ca.display()));
     }
-    let name = Name::new(Kind::Coordinator, "coordinator", Reach::Every).map_err(tls_failure)?;
-    let hosts = if hosts.is_empty() { own_hosts() } else { hosts };
-    issue(common, dir, &Wanted::new(name, hosts, DAYS))
+    issue(common, dir, &wanted)
+}
+
+fn would_issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
+    let Name { kind, name, .. } = &wanted.name;
+    let certificate = dir.join(format!("{name}.pem"));
+    if common.json {
+        let replaces = certificate.exists();
+        let said = json!({ "certificate": certificate, "hosts": wanted.hosts, "replaces": replaces, "dry_run": true });
+        output::json(&said);
+    } else {
+        let how = if certificate.exists() { "would be replaced" } else { "would be made" };
+        output::line(&format!("{}: {} {name} {how}; nothing was changed", certificate.display(), kind.as_str()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
@@ -77,8 +102,19 @@ fn replacing(serial: &Serial, dir: &Path) -> String {
     )
 }
 
-fn revoke(common: &Common, dir: &Path, certificates: &[String]) -> Done {
+fn revoke(common: &Common, dir: &Path, certificates: &[String], dry_run: bool) -> Done {
     let authority = Authority::open(dir).map_err(tls_failure)?;
+    if dry_run {
+        let meant = authority.meant(certificates).map_err(tls_failure)?;
+        if common.json {
+            let rows: Vec<Value> = meant.iter().map(document).collect();
+            output::json(&json!({ "revoked": rows, "dry_run": true }));
+        } else {
+            meant.iter().for_each(|one| output::line(&format!("certificate {} would be revoked", one.serial)));
+            output::line("nothing was changed");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let (list, taken) = authority.revoke(certificates).map_err(tls_failure)?;
     let list = std::fs::canonicalize(list)?.display().to_string();
     if common.json {

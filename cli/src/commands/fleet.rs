@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::failure::{Failure, GENERAL, USAGE};
+use crate::failure::{Failure, GENERAL, NOT_FOUND, USAGE};
 use crate::home::Home;
 use crate::output;
 use arena_coordinator::access::audit::Chain;
@@ -86,7 +86,11 @@ pub(super) fn whose(scope: Option<&Scope>) -> String {
     }
 }
 
-pub(super) async fn drain(common: &Common, home: &Home, worker: &str) -> Done {
+pub(super) async fn drain(common: &Common, worker: &str, dry_run: bool) -> Done {
+    let home = Home::existing(common).await?;
+    if dry_run {
+        return would_drain(common, &home, worker).await;
+    }
     let request = DrainWorkerRequest { worker: worker.to_owned() };
     let told = home
         .fleet()
@@ -103,6 +107,36 @@ pub(super) async fn drain(common: &Common, home: &Home, worker: &str) -> Done {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn would_drain(common: &Common, home: &Home, worker: &str) -> Done {
+    let mut workers = home.fleet().workers(WorkersRequest {}).await?.into_inner().workers;
+    workers.retain(|one| one.name == worker);
+    if workers.is_empty() {
+        let what = format!("no worker {worker} is attached");
+        return Err(Failure::new(NOT_FOUND, what, "`arena workers` lists them"));
+    }
+    if common.json {
+        output::json(&would(workers.iter().map(document)));
+    } else {
+        for one in &workers {
+            let jobs = one.running.len();
+            output::line(&format!(
+                "worker {} would begin nothing more, and end with its {jobs} jobs; nothing was changed",
+                one.name
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a command that acts would have answered, marked as what did not happen.
+pub(super) fn would(rows: impl Iterator<Item = Value>) -> Value {
+    let marked = |mut row: Value| {
+        row["dry_run"] = true.into();
+        row
+    };
+    rows.map(marked).collect()
 }
 
 pub(super) async fn queue(common: &Common, home: &Home) -> Done {
@@ -129,10 +163,11 @@ pub(super) async fn queue(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn dead(common: &Common, home: &Home, again: Option<Vec<String>>, all: bool) -> Done {
+pub(super) async fn dead(common: &Common, again: Option<Vec<String>>, all: bool, dry_run: bool) -> Done {
+    let home = Home::existing(common).await?;
     match again {
-        Some(jobs) => requeue(common, home, jobs, all).await,
-        None => list_dead(common, home).await,
+        Some(jobs) => requeue(common, &home, (jobs, all), dry_run).await,
+        None => list_dead(common, &home).await,
     }
 }
 
@@ -164,10 +199,13 @@ async fn list_dead(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> Done {
+async fn requeue(common: &Common, home: &Home, (jobs, all): (Vec<String>, bool), dry_run: bool) -> Done {
     if jobs.is_empty() && !all {
         let mend = "`arena dead` lists them; `arena dead --requeue JOB`, or `--requeue --all`";
         return Err(Failure::new(USAGE, "no job is named", mend));
+    }
+    if dry_run {
+        return would_requeue(common, home, &jobs).await;
     }
     let answer = home
         .fleet()
@@ -187,6 +225,27 @@ async fn requeue(common: &Common, home: &Home, jobs: Vec<String>, all: bool) -> 
         }
     }
     Ok(if jobs.iter().all(|one| one.done) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
+}
+
+/// Without jobs: every one that is held.
+async fn would_requeue(common: &Common, home: &Home, jobs: &[String]) -> Done {
+    let known = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
+    if let Some(strange) = jobs.iter().find(|job| !known.iter().any(|one| one.id == **job)) {
+        return Err(Failure::new(NOT_FOUND, format!("job {strange} is not among the dead"), "`arena dead` lists them"));
+    }
+    let meant: Vec<&DeadJob> =
+        known.iter().filter(|one| if jobs.is_empty() { one.held } else { jobs.contains(&one.id) }).collect();
+    if common.json {
+        output::json(&would(meant.iter().map(|one| json!({ "job": one.id, "requeued": one.held }))));
+    } else if meant.is_empty() {
+        output::line("no job is held");
+    } else {
+        for one in &meant {
+            let what = if one.held { "would wait again" } else { "would not: its session was told that it is dead" };
+            output::line(&format!("{}: {what}; nothing was changed", one.id));
+        }
+    }
+    Ok(if meant.iter().all(|one| one.held) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
 }
 
 pub(super) async fn audit(common: &Common, home: &Home, expect: Option<Head>) -> Done {

@@ -1,11 +1,12 @@
 //! `arena tokens`: who may ask a team's coordinators for what.
 
 use super::Done;
-use super::fleet::whose;
+use super::fleet::{whose, would};
 use crate::args::{Common, TokensAction};
-use crate::failure::Failure;
+use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::home::Home;
 use crate::output;
+use arena_coordinator::access::Role;
 use arena_proto::v1::{CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Scope, Token};
 use arena_runtime::clock;
 use serde_json::{Value, json};
@@ -15,13 +16,15 @@ const DAY: u64 = 86_400_000;
 
 pub(super) async fn tokens(common: &Common, home: &Home, action: TokensAction) -> Done {
     match action {
-        TokensAction::Create { name, role, tenant, every_tenant, days } => {
+        TokensAction::Create { name, role, tenant, every_tenant, days, dry_run } => {
             let scope = Scope { every: every_tenant, tenant: tenant.unwrap_or_default() };
             let expires = days.map_or(0, |days| clock::now_millis() + u64::from(days) * DAY);
-            create(common, home, CreateTokenRequest { name, role, scope: Some(scope), expires }).await
+            let request = CreateTokenRequest { name, role, scope: Some(scope), expires };
+            if dry_run { would_create(common, home, &request).await } else { create(common, home, request).await }
         }
         TokensAction::List => list(common, home).await,
-        TokensAction::Revoke { id } => revoke(common, home, id).await,
+        TokensAction::Revoke { id, dry_run: true } => would_revoke(common, home, &id).await,
+        TokensAction::Revoke { id, dry_run: false } => revoke(common, home, id).await,
     }
 }
 
@@ -36,6 +39,44 @@ async fn create(common: &Common, home: &Home, request: CreateTokenRequest) -> Do
     }
     output::note(&format!("token {} of {}, {}: it is shown once", token.id, token.name, token.role));
     output::line(&created.secret);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever may not list tokens may not make one either.
+async fn would_create(common: &Common, home: &Home, request: &CreateTokenRequest) -> Done {
+    let CreateTokenRequest { name, role, scope, expires } = request;
+    if Role::parse(role).is_none() {
+        let what = format!("'{role}' is no role");
+        return Err(Failure::new(USAGE, what, "one of viewer, submitter, operator, admin"));
+    }
+    home.fleet().list_tokens(ListTokensRequest {}).await?;
+    if common.json {
+        let made = Token {
+            name: name.clone(),
+            role: role.clone(),
+            scope: scope.clone(),
+            created: clock::now_millis(),
+            expires: *expires,
+            ..Token::default()
+        };
+        output::json(&would([document(&made)].into_iter())[0]);
+    } else {
+        let scope = whose(scope.as_ref());
+        output::line(&format!("a token of {name}, {role} of {scope}, would be made; nothing was changed"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn would_revoke(common: &Common, home: &Home, id: &str) -> Done {
+    let tokens = home.fleet().list_tokens(ListTokensRequest {}).await?.into_inner().tokens;
+    let Some(token) = tokens.iter().find(|one| one.id == id) else {
+        return Err(Failure::new(NOT_FOUND, format!("no token {id}"), "`arena tokens list` lists them"));
+    };
+    if common.json {
+        output::json(&would([document(token)].into_iter())[0]);
+    } else {
+        output::line(&format!("token {id} of {} would open nothing any more; nothing was changed", token.name));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

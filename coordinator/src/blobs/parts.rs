@@ -4,26 +4,41 @@
 use super::{BlobError, Blobs, Place};
 use arena_domain::job::Millis;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
+/// A part by its name, so that no list of blobs names it, and whoever comes later takes it away.
+const CLOCK: &str = "clock#0";
+
 impl Blobs {
-    /// Takes away those that nobody wrote to since `before`, and answers how many there were.
-    pub(crate) async fn clear_parts(&self, before: Millis) -> Result<usize, BlobError> {
+    /// Takes those away that nobody wrote to for so long by the clock of the folder, and answers how many there were.
+    pub(crate) async fn clear_parts(&self, age: Millis) -> Result<usize, BlobError> {
         let Place::Folder(folder) = &self.place else { return Ok(0) };
         let root = folder.root.clone();
-        let cleared = tokio::task::spawn_blocking(move || clear(&root, before)).await;
-        cleared.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(BlobError::of_folder)
+        let cleared = tokio::task::spawn_blocking(move || {
+            // One's own clock may be another one, and what is being written must stay.
+            let Some(now) = time_in(&root)? else { return Ok(0) };
+            clear(&root, now.saturating_sub(age))
+        });
+        cleared.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(BlobError::of_folder)
     }
 }
 
+/// Nothing: there is no folder.
+fn time_in(folder: &Path) -> io::Result<Option<Millis>> {
+    let file = folder.join(CLOCK);
+    match fs::write(&file, []) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        written => written?,
+    }
+    let now = fs::metadata(&file)?.modified().ok().and_then(millis);
+    fs::remove_file(&file)?;
+    Ok(now)
+}
+
 fn clear(folder: &Path, before: Millis) -> io::Result<usize> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
     let mut cleared = 0;
-    for entry in entries {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             cleared += clear(&entry.path(), before)?;
@@ -40,29 +55,37 @@ fn is_part(name: &str) -> bool {
 
 /// Nothing: it is gone, or has its name by now.
 fn written(entry: &fs::DirEntry) -> Option<Millis> {
-    let since = entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Millis::try_from(since.as_millis()).ok()
+    millis(entry.metadata().ok()?.modified().ok()?)
+}
+
+fn millis(at: SystemTime) -> Option<Millis> {
+    Millis::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arena_runtime::clock;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn what_was_half_written_long_ago_goes_and_nothing_else() {
+        const DAY: Duration = Duration::from_secs(86_400);
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::new(folder.path().join("blobs"));
-        assert_eq!(blobs.clear_parts(clock::now_millis()).await.unwrap(), 0, "there is no folder yet");
+        let clear = async || blobs.clear_parts(DAY.as_millis() as Millis).await.unwrap();
+        assert_eq!(clear().await, 0, "there is no folder yet");
         let digest = blobs.put(b"whole").await.unwrap();
         // An upload whose process was killed: it is neither finished nor let go.
         let mut upload = blobs.begin();
         upload.write(bytes::Bytes::from(vec![7; 20 << 20])).await.unwrap();
         std::mem::forget(upload);
-        let now = clock::now_millis();
-        assert_eq!(blobs.clear_parts(now - 60_000).await.unwrap(), 0, "somebody may be writing it");
-        assert_eq!(blobs.clear_parts(now + 60_000).await.unwrap(), 1);
-        assert_eq!(blobs.clear_parts(now + 60_000).await.unwrap(), 0);
+        assert_eq!(clear().await, 0, "somebody may be writing it");
+        let incoming = folder.path().join("blobs/incoming");
+        let parts: Vec<_> = fs::read_dir(&incoming).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [part] = &parts[..] else { panic!("{parts:?}") };
+        fs::File::options().append(true).open(part).unwrap().set_modified(SystemTime::now() - 2 * DAY).unwrap();
+        assert_eq!((clear().await, clear().await), (1, 0));
+        assert!(!part.exists());
         assert_eq!(blobs.get(&digest).await.unwrap(), b"whole");
     }
 }

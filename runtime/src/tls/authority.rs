@@ -61,10 +61,8 @@ pub struct Issued {
 impl Authority {
     /// Makes one in a folder that has none, with an empty list of what it has revoked.
     pub fn init(folder: &Path) -> Result<PathBuf, TlsError> {
+        Self::none_in(folder)?;
         let (certificate, key) = (folder.join("ca.pem"), folder.join("ca.key"));
-        if let Some(there) = [&certificate, &key].into_iter().find(|path| path.exists()) {
-            return Err(TlsError::Exists(there.clone()));
-        }
         fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
         let pair = KeyPair::generate()?;
         let made = params(&pair).self_signed(&pair)?;
@@ -72,6 +70,14 @@ impl Authority {
         public(&certificate, made.pem().as_bytes())?;
         Self::open(folder)?.revoke(&[])?;
         Ok(certificate)
+    }
+
+    /// One that is there is never replaced.
+    pub fn none_in(folder: &Path) -> Result<(), TlsError> {
+        match ["ca.pem", "ca.key"].map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
+            Some(there) => Err(TlsError::Exists(there)),
+            None => Ok(()),
+        }
     }
 
     pub fn open(folder: &Path) -> Result<Self, TlsError> {

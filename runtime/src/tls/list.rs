@@ -10,6 +10,7 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, Ser
 use rustix::fs::{FlockOperation, flock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,34 @@ impl Authority {
     pub fn revoke(&self, who: &[String]) -> Result<(PathBuf, Vec<Taken>), TlsError> {
         let list = self.folder.join(REVOKED);
         let _alone = self.alone()?;
+        let (serials, taken) = self.with(who)?;
+        let one = |(serial, since): (&Serial, &u64)| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(serial.bytes()),
+            revocation_time: moment(*since),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let (this_update, next_update) = from_now(AUTHORITY);
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            crl_number: SerialNumber::from(clock::now_millis()),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(one).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        public(&list, params.signed_by(&self.issuer)?.pem()?.as_bytes())?;
+        Ok((list, taken))
+    }
+
+    /// Who that would be; nothing is written.
+    pub fn meant(&self, who: &[String]) -> Result<Vec<Taken>, TlsError> {
+        Ok(self.with(who)?.1)
+    }
+
+    /// What is revoked with these, by when, and each of them.
+    fn with(&self, who: &[String]) -> Result<(BTreeMap<Serial, u64>, Vec<Taken>), TlsError> {
+        let list = self.folder.join(REVOKED);
         let mut serials = match fs::read(&list) {
             Ok(pem) => {
                 let ca = self.folder.join("ca.pem");
@@ -54,23 +83,7 @@ impl Authority {
             serials.entry(serial.clone()).or_insert(now);
             taken.push(Taken { serial, holder, before });
         }
-        let one = |(serial, since): (&Serial, &u64)| RevokedCertParams {
-            serial_number: SerialNumber::from_slice(serial.bytes()),
-            revocation_time: moment(*since),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let (this_update, next_update) = from_now(AUTHORITY);
-        let params = CertificateRevocationListParams {
-            this_update,
-            next_update,
-            crl_number: SerialNumber::from(clock::now_millis()),
-            issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(one).collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        public(&list, params.signed_by(&self.issuer)?.pem()?.as_bytes())?;
-        Ok((list, taken))
+        Ok((serials, taken))
     }
 
     /// Until it is dropped: two that change what is in the folder at the same time would lose what one of them wrote.
