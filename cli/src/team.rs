@@ -31,9 +31,7 @@ impl Team {
     /// The one that `--coordinator`, the environment or the configuration names.
     pub(crate) async fn named(common: &Common) -> Result<Option<Self>, Failure> {
         let config = configuration(common)?;
-        // Whoever names a state directory means what is in it.
-        let usual = if common.state.is_some() { &[][..] } else { &config.client.coordinators };
-        let urls = urls(common, usual)?;
+        let urls = named(common, &config)?;
         if urls.is_empty() {
             return Ok(None);
         }
@@ -89,8 +87,13 @@ impl Team {
 /// Those that the command line or the environment names, or the usual ones.
 /// Whether a packet goes to a team's workers, which are other machines than this one.
 pub(crate) fn is_named(common: &Common, config: &Config) -> Result<bool, Failure> {
+    Ok(!named(common, config)?.is_empty())
+}
+
+/// Whoever names a state directory means what is in it.
+fn named(common: &Common, config: &Config) -> Result<Vec<String>, Failure> {
     let usual = if common.state.is_some() { &[][..] } else { &config.client.coordinators };
-    Ok(!urls(common, usual)?.is_empty())
+    urls(common, usual)
 }
 
 pub(crate) fn urls(common: &Common, usual: &[String]) -> Result<Vec<String>, Failure> {

@@ -1,6 +1,7 @@
 //! `decide`, `cancel`.
 
 use super::Done;
+use super::fleet::would;
 use crate::args::Common;
 use crate::failure::{Failure, USAGE};
 use crate::home::Home;
@@ -52,11 +53,8 @@ fn say(common: &Common, home: &Home, known: &Known, (what, dry_run): (&str, bool
     let id = &known.session.id;
     if common.json {
         let status = known.status(home);
-        let mut said = serde_json::json!({ "session": id.as_str(), "status": status, "next": next });
-        if dry_run {
-            said["dry_run"] = true.into();
-        }
-        output::json(&said);
+        let said = serde_json::json!({ "session": id.as_str(), "status": status, "next": next });
+        output::json(&if dry_run { would(said) } else { said });
     } else if dry_run {
         output::line(&format!("session {id}: {what}; nothing was changed"));
     } else {

@@ -1,6 +1,7 @@
 //! `arena certs`: a team's own authority, and who it vouches for.
 
 use super::Done;
+use super::fleet::would;
 use crate::args::{CertsAction, Common, DIR};
 use crate::failure::{Failure, USAGE};
 use crate::output;
@@ -55,12 +56,11 @@ fn init(common: &Common, dir: &Path, hosts: Vec<String>, dry_run: bool) -> Done 
 fn would_issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
     let Name { kind, name, .. } = &wanted.name;
     let certificate = dir.join(format!("{name}.pem"));
+    let replaces = certificate.exists();
     if common.json {
-        let replaces = certificate.exists();
-        let said = json!({ "certificate": certificate, "hosts": wanted.hosts, "replaces": replaces, "dry_run": true });
-        output::json(&said);
+        output::json(&would(json!({ "certificate": certificate, "hosts": wanted.hosts, "replaces": replaces })));
     } else {
-        let how = if certificate.exists() { "would be replaced" } else { "would be made" };
+        let how = if replaces { "would be replaced" } else { "would be made" };
         output::line(&format!("{}: {} {name} {how}; nothing was changed", certificate.display(), kind.as_str()));
     }
     Ok(ExitCode::SUCCESS)
@@ -108,7 +108,7 @@ fn revoke(common: &Common, dir: &Path, certificates: &[String], dry_run: bool) -
         let meant = authority.meant(certificates).map_err(tls_failure)?;
         if common.json {
             let rows: Vec<Value> = meant.iter().map(document).collect();
-            output::json(&json!({ "revoked": rows, "dry_run": true }));
+            output::json(&would(json!({ "revoked": rows })));
         } else {
             meant.iter().for_each(|one| output::line(&format!("certificate {} would be revoked", one.serial)));
             output::line("nothing was changed");

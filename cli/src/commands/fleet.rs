@@ -117,7 +117,7 @@ async fn would_drain(common: &Common, home: &Home, worker: &str) -> Done {
         return Err(Failure::new(NOT_FOUND, what, "`arena workers` lists them"));
     }
     if common.json {
-        output::json(&would(workers.iter().map(document)));
+        output::json(&workers.iter().map(document).map(would).collect());
     } else {
         for one in &workers {
             let jobs = one.running.len();
@@ -131,12 +131,9 @@ async fn would_drain(common: &Common, home: &Home, worker: &str) -> Done {
 }
 
 /// What a command that acts would have answered, marked as what did not happen.
-pub(super) fn would(rows: impl Iterator<Item = Value>) -> Value {
-    let marked = |mut row: Value| {
-        row["dry_run"] = true.into();
-        row
-    };
-    rows.map(marked).collect()
+pub(super) fn would(mut said: Value) -> Value {
+    said["dry_run"] = true.into();
+    said
 }
 
 pub(super) async fn queue(common: &Common, home: &Home) -> Done {
@@ -236,7 +233,8 @@ async fn would_requeue(common: &Common, home: &Home, jobs: &[String]) -> Done {
     let meant: Vec<&DeadJob> =
         known.iter().filter(|one| if jobs.is_empty() { one.held } else { jobs.contains(&one.id) }).collect();
     if common.json {
-        output::json(&would(meant.iter().map(|one| json!({ "job": one.id, "requeued": one.held }))));
+        let row = |one: &&DeadJob| would(json!({ "job": one.id, "requeued": one.held }));
+        output::json(&meant.iter().map(row).collect());
     } else if meant.is_empty() {
         output::line("no job is held");
     } else {

@@ -59,7 +59,7 @@ async fn would_create(common: &Common, home: &Home, request: &CreateTokenRequest
             expires: *expires,
             ..Token::default()
         };
-        output::json(&would([document(&made)].into_iter())[0]);
+        output::json(&would(document(&made)));
     } else {
         let scope = whose(scope.as_ref());
         output::line(&format!("a token of {name}, {role} of {scope}, would be made; nothing was changed"));
@@ -73,7 +73,7 @@ async fn would_revoke(common: &Common, home: &Home, id: &str) -> Done {
         return Err(Failure::new(NOT_FOUND, format!("no token {id}"), "`arena tokens list` lists them"));
     };
     if common.json {
-        output::json(&would([document(token)].into_iter())[0]);
+        output::json(&would(document(token)));
     } else {
         output::line(&format!("token {id} of {} would open nothing any more; nothing was changed", token.name));
     }

@@ -39,6 +39,8 @@ pub(crate) struct Git {
     folder: PathBuf,
     /// Without anybody's configuration, for a repository that Arena made itself.
     alone: bool,
+    /// Whom it is run as, if not as whoever runs Arena.
+    pub(super) owner: Option<Owner>,
 }
 
 /// How a command of git ended.
@@ -52,11 +54,11 @@ pub(crate) struct Ran {
 impl Git {
     /// With the user's configuration.
     pub(crate) fn of_user(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), alone: false }
+        Self { folder: folder.to_owned(), alone: false, owner: Owner::behind_sudo(folder) }
     }
 
     pub(crate) fn alone(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), alone: true }
+        Self { folder: folder.to_owned(), alone: true, owner: None }
     }
 
     /// However it ends.
@@ -97,9 +99,7 @@ impl Git {
             command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
             command.env("GIT_ATTR_NOSYSTEM", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
         }
-        if !self.alone
-            && let Some(owner) = Owner::behind_sudo(&self.folder)
-        {
+        if let Some(owner) = &self.owner {
             owner.runs(&mut command);
         }
         for key in REDIRECTIONS {

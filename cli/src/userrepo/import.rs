@@ -1,6 +1,5 @@
 //! Submissions into references of Arena's own, and bases out of the repository, as bundles.
 
-use super::owner::Owner;
 use super::{RepoError, UserRepo, shown};
 use arena_domain::id::Commit;
 use arena_runtime::token;
@@ -48,7 +47,7 @@ impl UserRepo {
     fn unbundle(&self, bytes: &[u8]) -> Result<(), RepoError> {
         let file = Scratch(self.common.join(format!("arena-incoming-{}.bundle", token::hex(12))));
         fs::write(&file.0, bytes)?;
-        if let Some(owner) = Owner::behind_sudo(&self.root) {
+        if let Some(owner) = &self.git.owner {
             // Root's umask may keep it from whoever git runs as.
             owner.takes(&file.0)?;
         }

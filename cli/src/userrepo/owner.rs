@@ -10,8 +10,8 @@ use std::process::Command;
 /// Where nothing is: git reads no configuration of somebody else then.
 const NOWHERE: &str = "/nonexistent";
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Owner {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
     user: u32,
     group: u32,
     /// Another one than the environment says, which may be root's.

@@ -11,14 +11,14 @@ fn pairs() -> impl Iterator<Item = [u8; 2]> {
     (0..6).flat_map(|first| (first + 1..6).map(move |second| [first, second]))
 }
 
-/// A session of three jobs of these two engines, of which one may run at once.
+/// A session of four jobs of these two engines, of which one may run at once.
 fn of_two(tenant: u8, number: u8, engines: [u8; 2]) -> Vec<Job> {
     let one = |which: u8| {
         let engine = format!("e{}", engines[usize::from(which) % 2]);
         let id = JobId::new(format!("t{tenant}-s{number}/n{which}/1/implement"));
-        Job { id, engine: Some(engine), session_limit: 1, ..job(tenant, number, 1, 0) }
+        Job { id, engine: Some(engine), session_limit: 1, needs: Needs::default(), ..job(tenant, number, 1, 0) }
     };
-    (0..4).map(|which| Job { needs: Needs::default(), ..one(which) }).collect()
+    (0..4).map(one).collect()
 }
 
 /// How many joint rows there are at a level, by the keys of the lines.
