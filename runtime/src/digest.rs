@@ -1,6 +1,7 @@
 //! Names by content.
 
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -19,6 +20,11 @@ impl Running {
     pub fn finish(self) -> String {
         hex(&self.0.finalize())
     }
+}
+
+/// Whether a file may be named by what is in it: one that is half written has a longer name.
+pub fn is_name(name: &OsStr) -> bool {
+    name.len() == 64
 }
 
 fn hex(bytes: &[u8]) -> String {

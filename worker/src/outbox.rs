@@ -1,6 +1,7 @@
 //! What an engine run has earned, on the disk before it is reported, and until the report is acknowledged.
 
 use crate::run::{Context, RunError, Task};
+use crate::spool::Spool;
 use arena_domain::id::{JobId, Tenant};
 use arena_domain::outcome::{Implemented, Outcome};
 use arena_proto::convert::Wire;
@@ -9,9 +10,6 @@ use arena_runtime::{digest, files};
 use prost::Message;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Letters of a digest: a file of another name is half a file.
-const DIGEST: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
@@ -44,7 +42,7 @@ impl Outbox {
         let mut all = Vec::new();
         for of in within(&self.folder(job)) {
             let tenant = Tenant::new(of.file_name().to_string_lossy());
-            let whole = within(&of.path()).filter(|file| file.file_name().len() == DIGEST);
+            let whole = within(&of.path()).filter(|file| digest::is_name(&file.file_name()));
             all.extend(whole.map(|file| (tenant.clone(), file.path())));
         }
         all
@@ -62,8 +60,13 @@ impl Outbox {
         let _ = std::fs::remove_dir_all(self.folder(job));
     }
 
-    pub(crate) fn put(&self, job: &JobId, implemented: &Implemented) -> io::Result<()> {
-        let body = Outcome::Implemented(implemented.clone()).to_wire().encode_to_vec();
+    /// The report goes before what the same worker finds when it is given the job again: a boot that dies between the two would be
+    /// taken for one that earned nothing, and another worker would be given the job.
+    fn earn(&self, job: &JobId, outcome: &v1::Outcome, report: Option<(&Spool, v1::Result)>) -> io::Result<()> {
+        if let Some((spool, result)) = report {
+            spool.put(&result)?;
+        }
+        let body = outcome.encode_to_vec();
         // Its digest goes before it: a damaged result must not be taken for a poorer one.
         files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())
     }
@@ -95,14 +98,16 @@ impl Context {
         Ok(tokio::task::spawn_blocking(move || outbox.hold(&job, &tenant, &bytes)).await??)
     }
 
-    /// The report of this attempt, for the next boot in case that this one dies before a coordinator has all of it.
+    /// On the disk, for a later attempt of this worker, and as the report of this one, for the next boot in case that this one dies
+    /// before a coordinator has all of it.
     pub(crate) fn earned(&self, task: &Task, implemented: &Implemented) -> io::Result<()> {
-        if !self.blobs.0.is_lasting() {
-            return Ok(());
-        }
-        let lease = v1::Lease { job: task.job.id.to_string(), fence: task.fence.to_string() };
         let outcome = Outcome::Implemented(implemented.clone()).to_wire();
-        self.spool.put(&v1::Result { lease: Some(lease), outcome: Some(outcome), trace: task.trace.context() })
+        let report = || {
+            let lease = v1::Lease { job: task.job.id.to_string(), fence: task.fence.to_string() };
+            v1::Result { lease: Some(lease), outcome: Some(outcome.clone()), trace: task.trace.context() }
+        };
+        let report = self.blobs.0.is_lasting().then(|| (&self.spool, report()));
+        self.outbox.earn(&task.job.id, &outcome, report)
     }
 
     /// Sends what is held for this job; what was sent stays so when it breaks off.
@@ -154,9 +159,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_for_a_later_attempt_is_a_report_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outbox, spool) = (Outbox::new(folder.path()), Spool::new(folder.path()));
+        let job = JobId::new("s/a/1/implement");
+        let outcome = Outcome::Failed(arena_domain::outcome::Failure::Cancelled).to_wire();
+        let lease = v1::Lease { job: job.to_string(), fence: "1.1.r".into() };
+        let report = v1::Result { lease: Some(lease), outcome: Some(outcome.clone()), trace: None };
+        // As if the process were killed before the second of the two is there.
+        std::fs::create_dir_all(outbox.path(&job).join("in the way")).unwrap();
+        outbox.earn(&job, &outcome, Some((&spool, report.clone()))).unwrap_err();
+        assert_eq!((outbox.held(&job), spool.all()), (None, vec![report.clone()]));
+        std::fs::remove_dir_all(outbox.path(&job)).unwrap();
+        outbox.earn(&job, &outcome, Some((&spool, report.clone()))).unwrap();
+        assert_eq!((outbox.held(&job).map(|one| one.to_wire()), spool.all()), (Some(outcome), vec![report]));
+    }
+
+    #[test]
     fn a_kept_result_is_reported_once_a_coordinator_has_all_that_it_names() {
         let folder = tempfile::tempdir().unwrap();
-        let (outbox, spool) = (Outbox::new(folder.path()), crate::spool::Spool::new(folder.path()));
+        let (outbox, spool) = (Outbox::new(folder.path()), Spool::new(folder.path()));
         let result = |job: &str| {
             let lease = v1::Lease { job: job.into(), fence: "1.1.r".into() };
             v1::Result { lease: Some(lease), outcome: None, trace: None }

@@ -35,7 +35,8 @@ impl Spool {
     /// What an earlier boot could not deliver; one that is damaged is left out, and its job runs again.
     pub(crate) fn all(&self) -> Vec<v1::Result> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        entries.flatten().filter_map(|entry| read(&entry.path())).collect()
+        let named = entries.flatten().filter(|entry| digest::is_name(&entry.file_name()));
+        named.filter_map(|entry| read(&entry.path())).collect()
     }
 }
 
@@ -66,6 +67,8 @@ mod tests {
         spool.put(&result).unwrap();
         spool.put(&other).unwrap();
         std::fs::write(spool.path("s/b/1/implement"), b"torn").unwrap();
+        // Written whole and not renamed: nothing would ever take it away.
+        std::fs::copy(spool.path("s/a/1/implement"), spool.folder.join(".0123.4567")).unwrap();
         let again = Spool::new(folder.path());
         assert_eq!(again.all(), [result]);
         again.forget(&JobId::new("s/a/1/implement"));

@@ -66,7 +66,6 @@ pub(super) async fn implement(
     }
     let implemented = store(context, task, tree, told, &ran, logs).await?;
     // Durable before anything else happens to it.
-    context.outbox.put(&task.job.id, &implemented)?;
     context.earned(task, &implemented)?;
     context.deliver(&task.job.id).await?;
     task.phase(Phase::Stored, "").await;
