@@ -3,12 +3,10 @@
 
 use super::{BlobError, Blobs, Place};
 use arena_domain::job::Millis;
+use arena_runtime::token;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
-
-/// A part by its name, so that no list of blobs names it, and whoever comes later takes it away.
-const CLOCK: &str = "clock#0";
 
 impl Blobs {
     /// Takes those away that nobody wrote to for so long by the clock of the folder, and answers how many there were.
@@ -26,27 +24,35 @@ impl Blobs {
 
 /// Nothing: there is no folder.
 fn time_in(folder: &Path) -> io::Result<Option<Millis>> {
-    let file = folder.join(CLOCK);
-    match fs::write(&file, []) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        written => written?,
-    }
+    // A part by its name, so that no list of blobs names it and whoever comes later takes it away; one's own, for several sweep at once.
+    let file = folder.join(format!("{}#0", token::hex(16)));
+    let Some(()) = unless_gone(fs::write(&file, []))? else { return Ok(None) };
     let now = fs::metadata(&file)?.modified().ok().and_then(millis);
     fs::remove_file(&file)?;
     Ok(now)
 }
 
+/// What others take away meanwhile is gone, and no error.
 fn clear(folder: &Path, before: Millis) -> io::Result<usize> {
     let mut cleared = 0;
-    for entry in fs::read_dir(folder)? {
+    let Some(entries) = unless_gone(fs::read_dir(folder))? else { return Ok(0) };
+    for entry in entries {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
+        let Some(kind) = unless_gone(entry.file_type())? else { continue };
+        if kind.is_dir() {
             cleared += clear(&entry.path(), before)?;
         } else if is_part(&entry.file_name().to_string_lossy()) && written(&entry).is_some_and(|at| at < before) {
             cleared += usize::from(fs::remove_file(entry.path()).is_ok());
         }
     }
     Ok(cleared)
+}
+
+fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 fn is_part(name: &str) -> bool {
@@ -94,5 +100,28 @@ mod tests {
         assert_eq!((cleared, clear().await), (1, 0));
         assert!(!part.exists());
         assert_eq!(blobs.get(&digest).await.unwrap(), b"whole");
+    }
+
+    /// Coordinators that sweep one folder at once, where folders come and go.
+    #[test]
+    fn several_at_once_stumble_over_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::thread::scope(|scope| {
+            let sweeping = [(); 4].map(|()| {
+                scope.spawn(move || {
+                    for _ in 0..300 {
+                        let now = time_in(root).unwrap().expect("a folder's time");
+                        assert_eq!(clear(root, now - 60_000).unwrap(), 0);
+                    }
+                })
+            });
+            while !sweeping.iter().all(|one| one.is_finished()) {
+                fs::create_dir_all(root.join("tenants/blue")).unwrap();
+                fs::write(root.join("tenants/blue/one"), []).unwrap();
+                fs::remove_dir_all(root.join("tenants")).unwrap();
+            }
+        });
+        assert_eq!(fs::read_dir(root).unwrap().count(), 0, "no clock is left");
     }
 }
