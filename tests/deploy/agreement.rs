@@ -36,6 +36,29 @@ fn the_program_takes_every_configuration_that_is_handed_out() {
     }
 }
 
+#[test]
+fn the_chart_says_of_limits_whatever_a_configuration_can_say() {
+    let Some(outside) = outside("the_chart_says_of_limits_whatever_a_configuration_can_say") else { return };
+    let limits = json!({
+        "tenant": null, "sessions": 1_000_000, "queued": 5, "priority": 2, "blobs": "10GiB",
+        "tenants": {"blue": {"running": 4, "weight": 2, "blobs": "1 TiB"}, "team-2": {"weight": 3}},
+        "engine": {"claude-code": 2},
+        "provider": {"openai": {"running": 3, "engines": ["own", "other"]}},
+    });
+    let documents = outside.render(&json!({"store": {"keepDays": 0}, "limits": limits})).expect("values that hold");
+    let text = of(&documents, "ConfigMap", "-coordinator")["data"]["config.toml"].as_str().expect("a text");
+    let said = configuration("the chart's", text);
+    assert_eq!(said.store.keep, None);
+    let of = &said.limits;
+    assert_eq!((of.fleet, of.each.running, of.each.sessions, of.each.queued), (64, None, Some(1_000_000), Some(5)));
+    assert_eq!((of.each.priority, of.each.blobs), (2, Some(10 << 30)));
+    let blue = &of.tenants["blue"];
+    assert_eq!((blue.running, blue.weight, blue.sessions, blue.blobs), (Some(4), 2, Some(1_000_000), Some(1 << 40)));
+    assert_eq!(of.tenants["team-2"].weight, 3);
+    assert_eq!(of.engine["claude-code"], 2);
+    assert_eq!((of.provider["openai"].running, of.provider["openai"].engines.len()), (3, 2));
+}
+
 /// The words after `arena` wherever a service is started.
 fn command_lines(compose: &Value, documents: &[Value]) -> Vec<Vec<String>> {
     let words = |list: &Value| -> Vec<String> {

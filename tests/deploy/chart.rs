@@ -52,6 +52,9 @@ fn values_that_cannot_hold_are_refused() {
         (json!({"worker": {"providers": {"own": {"upstream": "ftp://x", "models": []}}}}), "upstream"),
         (json!({"keda": {"enabled": true}, "worker": {"kind": "DaemonSet"}}), "worker.kind=Deployment"),
         (json!({"coordinator": {"port": 70000}}), "port"),
+        (json!({"limits": {"blobs": "much"}}), "blobs"),
+        (json!({"limits": {"tenants": {"blue": {"runing": 1}}}}), "runing"),
+        (json!({"limits": {"engine": {"a b": 1}}}), "a b"),
     ];
     for (values, says) in rows {
         let refused = outside.render(&values).map(|_| ()).expect_err(says);

@@ -36,6 +36,15 @@ prometheus = {{ printf "0.0.0.0:%d" (int .Values.telemetry.metricsPort) | quote 
 log = "json"
 {{- end -}}
 
+{{/* A value as TOML, on one line: JSON writes all but tables the same way. */}}
+{{- define "arena.toml" -}}
+{{- if kindIs "map" . -}}
+{ {{- range $index, $key := keys . | sortAlpha }}{{ if $index }},{{ end }} {{ $key | quote }} = {{ include "arena.toml" (get $ $key) }}{{ end }} }
+{{- else -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}
+
 {{- define "arena.coordinatorConfig" -}}
 [coordinator]
 listen = {{ printf "0.0.0.0:%d" (int .Values.coordinator.port) | quote }}
@@ -60,6 +69,7 @@ key = "/etc/arena/store/key.pem"
 {{- with .Values.store.replicas }}
 replicas = {{ int . }}
 {{- end }}
+keep_days = {{ int .Values.store.keepDays }}
 
 [blobs]
 url = {{ .Values.blobs.url | quote }}
@@ -77,8 +87,9 @@ ca = "/etc/arena/blobs/ca.pem"
 {{- end }}
 
 [limits]
-fleet = {{ int .Values.limits.fleet }}
-tenant = {{ int .Values.limits.tenant }}
+{{- range $key, $value := .Values.limits }}
+{{ $key }} = {{ include "arena.toml" $value }}
+{{- end }}
 
 {{ include "arena.tls" . }}
 {{- if .Values.coordinator.revoked }}
