@@ -146,3 +146,19 @@ fn a_dry_run_of_init_writes_nothing_and_json_is_json() {
     let installed = world.arena(&["engines", "install", "codex", "--version", "9.9.9", "--dry-run", "--json"]);
     assert_eq!(installed.document(), json!({ "would_install": "codex", "version": "9.9.9" }));
 }
+
+#[test]
+fn a_variable_that_nothing_reads_is_told_on_one_line_and_harms_nothing() {
+    let mut world = World::new();
+    world.packet(&Packet::lower(&[("low", "echo 3 > value")]));
+    for (name, value) in [("ARENA_WORKER_LABLES", "secret-of-mine"), ("ARENA_XYZZY", "1"), ("ARENA_TEST_MINE", "1")] {
+        world.env.push((name.into(), value.into()));
+    }
+    let said = "warning: nothing reads what the environment says by ARENA_WORKER_LABLES (did you mean \
+                ARENA_WORKER_LABELS?), ARENA_XYZZY\n";
+    for args in [&["check", "arena.toml"][..], &["check", "arena.toml", "--json"]] {
+        let output = world.arena(args);
+        assert_eq!((output.code, output.stderr.as_str()), (0, said), "{output:?}");
+    }
+    assert_eq!(world.arena(&["schema"]).stderr, "", "a shell and an editor ask for what they read at their start");
+}
