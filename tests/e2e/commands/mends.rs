@@ -223,3 +223,20 @@ fn whoever_may_not_use_dockers_socket_is_told_so_and_not_that_nothing_runs() {
     assert!(mend.contains("usermod -aG docker") && mend.contains("sudo") && !mend.contains("start"), "{mend}");
     assert_eq!(finding(&doctor, "store")["ok"], true, "{doctor:?}");
 }
+
+#[test]
+fn who_has_no_docker_is_told_how_git_takes_the_merge_and_that_is_true() {
+    if !ready("who_has_no_docker_is_told") {
+        return;
+    }
+    let mut world = World::new();
+    let id = world.run(&Packet::lower(&[("low", "echo 3 > value")])).result()["session"].as_str().unwrap().to_owned();
+    world.env.push(("DOCKER_HOST".into(), "unix:///nowhere/docker.sock".into()));
+    let output = world.arena(&["adopt", &id]);
+    assert_eq!(output.code, 69, "{output:?}");
+    let merge = output.stderr.split("without its gates: `").nth(1).and_then(|rest| rest.split('`').next());
+    let words: Vec<&str> = merge.unwrap_or_else(|| panic!("{output:?}")).split(' ').collect();
+    assert_eq!((words[0], git(&world.repo, &["show", "HEAD:value"]).as_str()), ("git", "10"));
+    git(&world.repo, &words[1..]);
+    assert_eq!(git(&world.repo, &["show", "HEAD:value"]), "3");
+}
