@@ -45,6 +45,13 @@ fn a_waiting_job_says_which_limit_who_holds_the_slot_and_what_would_free_it() {
     let held = await_job(&fleet, &ann, "leased", "/implement");
     let second = fleet.submit(&eve, &slow(0));
     let waits = await_job(&fleet, &eve, "queued", "/evaluate");
+    let runs = |token: &str| fleet.ask(token, &["workers", "--json"]).document()[0]["running"].clone();
+    assert!(
+        soon(|| runs(&ann) == serde_json::json!([held["job"]])),
+        "one's own job on a shared worker: {}",
+        runs(&ann)
+    );
+    assert_eq!(runs(&eve), serde_json::json!(["a job"]), "and not another tenant's");
     let why = fleet.ask(&eve, &["why", waits["job"].as_str().expect("a job"), "--json"]).document();
     assert_eq!(why["kind"], "limit", "{why}");
     assert_eq!(why["holders"], serde_json::json!(["a job of another tenant"]), "{why}");
