@@ -8,6 +8,7 @@ mod commands;
 mod doors;
 mod embedded;
 mod engines;
+mod environment;
 mod failure;
 mod home;
 mod init;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::Failure::from(error).report(args.common.json),
     };
     let json = args.common.json;
+    environment::warn(&args);
     let watched = watched::start(&args, &runtime);
     let done = runtime.block_on(commands::run(args));
     watched.finish();
