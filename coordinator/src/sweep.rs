@@ -165,6 +165,8 @@ impl Coordinator {
 
     /// Nothing: sessions are kept for ever, or it is not known who else names blobs here.
     pub async fn sweep(&self, now: Millis) -> Result<Option<Swept>, SweepError> {
+        // Whoever names blobs here, what is half written is nobody's.
+        let cleared = self.blobs.clear_parts(YOUNG).await?;
         let marks = match self.keep {
             Some(_) if self.is_alone(now).await? => Marks::of(&self.store).await?,
             Some(_) | None => None,
@@ -180,9 +182,7 @@ impl Coordinator {
                 None => swept.counts(&one),
             }
         }
-        if marks.is_some() {
-            swept.gone += self.blobs.clear_parts(YOUNG).await?;
-        }
+        swept.gone += cleared;
         self.usage.counted(&self.store, &swept.bytes, now).await?;
         Ok(marks.map(|_| swept))
     }

@@ -49,6 +49,9 @@ fn the_chart_says_of_limits_whatever_a_configuration_can_say() {
     let text = of(&documents, "ConfigMap", "-coordinator")["data"]["config.toml"].as_str().expect("a text");
     let said = configuration("the chart's", text);
     assert_eq!(said.store.keep, None);
+    let unsaid = outside.render(&json!({"store": {"keepDays": null}})).expect("values that hold");
+    let unsaid = of(&unsaid, "ConfigMap", "-coordinator")["data"]["config.toml"].as_str().expect("a text").to_owned();
+    assert!(configuration("the chart's", &unsaid).store.keep.is_some(), "not said is no number of days");
     let of = &said.limits;
     assert_eq!((of.fleet, of.each.running, of.each.sessions, of.each.queued), (64, None, Some(1_000_000), Some(5)));
     assert_eq!((of.each.priority, of.each.blobs), (2, Some(10 << 30)));

@@ -53,6 +53,8 @@ fn values_that_cannot_hold_are_refused() {
         (json!({"keda": {"enabled": true}, "worker": {"kind": "DaemonSet"}}), "worker.kind=Deployment"),
         (json!({"coordinator": {"port": 70000}}), "port"),
         (json!({"limits": {"blobs": "much"}}), "blobs"),
+        (json!({"limits": {"tenants": {"blue": {"blobs": "0GiB"}}}}), "blobs"),
+        (json!({"limits": {"provider": {"openai": {}}}}), "running"),
         (json!({"limits": {"tenants": {"blue": {"runing": 1}}}}), "runing"),
         (json!({"limits": {"engine": {"a b": 1}}}), "a b"),
     ];

@@ -5,6 +5,7 @@ use super::{BlobError, Blobs, Place};
 use arena_domain::job::Millis;
 use arena_runtime::files::unless_gone;
 use arena_runtime::token;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
@@ -53,9 +54,11 @@ fn is_part(name: &str) -> bool {
     name.rsplit_once('#').is_some_and(|(_, part)| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Nothing: it is gone, or has its name by now.
+/// Nothing: it is gone, or has its name by now. What has another name beside is whole, and on its way to a third: the library copies
+/// by links, which are as old as what they are links of.
 fn written(entry: &fs::DirEntry) -> Option<Millis> {
-    millis(entry.metadata().ok()?.modified().ok()?)
+    let about = entry.metadata().ok()?;
+    if about.nlink() > 1 { None } else { millis(about.modified().ok()?) }
 }
 
 fn millis(at: SystemTime) -> Option<Millis> {
@@ -94,6 +97,17 @@ mod tests {
         assert_eq!((cleared, clear().await), (1, 0));
         assert!(!part.exists());
         assert_eq!(blobs.get(&digest).await.unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_link_of_something_old_is_no_half_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, link, half] = ["old", "old#1", "other#1"].map(|name| folder.path().join(name));
+        fs::write(&old, b"whole").unwrap();
+        fs::write(&half, b"ha").unwrap();
+        fs::hard_link(&old, &link).unwrap();
+        assert_eq!(clear(folder.path(), Millis::MAX).unwrap(), 1);
+        assert!(old.exists() && link.exists() && !half.exists());
     }
 
     /// Coordinators that sweep one folder at once, where folders come and go.

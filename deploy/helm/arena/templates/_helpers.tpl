@@ -39,7 +39,7 @@ log = "json"
 {{/* A value as TOML, on one line: JSON writes all but tables the same way. */}}
 {{- define "arena.toml" -}}
 {{- if kindIs "map" . -}}
-{ {{- range $index, $key := keys . | sortAlpha }}{{ if $index }},{{ end }} {{ $key | quote }} = {{ include "arena.toml" (get $ $key) }}{{ end }} }
+{ {{- range $index, $key := keys . | sortAlpha }}{{ if $index }},{{ end }} {{ toJson $key }} = {{ include "arena.toml" (get $ $key) }}{{ end }} }
 {{- else -}}
 {{ toJson . }}
 {{- end -}}
@@ -69,7 +69,9 @@ key = "/etc/arena/store/key.pem"
 {{- with .Values.store.replicas }}
 replicas = {{ int . }}
 {{- end }}
+{{- if not (kindIs "invalid" .Values.store.keepDays) }}
 keep_days = {{ int .Values.store.keepDays }}
+{{- end }}
 
 [blobs]
 url = {{ .Values.blobs.url | quote }}
