@@ -140,3 +140,40 @@ async fn a_line_whose_first_job_is_misremembered_goes_on_and_is_mended() {
     misremember("100 - first");
     assert_eq!(claim(&store, "r1").await.0, job(0, 0, 3, 1).id, "another one comes first until it is mended");
 }
+
+/// As by a hand that takes away what a job says of itself.
+fn lose(server: &Server, job: &JobId) {
+    assert_eq!(server.says(&["DEL", &format!("arena:{{c0}}:j:{job}")]), "1");
+}
+
+/// Of a worker that has room for what needs none.
+fn without_room(request: &str) -> Ask {
+    let mut ask = ask(request);
+    ask.offer.free = Room { memory: 10, disk: 10 };
+    ask
+}
+
+#[tokio::test]
+async fn a_lost_job_that_there_is_no_room_for_leaves_the_line() {
+    let Some(server) = Server::start("lost in line") else { return };
+    for swept in [false, true] {
+        server.says(&["FLUSHDB"]);
+        let store = server.store(server.settings(), limits()).await.unwrap();
+        let large = job(0, 0, 1, 1);
+        assert!(large.needs.room.memory > 10);
+        with_jobs(&store, vec![large.clone()]).await;
+        let small = Job { needs: Needs::default(), ..job(1, 0, 1, 1) };
+        with_jobs(&store, vec![small.clone()]).await;
+        lose(&server, &large.id);
+        if swept {
+            assert_eq!(store.sweep().await.unwrap()[0], format!("{}: was lost", large.id));
+        } else {
+            assert_eq!(store.claim(without_room("r0"), NOW).await.unwrap(), None, "it stands first, and goes");
+        }
+        assert_eq!(server.says(&["EVAL", "return #redis.call('KEYS', 'arena:{c0}:q:t0-*')", "0"]), "0");
+        store.sweep().await.unwrap();
+        assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");
+        let given = store.claim(without_room("r1"), NOW).await.unwrap().map(|place| place.job.id.clone());
+        assert_eq!(given, Some(small.id), "swept: {swept}");
+    }
+}

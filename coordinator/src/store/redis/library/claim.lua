@@ -260,8 +260,10 @@ local function claim(args)
   local found = next_of(only, mine, false)
   if not found then return false end
   if found.id and not look(found.class, only).room then
-    if now - call('HGET', J(found.id), 'du') >= SQUEEZED then return false end
-    found = next_of(only, mine, true)
+    local due = call('HGET', J(found.id), 'du')
+    if due and now - due >= SQUEEZED then return false end
+    -- One that was lost has no time, and needs no room to leave the line.
+    if due then found = next_of(only, mine, true) end
     if not found then return false end
   end
   return take(found, worker, request, given, now)
