@@ -140,3 +140,69 @@ async fn a_line_whose_first_job_is_misremembered_goes_on_and_is_mended() {
     misremember("100 - first");
     assert_eq!(claim(&store, "r1").await.0, job(0, 0, 3, 1).id, "another one comes first until it is mended");
 }
+
+/// As by a hand that takes away what a job says of itself.
+fn lose(server: &Server, job: &JobId) {
+    assert_eq!(server.says(&["DEL", &format!("arena:{{c0}}:j:{job}")]), "1");
+}
+
+/// Of a worker that has room for what needs none.
+fn without_room(request: &str) -> Ask {
+    let mut ask = ask(request);
+    ask.offer.free = Room { memory: 10, disk: 10 };
+    ask
+}
+
+#[tokio::test]
+async fn a_lost_job_that_there_is_no_room_for_leaves_the_line() {
+    let Some(server) = Server::start("lost in line") else { return };
+    for swept in [false, true] {
+        server.says(&["FLUSHDB"]);
+        let store = server.store(server.settings(), limits()).await.unwrap();
+        let large = job(0, 0, 1, 1);
+        assert!(large.needs.room.memory > 10);
+        with_jobs(&store, vec![large.clone()]).await;
+        let small = Job { needs: Needs::default(), ..job(1, 0, 1, 1) };
+        with_jobs(&store, vec![small.clone()]).await;
+        lose(&server, &large.id);
+        if swept {
+            assert_eq!(store.sweep().await.unwrap()[0], format!("{}: was lost", large.id));
+        } else {
+            assert_eq!(store.claim(without_room("r0"), NOW).await.unwrap(), None, "it stands first, and goes");
+        }
+        assert_eq!(server.says(&["EVAL", "return #redis.call('KEYS', 'arena:{c0}:q:t0-*')", "0"]), "0");
+        store.sweep().await.unwrap();
+        assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");
+        let given = store.claim(without_room("r1"), NOW).await.unwrap().map(|place| place.job.id.clone());
+        assert_eq!(given, Some(small.id), "swept: {swept}");
+    }
+}
+
+#[tokio::test]
+async fn the_slots_of_a_lost_job_are_free_again() {
+    let Some(server) = Server::start("lost slots") else { return };
+    let one = Provider { running: 1, ..provider() };
+    let few = Limits { engine: BTreeMap::from([("e0".to_owned(), 1)]), ..limits() };
+    let few = Limits { provider: BTreeMap::from([("p".to_owned(), one)]), ..few };
+    let store = server.store(server.settings(), few).await.unwrap();
+    let of_one = |which| Job { session_limit: 1, ..job(0, 0, which, 0) };
+    let id = with_jobs(&store, vec![of_one(1)]).await;
+    let (lost, _) = claim(&store, "r1").await;
+    lose(&server, &lost);
+    let mended = store.sweep().await.unwrap().join("\n");
+    for part in
+        ["was in arena:{c0}:in:e:", "was in arena:{c0}:in:p:p", "t0-s0: 1 of it were counted as running, and 0 run"]
+    {
+        assert!(mended.contains(part), "{part}: {mended}");
+    }
+    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "once is enough");
+    let next = of_one(2);
+    store.commit(Transition { enqueue: vec![next.clone()], ..transition(&id, 1) }).await.unwrap();
+    let why = store.why(next.id.clone(), Vec::new(), NOW).await.unwrap();
+    assert!(matches!(why, Why::Ready { .. }), "{why:?}");
+    assert_eq!(claim(&store, "r2").await.0, next.id);
+    assert_eq!(store.sweep().await.unwrap(), Vec::<String>::new(), "what runs keeps its slots");
+    assert_eq!(server.says(&["HLEN", "arena:{c0}:in:w:w"]), "2");
+    assert_eq!(store.bury(vec![WorkerId::new("w")], NOW).await.unwrap(), [next.id]);
+    assert_eq!(server.says(&["EXISTS", "arena:{c0}:in:w:w"]), "0", "a dead boot has nothing");
+}

@@ -136,3 +136,33 @@ async fn a_session_that_lost_a_job_is_listed_ends_and_is_said() {
     assert_eq!(store.commit(all).await.unwrap(), Committed::Done { stop: Vec::new() });
     assert_eq!(store.claim(ask("r"), NOW).await.unwrap(), None);
 }
+
+/// What the functions hold in the server's memory.
+fn remembered(server: &Server) -> u64 {
+    let info = server.says(&["INFO", "memory"]);
+    let of = |line: &str| line.trim().strip_prefix("used_memory_vm_functions:")?.parse().ok();
+    info.lines().find_map(of).unwrap_or_else(|| panic!("{info}"))
+}
+
+#[tokio::test]
+async fn rows_are_not_remembered_by_each_offer() {
+    let Some(server) = Server::start("rows of offers") else { return };
+    let limited = Limits { engine: BTreeMap::from([("nobody".to_owned(), 5)]), ..roomy() };
+    let store = server.store(server.settings(), limited).await.unwrap();
+    let large = |number: u32| {
+        let room = Room { memory: 1_000 + number, disk: 1 };
+        Job { needs: Needs { room, ..Needs::default() }, ..numbered(number) }
+    };
+    with_jobs(&store, (0..500).map(large).collect()).await;
+    let before = remembered(&server);
+    for turn in 0..1_000 {
+        // Its disk is another one each time, and some workers are others too.
+        let mut ask = ask(&turn.to_string());
+        ask.offer.whole = Room { memory: 10, disk: 90_000 };
+        ask.offer.free = Room { memory: 10, disk: 80_000 + turn };
+        ask.offer.name = format!("w{}", turn % 100);
+        assert_eq!(store.claim(ask, NOW).await.unwrap(), None);
+    }
+    let after = remembered(&server);
+    assert!(after < before + 8_000_000, "{before} and then {after} bytes");
+}

@@ -32,6 +32,7 @@ local function parsed(args)
     found.labels[args[k]] = true
     found.groups[#found.groups + 1] = RS(label_group(args[k]))
   end
+  found.of = table.concat(found.groups, ' ')
   return found
 end
 
@@ -71,12 +72,38 @@ local function is_open(e)
   return not provider or call('SCARD', IN('p', provider)) < tonumber(call('HGET', LIMITS, 'l:' .. provider))
 end
 
--- The rows of those groups that it is of, as long as they are the same; the rules name the generation, in which they are counted.
+-- The rows of the groups that an offer is of, by the groups and not with each offer: there may be many of both. What is alike is
+-- there once. All are forgotten when the cell says another thing; the rules name the generation, in which it counts how often
+-- rows became others.
+local shown, alike, known_shown, shown_rules, shown_said = {}, {}, 0, nil, nil
+
+-- These rows, in the table in which they are already if there is one.
+local function as_known(all)
+  local known = alike[#all]
+  for n = 1, known and #all or 0 do
+    if not known[all[n]] then
+      known = nil
+      break
+    end
+  end
+  if known then return known end
+  -- The first of all is what any claim has to look at, however long it is.
+  if next(alike) then known_shown = known_shown + #all end
+  known = {}
+  for _, row in ipairs(all) do known[row] = true end
+  alike[#all] = known
+  return known
+end
+
 local function rows_shown()
-  if offer.rows and offer.rules == rules and offer.rows_said == rows_said then return offer.rows end
-  local rows = {}
-  for _, row in ipairs(call('SUNION', unpack(offer.groups))) do rows[row] = true end
-  offer.rows, offer.rules, offer.rows_said = rows, rules, rows_said
+  if shown_said ~= rows_said or shown_rules ~= rules then
+    shown, alike, known_shown, shown_rules, shown_said = {}, {}, 0, rules, rows_said
+  end
+  local rows = shown[offer.of]
+  if rows then return rows end
+  if known_shown > MOST_NAMES then shown, alike, known_shown = {}, {}, 0 end
+  rows = as_known(call('SUNION', unpack(offer.groups)))
+  shown[offer.of], known_shown = rows, known_shown + 1
   return rows
 end
 
@@ -260,8 +287,10 @@ local function claim(args)
   local found = next_of(only, mine, false)
   if not found then return false end
   if found.id and not look(found.class, only).room then
-    if now - call('HGET', J(found.id), 'du') >= SQUEEZED then return false end
-    found = next_of(only, mine, true)
+    local due = call('HGET', J(found.id), 'du')
+    if due and now - due >= SQUEEZED then return false end
+    -- One that was lost has no time, and needs no room to leave the line.
+    if due then found = next_of(only, mine, true) end
     if not found then return false end
   end
   return take(found, worker, request, given, now)

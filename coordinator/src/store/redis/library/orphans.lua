@@ -1,5 +1,6 @@
--- args: now. What is indexed as leased, due, dead, under way or as a session, and is not, some of it each time; and how many run
--- of each tenant, as far as not all of them together are as many as there are leases, or these are few.
+-- args: now. What is indexed as leased, as running of an engine or a provider, due, dead, under way or as a session, and is not,
+-- some of it each time; and how many run of each tenant, as far as not all of them together are as many as there are leases, or
+-- these are few.
 local found
 
 local function orphan(key, name, id, state)
@@ -7,6 +8,27 @@ local function orphan(key, name, id, state)
   if j and j.st == state and (state ~= 'l' or lease(j) == name) then return end
   call('ZREM', key, name)
   found[#found + 1] = (id or name) .. ': was in ' .. key
+end
+
+-- Whoever has a slot of an engine or a provider and does not run there: of those that have limits so many together.
+local function holders()
+  local keys = {}
+  for _, field in ipairs(call('HRANDFIELD', LIMITS, MOST_DUE)) do
+    local kind, name = string.match(field, '^([el]):(.*)$')
+    if kind then keys[#keys + 1] = { IN(kind == 'e' and 'e' or 'p', name), kind, name } end
+  end
+  local most = math.ceil(MOST_DUE / math.max(1, #keys))
+  for _, of in ipairs(keys) do
+    local key, kind, name = unpack(of)
+    for _, id in ipairs(call('SRANDMEMBER', key, most)) do
+      local j = job(id)
+      local holds = j and j.st == 'l' and (kind == 'e' and j.g and j.e or kind == 'l' and j.p) == name
+      if not holds then
+        call('SREM', key, id)
+        found[#found + 1] = id .. ': was in ' .. key
+      end
+    end
+  end
 end
 
 local function count_tenants()
@@ -34,6 +56,7 @@ end
 local function orphans()
   found = {}
   for _, name in ipairs(call('ZRANGE', LEASES, 0, MOST_DUE - 1)) do orphan(LEASES, name, of_lease(name), 'l') end
+  holders()
   for _, id in ipairs(call('ZRANGE', DUE, 0, MOST_DUE - 1)) do orphan(DUE, id, id, 'q') end
   for _, id in ipairs(call('ZRANDMEMBER', DEAD, MOST_DUE)) do orphan(DEAD, id, id, 'x') end
   for _, session in ipairs(call('SRANDMEMBER', UNDER_WAY, MOST_DUE)) do

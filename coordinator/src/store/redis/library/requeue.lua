@@ -51,6 +51,8 @@ local function requeue(args)
     back(j, due, failed, died, now)
     ids[n] = j.id
   end
+  -- What else one that is dead was given is not there any more.
+  for n = 3, how == 'bury' and #args or 0 do call('UNLINK', IN('w', args[n])) end
   if #ids > 0 then
     flush()
     news('wl')

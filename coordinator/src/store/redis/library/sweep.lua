@@ -45,26 +45,43 @@ local function sweep_line(j, s)
   stands(s, class, j.n)
 end
 
+-- What is left of jobs that are not there any more.
+local function sweep_lost(session, lost, account)
+  each('ZREM', JOBS(session), lost, 1)
+  for class in pairs(account and account.has or {}) do each('ZREM', Q(session, class), lost, 1) end
+  for _, id in ipairs(lost) do
+    call('UNLINK', B(id))
+    say(id .. ': was lost')
+  end
+end
+
+-- The account of the session, whose places are written anew with those of its tenant.
+local function placed_anew(tenant, session)
+  local t, s = touch_tenant(tenant), touch(tenant, session)
+  t.force, s.force = true, true
+  return s
+end
+
 local function sweep(args)
   local now, session = clock(), args[2]
   mended = {}
-  local status = call('HGET', S(session), 'status')
+  local status, tenant = unpack(call('HMGET', S(session), 'status', 'tenant'))
   member(UNDER_WAY, session, status ~= false and not over(status), 'what is under way')
-  local of, runs, account
+  local of, runs, account, lost = nil, 0, nil, {}
   for _, id in ipairs(call('ZRANGE', JOBS(session), 0, -1)) do
     local j = job(id)
     if j then
-      of, runs = j.t, (runs or 0) + (j.st == 'l' and 1 or 0)
-      local t, s = touch_tenant(j.t), touch(j.t, session)
-      t.force, s.force, account = true, true, s
+      of, runs, account = j.t, runs + (j.st == 'l' and 1 or 0), placed_anew(j.t, session)
       sweep_lease(j, now)
       scored(DEAD, id, j.st == 'x' and now, id, 'the dead')
-      sweep_line(j, s)
+      sweep_line(j, account)
     else
-      call('ZREM', JOBS(session), id)
-      call('UNLINK', B(id))
-      say(id .. ': was lost')
+      lost[#lost + 1] = id
     end
+  end
+  if #lost > 0 then
+    if not of and tenant then of, account = tenant, placed_anew(tenant, session) end
+    sweep_lost(session, lost, account)
   end
   if not of then return mended end
   if account.runs ~= runs then
