@@ -37,14 +37,19 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(args.common.json),
     };
-    let json = args.common.json;
+    let common = args.common.clone();
     let watched = watched::start(&args, &runtime);
-    let done = runtime.block_on(commands::run(args));
+    let done = runtime.block_on(async {
+        match commands::run(args).await {
+            Ok(code) => Ok(code),
+            Err(failure) => Err(team::Team::explained(&common, failure).await),
+        }
+    });
     watched.finish();
     // What still blocks (a read of standard input) must not keep the program.
     runtime.shutdown_background();
     match done {
         Ok(code) => code,
-        Err(failure) => failure.report(json),
+        Err(failure) => failure.report(common.json),
     }
 }
