@@ -19,6 +19,7 @@ mod progress;
 mod redis;
 mod render;
 mod session;
+mod sudo;
 mod team;
 mod usage;
 mod userrepo;
