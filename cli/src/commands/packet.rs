@@ -16,7 +16,7 @@ use arena_proto::MAX_FILES;
 use arena_proto::packet::{self, Places, Problem};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A packet that may run, and where it lies.
@@ -46,7 +46,12 @@ pub(crate) enum Unusable {
 pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
-        let mend = "`arena init` writes a packet to start from";
+        let mend = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose"
+            }
+            _ => "`arena init` writes a packet to start from",
+        };
         Unusable::Failure(Failure::new(code, format!("{}: {error}", path.display()), mend))
     };
     let mut bytes = Vec::new();
