@@ -23,10 +23,12 @@ pub(crate) struct Common {
     /// Where sessions are kept [default: $XDG_STATE_HOME/arena].
     #[arg(long, global = true, env = "ARENA_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// The worker's configuration [default: ~/.config/arena/config.toml].
+    /// The configuration of this machine: of its worker, its coordinator, and of whoever asks a team [default:
+    /// ~/.config/arena/config.toml].
     #[arg(long, global = true, env = "ARENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A team's coordinator instead of this machine, https://HOST:PORT; several with commas, for when one does not answer.
+    /// A team's coordinator instead of this machine, https://HOST:PORT; several with commas, for when one does not answer. It
+    /// asks for a token: ARENA_TOKEN, or the file that `token_file` under [client] names.
     #[arg(long, global = true, env = "ARENA_COORDINATOR", value_name = "URL")]
     pub coordinator: Option<String>,
     /// Take the recommended answer to every question.

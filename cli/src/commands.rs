@@ -20,6 +20,7 @@ mod run;
 mod sessions;
 mod signals;
 mod tokens;
+mod waits;
 mod watch;
 mod why;
 mod worker;

@@ -12,13 +12,22 @@ pub(crate) const INPUT_TOKENS: u32 = 500_000;
 pub(crate) const CACHED_TOKENS: u32 = 400_000;
 pub(crate) const OUTPUT_TOKENS: u32 = 10_000;
 
+/// How far it reaches that a door would not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// This machine lacks something, and another one may have it.
+    Here,
+    /// It is so wherever this configuration holds; a team's workers have another.
+    AsConfigured,
+    Everywhere,
+}
+
 /// A door that would not open.
 pub(crate) struct Shut {
     /// Where the packet says what is wrong.
     pub place: String,
     pub missing: Missing,
-    /// It is wrong on every machine, and not only on this one.
-    pub is_wrong: bool,
+    pub wrong: Wrong,
 }
 
 impl Shut {
@@ -35,7 +44,7 @@ pub(crate) fn shut(packet: &Packet, places: &Places, known: &Known) -> Vec<Shut>
         let declared =
             |key: &str| if one_by_one { format!("competitor[{index}].{key}") } else { format!("matrix.{key}") };
         let shut = match known.lacks_model(packet, one) {
-            Some(missing) => Some(Shut { place: declared("model"), missing, is_wrong: true }),
+            Some(missing) => Some(Shut { place: declared("model"), missing, wrong: Wrong::Everywhere }),
             None => refused(packet, one, &declared, known),
         };
         all.extend(
@@ -52,7 +61,7 @@ fn refused(packet: &Packet, one: &Competitor, declared: &dyn Fn(&str) -> String,
         return None;
     }
     if let Some(missing) = known.lacks_provider(one).filter(|_| !is_own) {
-        return Some(Shut { place: declared("model"), missing, is_wrong: false });
+        return Some(Shut { place: declared("model"), missing, wrong: Wrong::Here });
     }
     let (provider, model) = known.asks(packet, one)?;
     let error = known.refusal(&provider, model.as_deref(), packet.budget.cost_usd.is_some())?;
@@ -67,12 +76,13 @@ fn refused(packet: &Packet, one: &Competitor, declared: &dyn Fn(&str) -> String,
         | OpenError::Trust(_)
         | OpenError::Io(_) => of_engine,
     };
-    let is_wrong = matches!(error, OpenError::UnknownProvider { .. });
+    let is_unknown = matches!(error, OpenError::UnknownProvider { .. });
+    let wrong = if is_unknown { Wrong::AsConfigured } else { Wrong::Here };
     let mend = match (&error, known.nearest_provider(&provider)) {
         (OpenError::UnknownProvider { .. }, Some(near)) => format!("did you mean \"{near}\"? Or {}", error.mend()),
         _ => error.mend(),
     };
-    Some(Shut { place, missing: Missing { reason: error.to_string(), mend }, is_wrong })
+    Some(Shut { place, missing: Missing { reason: error.to_string(), mend }, wrong })
 }
 
 /// What one run of each competitor may cost, in dollars; `None`: nobody can know.

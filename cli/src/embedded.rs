@@ -232,11 +232,11 @@ fn state_path(common: &Common) -> Result<PathBuf, Failure> {
 }
 
 /// The file that is read: the one that was named, or the usual one where it is there.
-fn configuration_file(common: &Common) -> Option<PathBuf> {
+pub(crate) fn configuration_file(common: &Common) -> Option<PathBuf> {
     common.config.clone().or_else(|| usual_configuration().filter(|path| path.exists()))
 }
 
-fn usual_configuration() -> Option<PathBuf> {
+pub(crate) fn usual_configuration() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
     base.or_else(home).map(|dir| dir.join("arena/config.toml"))

@@ -4,7 +4,7 @@ use crate::args::Common;
 use crate::embedded::Embedded;
 use crate::failure::{Failure, USAGE};
 use crate::team::Team;
-use arena_coordinator::blobs::{BlobSettings, Blobs};
+use arena_coordinator::blobs::{BlobError, BlobSettings, Blobs};
 use arena_coordinator::store::{Store, StoreError};
 use arena_domain::id::SessionId;
 use arena_proto::v1::fleet_client::FleetClient;
@@ -177,6 +177,20 @@ pub(crate) async fn store(
         (Some(settings), Part::Asks) => Ok(Store::join(settings, limits).await?),
         (None, _) => Ok(open(state, limits)?),
     }
+}
+
+/// What a bucket answers to whoever has neither keys nor a role tells nobody that it is keys which are missing.
+pub(crate) fn unreached(config: &Config, error: BlobError) -> Failure {
+    let settings = BlobSettings::configured(&config.blobs, &|name| std::env::var(name).ok());
+    let keyless = settings.is_ok_and(|settings| settings.is_some_and(|one| one.rests_on_a_role()));
+    let answered = matches!(error, BlobError::Storage(_) | BlobError::Denied(_));
+    let failure = Failure::from(error);
+    if !keyless || !answered {
+        return failure;
+    }
+    let mend = "no keys are given, and the role of this machine does not do: name a file with them, `credentials` under \
+                [blobs], or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    Failure { mend: mend.to_owned(), ..failure }
 }
 
 /// Where `[blobs]` says, or in the state directory. Nothing is asked or made by this.

@@ -8,6 +8,7 @@ mod commands;
 mod doors;
 mod embedded;
 mod engines;
+mod environment;
 mod failure;
 mod home;
 mod init;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::Failure::from(error).report(args.common.json),
     };
     let common = args.common.clone();
+    environment::warn(&args);
     let watched = watched::start(&args, &runtime);
     let done = runtime.block_on(async {
         match commands::run(args).await {

@@ -16,6 +16,8 @@ use tonic::transport::Channel;
 
 /// Of an address or an identity that no connection can be made with.
 pub(crate) const PAIR: &str = "`certificate` and `key` under [tls] must be a pair; `arena certs issue` makes one";
+/// Of an address where nobody shakes hands.
+const SILENT: &str = "is `arena coordinator` running there, and is that its address and port?";
 /// For a coordinator to shake hands in.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -40,13 +42,13 @@ impl Team {
 
     async fn reach(common: &Common, config: &Config, urls: &[String]) -> Result<Self, Failure> {
         let identity = match &config.tls.certificate {
-            Some(_) => Some(Identity::read(&config.tls).map_err(tls_failure)?),
+            Some(_) => Some(Identity::read(&config.tls).map_err(unidentified)?),
             None => None,
         };
-        let ca = tls::authority(&config.tls).map_err(tls_failure)?;
+        let ca = tls::authority(&config.tls).map_err(unidentified)?;
         let shown = identity.as_ref().map(|who| (who.certificate.as_slice(), who.key.as_slice()));
         let mut channels = Vec::new();
-        let mut refused = Vec::new();
+        let (mut refused, mut fault) = (Vec::new(), None);
         for url in urls {
             let wrong =
                 |error: tonic::transport::Error| Failure::new(USAGE, format!("{url}: {}", causes(&error)), PAIR);
@@ -56,7 +58,10 @@ impl Team {
                 Ok(Ok(channel)) => channels.insert(0, channel),
                 unreached => {
                     let why = match unreached {
-                        Ok(Err(error)) => causes(&error),
+                        Ok(Err(error)) => {
+                            fault = fault.or_else(|| Fault::of(&error));
+                            causes(&error)
+                        }
                         Ok(Ok(_)) | Err(_) => "no answer".to_owned(),
                     };
                     refused.push(format!("{url}: {why}"));
@@ -65,7 +70,7 @@ impl Team {
             }
         }
         if refused.len() == urls.len() {
-            let mend = "is `arena coordinator` running there, and is `ca` under [tls] its authority?";
+            let mend = fault.map_or_else(|| SILENT.to_owned(), |fault| fault.mend(identity.as_ref()));
             return Err(Failure::new(UNREACHABLE, refused.join("\n"), mend));
         }
         let bearer = Bearer(token(config)?);
@@ -106,13 +111,12 @@ async fn refusal(common: &Common) -> Option<(Fault, String)> {
     };
     for url in named(common, &config).ok()? {
         if let Some(fault) = Fault::between(&who, &url).await {
-            return Some((fault, fault.mend(&who)));
+            return Some((fault, fault.mend(Some(&who))));
         }
     }
     None
 }
 
-/// Those that the command line or the environment names, or the usual ones.
 /// Whether a packet goes to a team's workers, which are other machines than this one.
 pub(crate) fn is_named(common: &Common, config: &Config) -> Result<bool, Failure> {
     Ok(!named(common, config)?.is_empty())
@@ -124,6 +128,7 @@ fn named(common: &Common, config: &Config) -> Result<Vec<String>, Failure> {
     urls(common, usual)
 }
 
+/// Those that the command line or the environment names, or the usual ones.
 pub(crate) fn urls(common: &Common, usual: &[String]) -> Result<Vec<String>, Failure> {
     let urls: Vec<String> = match &common.coordinator {
         Some(urls) => urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect(),
@@ -155,6 +160,16 @@ fn token(config: &Config) -> Result<Option<tonic::metadata::MetadataValue<tonic:
 
 fn unread(file: &Path, error: &std::io::Error) -> Failure {
     Failure::new(NOT_ALLOWED, format!("{}: {error}", file.display()), "name the token's file: [client] token_file")
+}
+
+/// Of a person: whoever asks a team has no authority, and makes none.
+fn unidentified(error: TlsError) -> Failure {
+    if !matches!(error, TlsError::NotSet("ca")) {
+        return tls_failure(error);
+    }
+    let mend = "ask whoever runs the fleet for `ca.pem`, its authority's certificate, and name that file: `ca` under [tls], or \
+                ARENA_TLS_CA";
+    Failure::new(USAGE, error.to_string(), mend)
 }
 
 pub(crate) fn tls_failure(error: TlsError) -> Failure {

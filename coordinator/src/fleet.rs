@@ -6,6 +6,7 @@ use arena_domain::id::{JobId, Tenant};
 use arena_domain::placement::{Offer, Room, Slot};
 use arena_proto::v1::{DeadJob, WorkerState};
 use prost::Message;
+use std::collections::BTreeSet;
 
 /// Most workers of one fleet, and most dead jobs that are listed.
 const MOST: u32 = 100_000;
@@ -84,7 +85,7 @@ async fn attached(store: &Store) -> Result<Vec<WorkerState>, StoreError> {
     Ok(all)
 }
 
-/// Those that serve the caller; of what others run there they learn only that it is something.
+/// Those that serve the caller; of what others run there they learn only that it is something, and which job is their own.
 pub(crate) async fn seen_by(store: &Store, caller: &Caller) -> Result<Vec<WorkerState>, StoreError> {
     let scope = caller.scope();
     let mut workers = attached(store).await?;
@@ -93,12 +94,18 @@ pub(crate) async fn seen_by(store: &Store, caller: &Caller) -> Result<Vec<Worker
         (Scope::Only(own), Some(Scope::Only(tenant))) => *own == tenant,
         (Scope::Only(_), None) => false,
     });
-    for one in &mut workers {
-        let everything = scope == Scope::Every || one.scope.as_ref().and_then(Scope::from_wire) == Some(scope.clone());
-        if !everything {
-            for job in &mut one.running {
-                "a job".clone_into(job);
-            }
+    let shared = |one: &WorkerState| {
+        scope != Scope::Every && one.scope.as_ref().and_then(Scope::from_wire) != Some(scope.clone())
+    };
+    if !workers.iter().any(|one| shared(one) && !one.running.is_empty()) {
+        return Ok(workers);
+    }
+    let live = store.under_way().await?;
+    let own: BTreeSet<&str> =
+        live.iter().filter(|one| scope.holds(&Tenant::new(&one.tenant))).map(|one| one.id.as_str()).collect();
+    for job in workers.iter_mut().filter(|one| shared(one)).flat_map(|one| &mut one.running) {
+        if !own.contains(job.split('/').next().unwrap_or_default()) {
+            "a job".clone_into(job);
         }
     }
     Ok(workers)

@@ -11,6 +11,7 @@ mod provider;
 mod team;
 mod telemetry;
 mod upstream;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub use limits::{Limits, ProviderLimits, TenantLimits};
 pub use provider::{Api, KeyStyle, Login};
 pub use team::{ClientCertificates, ClientConfig, CoordinatorConfig, QueueConfig, Rates, StoreConfig, TlsConfig};
 pub use telemetry::TelemetryConfig;
+pub use variables::{Strange, strange};
 
 /// The defaults with their documentation.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");

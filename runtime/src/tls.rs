@@ -42,6 +42,8 @@ pub enum TlsError {
     Host(String),
     #[error("{} is not the key of the authority in ca.pem beside it", .0.display())]
     Apart(PathBuf),
+    #[error("there is no authority in {}: its key, ca.key, is not there", .0.display())]
+    NoAuthority(PathBuf),
     #[error("{}: {reason}", path.display())]
     List { path: PathBuf, reason: String },
     #[error(
@@ -73,6 +75,15 @@ impl TlsError {
             Self::Apart(_) => {
                 "put both files back from the same copy; `arena certs init --dir OTHER` makes another authority".into()
             }
+            // Where `ca.pem` alone lies, an authority has its key elsewhere, and none is made.
+            Self::NoAuthority(folder) if folder.join("ca.pem").exists() => {
+                "name the folder that has its key: `--dir DIR`".into()
+            }
+            Self::NoAuthority(folder) => format!(
+                "name the folder of the team's authority: `--dir DIR`; where there is none yet, `arena certs init --dir {}` \
+                 makes one",
+                folder.display()
+            ),
             Self::List { .. } => {
                 "`arena certs revoke` writes the list beside its authority: name that file; where that one is broken, put \
                  a coordinator's copy in its place, or move it away and name again all that were revoked"

@@ -145,3 +145,30 @@ fn every_test_that_the_list_of_faults_names_is_there() {
         assert_eq!(all.matches(&format!("fn {test}(")).count(), 1, "{test}");
     }
 }
+
+/// Of any file: `ARENA_` and what follows it.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    let word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let rests = text.split("ARENA_").skip(1);
+    rests.map(move |rest| format!("ARENA_{}", rest.chars().take_while(|c| word(*c)).collect::<String>()))
+}
+
+#[test]
+fn every_variable_that_something_of_ours_says_is_one_that_the_program_knows() {
+    let config = arena_runtime::config::load(None, &|_| None, &[]).expect("the defaults");
+    let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git");
+    let files = String::from_utf8(listed.stdout).expect("names");
+    // One tells of what changed and the other has misspelt ones for its tests.
+    let aside =
+        ["CHANGELOG.md", "runtime/src/config/variables.rs", "cli/src/environment.rs", "tests/e2e/commands/mends.rs"];
+    let mut seen = 0;
+    for file in files.split('\0').filter(|file| !file.is_empty() && !aside.contains(file)) {
+        let Ok(text) = fs::read_to_string(root().join(file)) else { continue };
+        // What ends so is the beginning of several.
+        let names: BTreeSet<String> = variables(&text).filter(|name| !name.ends_with('_')).collect();
+        let strange = arena_runtime::config::strange(names.iter().map(String::as_str), &config);
+        assert_eq!(strange, [], "{file}");
+        seen += names.len();
+    }
+    assert!(seen >= 40, "{seen}");
+}

@@ -45,6 +45,13 @@ fn a_waiting_job_says_which_limit_who_holds_the_slot_and_what_would_free_it() {
     let held = await_job(&fleet, &ann, "leased", "/implement");
     let second = fleet.submit(&eve, &slow(0));
     let waits = await_job(&fleet, &eve, "queued", "/evaluate");
+    let runs = |token: &str| fleet.ask(token, &["workers", "--json"]).document()[0]["running"].clone();
+    assert!(
+        soon(|| runs(&ann) == serde_json::json!([held["job"]])),
+        "one's own job on a shared worker: {}",
+        runs(&ann)
+    );
+    assert_eq!(runs(&eve), serde_json::json!(["a job"]), "and not another tenant's");
     let why = fleet.ask(&eve, &["why", waits["job"].as_str().expect("a job"), "--json"]).document();
     assert_eq!(why["kind"], "limit", "{why}");
     assert_eq!(why["holders"], serde_json::json!(["a job of another tenant"]), "{why}");
@@ -102,7 +109,9 @@ fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
     let mut run_of_ann = fleet.submit(&ann, &slow(5));
     await_job(&fleet, &ann, "leased", "/implement");
     assert_eq!(fleet.ask(&ann, &["drain", "one"]).code, 77, "a submitter drains nobody");
-    assert_eq!(fleet.ask(&op, &["drain", "one"]).code, 77, "nor one tenant's operator what serves all");
+    let beyond = fleet.ask(&op, &["drain", "one"]);
+    assert_eq!(beyond.code, 77, "nor one tenant's operator what serves all");
+    assert!(beyond.stderr.contains("mend: ") && beyond.stderr.contains("--role operator --every-tenant"), "{beyond:?}");
     let drain = |args: &[&str]| run(&mut fleet.as_holder("coordinator", &fleet.team(), &[&["drain"], args].concat()));
     let would = drain(&["one", "--dry-run", "--json"]).document();
     assert_eq!((&would[0]["worker"], &would[0]["dry_run"]), (&"one".into(), &true.into()), "{would}");
@@ -202,6 +211,10 @@ fn a_token_opens_what_its_role_says_until_it_is_revoked() {
         fleet.ask(&admin, &["tokens", "create", "bob", "--role", "king", "--tenant", "blue", "--dry-run"]).code,
         2
     );
+    for more in [&[][..], &["--dry-run"]] {
+        let all = fleet.ask(&admin, &[&["tokens", "create", "bob", "--tenant", "*"], more].concat());
+        assert!(all.code == 2 && all.stderr.contains("`--every-tenant` instead of `--tenant`"), "{all:?}");
+    }
     let would = fleet.ask(&admin, &["tokens", "revoke", vic["id"].as_str().expect("an id"), "--dry-run"]);
     assert_eq!(would.code, 0, "{would:?}");
     assert_eq!(fleet.ask(&viewer, &["sessions"]).code, 0, "nothing was changed");
@@ -255,4 +268,42 @@ fn whoever_only_makes_a_token_or_looks_leaves_the_limits_of_the_fleet_as_they_ar
     fleet.token("ann", "submitter", "blue");
     let audit = run(&mut fleet.as_holder("coordinator", &fleet.team(), &["audit"]));
     assert_eq!((audit.code, limit().as_str()), (0, "7"), "{audit:?}");
+}
+
+#[test]
+fn a_certificate_that_is_not_there_or_not_for_this_is_said_with_what_mends_it() {
+    let mut fleet = Fleet::reached_as(&["arena.example".to_owned(), "127.0.0.1".to_owned()]);
+    let _coordinator = fleet.coordinator();
+    let token = fleet.token("ann", "submitter", "blue");
+    let refused = |command: &mut std::process::Command, code: i32, words: &[&str]| {
+        let output = run(command);
+        assert_eq!(output.code, code, "{output:?}");
+        let mend = output.stderr.split("mend: ").nth(1).unwrap_or_else(|| panic!("{output:?}"));
+        words.iter().for_each(|word| assert!(mend.contains(word), "no '{word}': {output:?}"));
+    };
+    let certs = |args: &[&str]| {
+        let mut command = std::process::Command::new(support::binary());
+        command.arg("certs").args(args);
+        command
+    };
+    let nowhere = fleet.certs_dir().with_file_name("nowhere").display().to_string();
+    let init = format!("arena certs init --dir {nowhere}");
+    refused(&mut certs(&["issue", "worker", "w1", "--dir", &nowhere]), 2, &[&init]);
+    let own = fleet.certs_dir().display().to_string();
+    let client = ["issue", "client", "ann", "--tenant", "blue", "--dir", &own];
+    refused(&mut certs(&client), 2, &["arena tokens create NAME --tenant TENANT"]);
+    assert!(!fleet.certs_dir().join("ann.pem").exists(), "none was made");
+    // A person of a team has no authority, and shall make none.
+    let mut without = fleet.person(&token, &["sessions"]);
+    refused(without.env_remove("ARENA_TLS_CA"), 2, &["ask whoever runs the fleet for `ca.pem`", "ARENA_TLS_CA"]);
+    let unnamed = fleet.urls[0].replace("127.0.0.1", "localhost");
+    let mut elsewhere = fleet.person(&token, &["sessions"]);
+    refused(elsewhere.env("ARENA_COORDINATOR", unnamed), 69, &["arena certs issue coordinator NAME --host HOST"]);
+    // No storage answers there, and nobody has a key for it.
+    let blobs = [("ARENA_BLOBS_URL", "s3://team/arena"), ("ARENA_BLOBS_ENDPOINT", "http://127.0.0.1:1")];
+    let state = fleet.team().with_file_name("keyless");
+    let mut keyless = fleet.as_holder("coordinator", &state, &["coordinator", "--listen", "127.0.0.1:0"]);
+    keyless.envs(blobs).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    keyless.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "");
+    refused(&mut keyless, 75, &["`credentials` under [blobs]", "AWS_SECRET_ACCESS_KEY"]);
 }

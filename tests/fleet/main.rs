@@ -4,6 +4,7 @@ mod boots;
 mod bucket;
 mod commands;
 mod cut;
+mod earned;
 mod faults;
 mod identity;
 mod placement;

@@ -111,3 +111,35 @@ fn a_figure_from_other_hardware_waits_first_and_is_then_marked_incomparable() {
     assert_eq!(other.stop(), Some(0));
     fleet.assert_clean();
 }
+
+#[test]
+fn a_run_to_which_nothing_happens_says_what_it_waits_for_once_for_each_reason() {
+    let mut fleet = Fleet::new();
+    let _coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "submitter", "blue");
+    let mut packet = slow(0);
+    packet.rest = "[placement]\nlabels = [\"rack=7\"]".into();
+    fleet.world.packet(&packet);
+    let mut shown = fleet.serve("shown", fleet.person(&ann, &["run", "arena.toml"]));
+    shown.await_word("waiting: no worker is attached that serves its tenant; arena why ");
+    let mut told = fleet.submit(&ann, &packet);
+    told.await_word("\"event\":\"waits\"");
+    let event = told.said().lines().find(|line| line.contains("\"waits\"")).map(str::to_owned).expect("the event");
+    let event: Value = serde_json::from_str(&event).expect("one document on a line");
+    assert_eq!(event["kind"], "placement", "{event}");
+    let job = event["job"].as_str().expect("a job");
+    assert_eq!(event["mend"], format!("arena why {job}"), "the same answer: {event}");
+    // Another look finds the same, and another worker makes it another reason.
+    std::thread::sleep(std::time::Duration::from_secs(35));
+    assert_eq!(shown.said().matches("waiting: ").count(), 1, "{}", shown.said());
+    let mut plain = fleet.worker("plain", None);
+    shown.await_word("waiting: no attached worker carries the label rack=7; arena why ");
+    assert_eq!(shown.said().matches("waiting: ").count(), 2, "{}", shown.said());
+    let sessions = fleet.ask(&ann, &["sessions", "--json"]).document();
+    for one in sessions.as_array().expect("a list") {
+        assert_eq!(fleet.ask(&ann, &["cancel", one["session"].as_str().expect("an id")]).code, 0);
+    }
+    assert!(soon(|| shown.said().contains("cancelled")), "{}", shown.said());
+    assert_eq!(plain.stop(), Some(0));
+    fleet.assert_clean();
+}

@@ -87,7 +87,7 @@ impl Fleet {
     }
 
     /// Its coordinators are reached by these names; none: as this machine.
-    pub(crate) fn reached_as(hosts: &[String]) -> Self {
+    pub fn reached_as(hosts: &[String]) -> Self {
         let world = World::new();
         let root = world.repo.parent().expect("a root").to_owned();
         let fleet = Self { world, root, urls: Vec::new(), workers: Vec::new(), env: Vec::new(), network: None };
@@ -147,7 +147,8 @@ impl Fleet {
         command
     }
 
-    pub(crate) fn serve(&self, log: &str, mut command: Command) -> Service {
+    /// In the background, with all that it says in a log of this name.
+    pub fn serve(&self, log: &str, mut command: Command) -> Service {
         let log = self.root.join(format!("{log}.log"));
         let out = File::options().create(true).append(true).open(&log).expect("a log");
         let other = out.try_clone().expect("a log");

@@ -10,13 +10,14 @@ use crate::broker::{self, Broker, OpenError};
 use crate::cache;
 use crate::holders::Holders;
 use crate::layers::Trees;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, leftovers};
 use crate::reach::{Blobs, Reach, Refusal};
 use crate::run::{Checks, Context, Cores, Engines, Lost, Mirrors, Settings};
 use crate::sandbox::{Docker, Error as SandboxError};
 use crate::spool::Spool;
 use crate::volume::Spares;
 use crate::workspace::Disks;
+use arena_runtime::clock;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -60,6 +61,7 @@ impl Worker {
             tracing::info!(containers, "containers of a dead boot were removed");
         }
         make_room(&settings.root, cache::Bounds::usual(&settings.root)?).await;
+        leftovers::clear(&settings.root, clock::now_millis());
         let boot = Boot::start(&settings.root)?;
         let labels = boot::labels("holder", &settings.root, &boot.id);
         let (lost, watch) = watch::channel(None);

@@ -1,5 +1,7 @@
 //! What an engine run has earned, on the disk before it is reported, and until the report is acknowledged.
 
+pub(crate) mod leftovers;
+
 use crate::run::{Context, RunError, Task};
 use crate::spool::Spool;
 use arena_domain::id::{JobId, Tenant};
@@ -61,14 +63,13 @@ impl Outbox {
     }
 
     /// The report goes before what the same worker finds when it is given the job again: a boot that dies between the two would be
-    /// taken for one that earned nothing, and another worker would be given the job.
+    /// taken for one that earned nothing, and another worker would be given the job. Each is tried, whatever becomes of the other.
     fn earn(&self, job: &JobId, outcome: &v1::Outcome, report: Option<(&Spool, v1::Result)>) -> io::Result<()> {
-        if let Some((spool, result)) = report {
-            spool.put(&result)?;
-        }
+        let told = report.map_or(Ok(()), |(spool, result)| spool.put(&result));
         let body = outcome.encode_to_vec();
         // Its digest goes before it: a damaged result must not be taken for a poorer one.
-        files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())
+        files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())?;
+        told
     }
 
     /// The result of an earlier attempt at this very job, whose report was not acknowledged.
@@ -110,12 +111,18 @@ impl Context {
         self.outbox.earn(&task.job.id, &outcome, report)
     }
 
-    /// Sends what is held for this job; what was sent stays so when it breaks off.
+    /// What an attempt at this job has earned that no coordinator knows of, whichever boot's it was: nobody pays for it again.
+    pub(crate) fn earned_before(&self, job: &JobId) -> Option<Outcome> {
+        self.outbox.held(job).or_else(|| self.spool.earned(job))
+    }
+
+    /// Sends what is held for this job; what was sent stays so when it breaks off. Two may be at it at once, for an earlier boot and
+    /// for an attempt of this one: what is gone has been sent by the other.
     pub(crate) async fn deliver(&self, job: &JobId) -> Result<(), RunError> {
         for (tenant, path) in self.outbox.undelivered(job) {
-            let bytes = std::fs::read(&path)?;
+            let Some(bytes) = files::unless_gone(std::fs::read(&path))? else { continue };
             self.blobs.put(&tenant, &bytes).await?;
-            std::fs::remove_file(&path)?;
+            files::unless_gone(std::fs::remove_file(&path))?;
         }
         self.outbox.delivered(job);
         Ok(())
@@ -170,6 +177,16 @@ mod tests {
         std::fs::create_dir_all(outbox.path(&job).join("in the way")).unwrap();
         outbox.earn(&job, &outcome, Some((&spool, report.clone()))).unwrap_err();
         assert_eq!((outbox.held(&job), spool.all()), (None, vec![report.clone()]));
+        // And of no report that could be written it knows all the same.
+        let lost = v1::Lease { job: "s/b/1/implement".into(), fence: "1.1.r".into() };
+        let lost = v1::Result { lease: Some(lost), ..report.clone() };
+        let other = JobId::new("s/b/1/implement");
+        std::fs::create_dir_all(
+            folder.path().join("spool").join(digest::sha256(other.as_str().as_bytes())).join("in the way"),
+        )
+        .unwrap();
+        outbox.earn(&other, &outcome, Some((&spool, lost))).unwrap_err();
+        assert!(outbox.held(&other).is_some());
         std::fs::remove_dir_all(outbox.path(&job)).unwrap();
         outbox.earn(&job, &outcome, Some((&spool, report.clone()))).unwrap();
         assert_eq!((outbox.held(&job).map(|one| one.to_wire()), spool.all()), (Some(outcome), vec![report]));

@@ -36,7 +36,7 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(url: &str, fault: Fault, who: &Identity) -> Self {
-        Self { url: url.to_owned(), fault, mend: fault.mend(who) }
+        Self { url: url.to_owned(), fault, mend: fault.mend(Some(who)) }
     }
 }
 

@@ -207,7 +207,7 @@ impl Task {
 
 /// Carries one job out. Every error becomes an outcome here, and nowhere else.
 pub(crate) async fn run(context: &Arc<Context>, task: &Task) -> Outcome {
-    if let Some(outcome) = context.outbox.held(&task.job.id) {
+    if let Some(outcome) = context.earned_before(&task.job.id) {
         return match context.deliver(&task.job.id).await {
             Ok(()) => outcome,
             Err(error) => Outcome::Failed(context.failure(task, error).await),

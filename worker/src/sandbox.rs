@@ -157,6 +157,8 @@ pub struct RelayReport {
 pub enum Error {
     #[error("Docker does not answer: {0}")]
     Unreachable(String),
+    #[error("this user may not use Docker's socket {0}")]
+    Forbidden(String),
     #[error("image {0} is not on this machine")]
     NoImage(String),
     #[error("Docker refused the request: {0}")]
@@ -171,7 +173,7 @@ impl Error {
     /// Another try, here or elsewhere, may succeed without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Lost(_) => true,
+            Self::Unreachable(_) | Self::Forbidden(_) | Self::Lost(_) => true,
             Self::NoImage(_) | Self::Refused(_) | Self::Drifted(_) => false,
         }
     }
@@ -180,6 +182,9 @@ impl Error {
     pub fn mend(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "start Docker, or point DOCKER_HOST at its socket: `docker version` must answer",
+            Self::Forbidden(_) => {
+                "run it with `sudo -E`, or let this user use Docker: `sudo usermod -aG docker USER`, then log in anew"
+            }
             Self::NoImage(_) => "pull or build the image on this worker: `docker pull IMAGE`",
             Self::Refused(_) => "correct the image, mounts or limits named in the reason",
             Self::Drifted(_) => {

@@ -1,6 +1,8 @@
 //! Results on their way to a coordinator: on the disk until one has acknowledged them, whichever boot sends them.
 
 use arena_domain::id::JobId;
+use arena_domain::outcome::Outcome;
+use arena_proto::convert::Wire;
 use arena_proto::v1;
 use arena_runtime::{digest, files};
 use prost::Message;
@@ -28,8 +30,19 @@ impl Spool {
         files::write_atomic(&self.path(job), &[digest::sha256(&body).into_bytes(), body].concat())
     }
 
-    pub(crate) fn forget(&self, job: &JobId) {
-        let _ = std::fs::remove_file(self.path(job.as_str()));
+    /// Of this attempt; where none is named, of any.
+    pub(crate) fn forget(&self, job: &JobId, fence: &str) {
+        let path = self.path(job.as_str());
+        let of = |result: v1::Result| result.lease.is_some_and(|lease| lease.fence == fence);
+        if fence.is_empty() || read(&path).is_none_or(of) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// What an engine earned in an attempt whose report nobody has acknowledged.
+    pub(crate) fn earned(&self, job: &JobId) -> Option<Outcome> {
+        let outcome = Outcome::from_wire(read(&self.path(job.as_str()))?.outcome?).ok()?;
+        matches!(outcome, Outcome::Implemented(_)).then_some(outcome)
     }
 
     /// What an earlier boot could not deliver; one that is damaged is left out, and its job runs again.
@@ -71,7 +84,10 @@ mod tests {
         std::fs::copy(spool.path("s/a/1/implement"), spool.folder.join(".0123.4567")).unwrap();
         let again = Spool::new(folder.path());
         assert_eq!(again.all(), [result]);
-        again.forget(&JobId::new("s/a/1/implement"));
+        let job = JobId::new("s/a/1/implement");
+        again.forget(&job, "e");
+        assert_eq!(again.all().len(), 1, "an earlier attempt was meant");
+        again.forget(&job, "f");
         assert_eq!(again.all(), []);
     }
 }

@@ -192,6 +192,7 @@ pub(crate) fn finished(span: &Span, watch: &Stopwatch, finished: &Result<Finishe
             }
         }
         Err(SandboxError::Unreachable(_)) => "unreachable",
+        Err(SandboxError::Forbidden(_)) => "forbidden",
         Err(SandboxError::NoImage(_)) => "no_image",
         Err(SandboxError::Refused(_)) => "refused",
         Err(SandboxError::Drifted(_)) => "drifted",

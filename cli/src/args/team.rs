@@ -30,7 +30,7 @@ pub(crate) enum CertsAction {
         /// Of a coordinator: a name or address that it is reached by; may be repeated.
         #[arg(long = "host", value_name = "HOST")]
         hosts: Vec<String>,
-        /// Of a worker: it serves this tenant alone.
+        /// Of a worker, and of no other: it serves this tenant alone.
         #[arg(long)]
         tenant: Option<String>,
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]

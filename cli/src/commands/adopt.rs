@@ -4,7 +4,7 @@ use super::Done;
 use crate::adopting::{self, Landed, Merged, Undone};
 use crate::args::Common;
 use crate::embedded::Embedded;
-use crate::failure::{Failure, GENERAL, NO_WINNER, NOT_FOUND};
+use crate::failure::{Failure, GENERAL, NO_WINNER, NOT_FOUND, UNREACHABLE};
 use crate::home::Home;
 use crate::output;
 use crate::session::Known;
@@ -184,7 +184,7 @@ async fn verify(common: &Common, home: &Home, known: &Known, commit: &Commit) ->
             &own
         }
     };
-    let worker = embedded.worker(&SessionId::new("verify"), 1).await?;
+    let worker = embedded.worker(&SessionId::new("verify"), 1).await.map_err(|failure| unverified(failure, commit))?;
     let repository = known.repository()?.root().to_string_lossy().into_owned();
     let head = SessionHead {
         base: commit.to_string(),
@@ -210,6 +210,15 @@ async fn verify(common: &Common, home: &Home, known: &Known, commit: &Commit) ->
         }
         None => Err(Failure::new(crate::failure::INTERRUPTED, "interrupted; nothing was changed", "")),
     }
+}
+
+/// The merge is made, and lies in the repository; whoever cannot run the gates here may still take it.
+fn unverified(failure: Failure, commit: &Commit) -> Failure {
+    if failure.code != UNREACHABLE {
+        return failure;
+    }
+    let mend = format!("{}; or take the merge without its gates: `git merge --ff-only {commit}`", failure.mend);
+    Failure { mend, ..failure }
 }
 
 fn tell(common: &Common, session: &str, landed: &Landed, merged: &Merged, gates: &[GateResult], names: &[&str]) {

@@ -1,6 +1,7 @@
 //! `arena run` on a team's fleet: the base travels from this checkout, and what comes back is as it would be here.
 
 use super::packet::Loaded;
+use super::waits::Waits;
 use super::{Done, finish, run};
 use crate::args::Common;
 use crate::failure::{AGAIN, Failure, INTERRUPTED, UNREACHABLE};
@@ -104,7 +105,7 @@ async fn submitted(home: &Home, wish: SubmitRequest) -> Result<(), Failure> {
 
 /// To its end, or to where it waits for an answer.
 async fn follow(common: &Common, home: &Home, id: &SessionId, signals: &mut Signals) -> Done {
-    let mut after = 0;
+    let (mut after, mut waits) = (0, Waits::new(common));
     loop {
         let known = load(home, id).await?;
         match &known.session.phase {
@@ -121,7 +122,7 @@ async fn follow(common: &Common, home: &Home, id: &SessionId, signals: &mut Sign
                     known.session.contestants.iter().map(|one| one.competitor.name.to_string()).collect();
                 let mut progress = Progress::start(common.json, &names);
                 let sign = tokio::select! {
-                    watched = watch(home, id, &mut after, &mut progress) => { watched?; None },
+                    watched = watch(home, id, &mut after, &mut progress, &mut waits) => { watched?; None },
                     sign = signals.next() => Some(sign),
                 };
                 progress.finish();
@@ -183,10 +184,28 @@ pub(super) async fn feed(home: &Home, wish: &WatchRequest) -> Result<Streaming<F
 }
 
 /// From the cursor on, until the session ends or asks.
-async fn watch(home: &Home, id: &SessionId, after: &mut u64, progress: &mut Progress) -> Result<(), Failure> {
+async fn watch(
+    home: &Home,
+    id: &SessionId,
+    after: &mut u64,
+    progress: &mut Progress,
+    waits: &mut Waits,
+) -> Result<(), Failure> {
     loop {
         let wish = WatchRequest { id: id.to_string(), after: *after, recorded: false, logs: false };
-        match read(feed(home, &wish).await?, after, progress).await {
+        let mut items = feed(home, &wish).await?;
+        let read = async {
+            while let Some(item) = next(&mut items, home, id, progress, waits).await {
+                let item = item?;
+                *after = item.seq;
+                progress.show(&item);
+                if item.kind == "ended" || item.kind == "asked" {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        match read.await {
             Ok(()) => return Ok(()),
             Err(status) if !away(&status) => return Err(status.into()),
             Err(status) => tracing::info!(%status, "the feed broke off; it goes on with another coordinator"),
@@ -195,16 +214,23 @@ async fn watch(home: &Home, id: &SessionId, after: &mut u64, progress: &mut Prog
     }
 }
 
-async fn read(mut items: Streaming<FeedItem>, after: &mut u64, progress: &mut Progress) -> Result<(), Status> {
-    while let Some(item) = items.next().await {
-        let item = item?;
-        *after = item.seq;
-        progress.show(&item);
-        if item.kind == "ended" || item.kind == "asked" {
-            return Ok(());
+/// What happens next; while nothing does, what the session waits for is told.
+async fn next(
+    items: &mut Streaming<FeedItem>,
+    home: &Home,
+    id: &SessionId,
+    progress: &Progress,
+    waits: &mut Waits,
+) -> Option<Result<FeedItem, Status>> {
+    loop {
+        tokio::select! {
+            item = items.next() => {
+                waits.heard();
+                return item;
+            },
+            () = tokio::time::sleep(waits.pause()) => waits.look(home, id, progress).await,
         }
     }
-    Ok(())
 }
 
 /// Only this terminal is gone.

@@ -21,6 +21,9 @@ pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
             let kind = Kind::parse(&kind).ok_or_else(|| {
                 Failure::new(USAGE, format!("'{kind}' is no kind of certificate"), "one of coordinator, worker, client")
             })?;
+            if tenant.is_some() && kind != Kind::Worker {
+                return Err(of_no_tenant(kind));
+            }
             let reach = tenant.map_or(Reach::Every, Reach::One);
             let name = Name::new(kind, &name, reach).map_err(tls_failure)?;
             let hosts = if kind == Kind::Coordinator && hosts.is_empty() { own_hosts() } else { hosts };
@@ -34,6 +37,18 @@ pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
         }
         CertsAction::Revoke { certificates, dir, dry_run } => revoke(common, &dir, &certificates, dry_run),
     }
+}
+
+/// Nobody asks such a certificate for a tenant, and it would shut nobody out.
+fn of_no_tenant(kind: Kind) -> Failure {
+    let what = format!("--tenant is of workers: a {} has no tenant of its own", kind.as_str());
+    let mend = match kind {
+        Kind::Client => {
+            "leave it out; what a person may see is said by the token: `arena tokens create NAME --tenant TENANT`"
+        }
+        Kind::Coordinator | Kind::Worker => "leave it out",
+    };
+    Failure::new(USAGE, what, mend)
 }
 
 fn init(common: &Common, dir: &Path, hosts: Vec<String>, dry_run: bool) -> Done {

@@ -5,8 +5,8 @@ use super::packet::{self, Loaded, Unusable};
 use crate::advice;
 use crate::args::Common;
 use crate::failure::{Failure, USAGE};
+use crate::output;
 use crate::userrepo::UserRepo;
-use crate::{output, team};
 use arena_domain::packet::Packet;
 use arena_proto::packet::Problem;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
         Err(Unusable::Failure(failure)) => return Err(failure),
         Err(Unusable::Problems(problems)) => return Ok(refuse(common, path, &problems)),
     };
-    let found = look(common, &loaded)?;
+    let found = look(&loaded)?;
     if common.json {
         output::json(&document(&loaded, &found));
     } else {
@@ -35,7 +35,7 @@ pub(super) fn check(common: &Common, path: &Path) -> Done {
     Ok(if found.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
 }
 
-fn look(common: &Common, loaded: &Loaded) -> Result<Found, Failure> {
+fn look(loaded: &Loaded) -> Result<Found, Failure> {
     let mut found = Found::default();
     let say = |path: &str, failure: Failure| loaded.places.problem(path, failure.what, failure.mend);
     match UserRepo::open(&loaded.folder.join(&loaded.packet.repository)) {
@@ -54,8 +54,7 @@ fn look(common: &Common, loaded: &Loaded) -> Result<Found, Failure> {
     found.problems.extend(loaded.wrong_doors());
     let config = &loaded.engines.engines.config;
     let unfit = advice::unfit(&loaded.packet, &loaded.places, &config.worker);
-    // A team's workers are other machines.
-    if team::is_named(common, config)? {
+    if loaded.of_a_team {
         found.warnings.extend(unfit)
     } else {
         found.problems.extend(unfit)

@@ -32,7 +32,7 @@ pub(super) async fn coordinator(common: &Common, listen: Option<String>) -> Done
     let quotas = crate::limits::quotas(&engines.config, &engines.manifests);
     let config = engines.config;
     let blobs = home::blobs(&config, &state)?;
-    blobs.check().await?;
+    blobs.check().await.map_err(|error| home::unreached(&config, error))?;
     let coordinator = Coordinator::new(store, blobs)
         .with_quotas(quotas)
         .holding_dead_jobs(config.coordinator.hold_dead)

@@ -2,11 +2,12 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::embedded::{Embedded, configuration, state_folder};
+use crate::embedded::{Embedded, configuration, configuration_file, engines_folder, state_folder, usual_configuration};
 use crate::engines::{Known, Missing};
 use crate::failure::GENERAL;
 use crate::output;
 use arena_runtime::config::Workspaces;
+use arena_worker::sandbox::{Docker, Error};
 use arena_worker::workspace::Backend;
 use arena_worker::{cache, space};
 use std::borrow::Cow;
@@ -53,8 +54,10 @@ pub(super) async fn doctor(common: &Common) -> Done {
     let mut findings = vec![git(), cgroups()];
     findings.extend(workspaces(common));
     findings.extend(state(common));
+    findings.push(config(common));
     findings.extend(engines(common));
-    findings.extend(docker(common).await);
+    findings.push(store(common).await);
+    findings.extend(docker().await);
     let good = findings.iter().all(|one| one.state != State::Bad);
     if common.json {
         let rows: Vec<_> = findings
@@ -139,7 +142,6 @@ fn state(common: &Common) -> Vec<Finding> {
     let room = free > space::RESERVE + space::LOW;
     let probe = arena_runtime::files::write_atomic(&folder.join(".probe"), b"probe");
     let _ = std::fs::remove_file(folder.join(".probe"));
-    let config = configuration(common);
     vec![
         Finding::new(
             "state",
@@ -157,13 +159,34 @@ fn state(common: &Common) -> Vec<Finding> {
             ),
             "",
         ),
-        Finding::new(
-            "config",
-            config.is_ok(),
-            config.map_or_else(|failure| failure.what, |_| "read".into()),
-            "correct the file that the text names",
-        ),
     ]
+}
+
+/// Which files say how this machine is to work, and what they do not say rightly.
+fn config(common: &Common) -> Finding {
+    let text = match (configuration(common), configuration_file(common), usual_configuration()) {
+        (Err(failure), ..) => {
+            return Finding::new("config", false, failure.what, "correct the file that the text names");
+        }
+        (Ok(_), Some(file), _) => format!("{} is read", file.display()),
+        (Ok(_), None, Some(usual)) => format!("no file, the defaults hold; {} would be read", usual.display()),
+        (Ok(_), None, None) => "no file, the defaults hold".to_owned(),
+    };
+    let own = own_engines(common);
+    let beside = if own.is_empty() { String::new() } else { format!("; engines: {}", own.join(", ")) };
+    Finding::new("config", true, text + &beside, "")
+}
+
+/// Their files, beside the configuration.
+fn own_engines(common: &Common) -> Vec<String> {
+    let Some(folder) = engines_folder(common) else { return Vec::new() };
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut own: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| path.display().to_string())
+        .collect();
+    own.sort();
+    own
 }
 
 fn engines(common: &Common) -> Vec<Finding> {
@@ -201,16 +224,39 @@ impl Finding {
     }
 }
 
-async fn docker(common: &Common) -> Vec<Finding> {
-    let mend = "`apt-get install docker.io`, then start it: `systemctl start docker`, or `dockerd &` by hand";
-    let bad = |text: String| vec![Finding::new("docker", false, text, mend)];
-    let embedded = match Embedded::open(common).await {
-        Ok(embedded) => embedded,
-        Err(failure) => return bad(format!("not asked: {}", failure.what)),
-    };
-    let docker = match embedded.docker().await {
+/// What `[store]` and `[blobs]` name; without them it is in the state directory.
+async fn store(common: &Common) -> Finding {
+    if configuration(common).is_err() {
+        let text = "not looked at: the configuration cannot be read";
+        return Finding::new("store", false, text, "correct the configuration first");
+    }
+    match Embedded::open(common).await {
+        Ok(embedded) => {
+            let place = embedded.config.store.url.map_or("in the state directory", |_| "the Redis of [store] answers");
+            Finding::new("store", true, place, "")
+        }
+        Err(failure) => {
+            let mend = if failure.mend.is_empty() { failure.usual.to_owned() } else { failure.mend };
+            Finding::new("store", false, failure.what, mend)
+        }
+    }
+}
+
+/// Whatever becomes of the store.
+async fn docker() -> Vec<Finding> {
+    let docker = match reached().await {
         Ok(docker) => docker,
-        Err(failure) => return bad(failure.what),
+        Err(error) => {
+            let mend = match error {
+                Error::Unreachable(_) => {
+                    "`apt-get install docker.io`, then start it: `systemctl start docker`, or `dockerd &` by hand"
+                }
+                Error::Forbidden(_) | Error::NoImage(_) | Error::Refused(_) | Error::Drifted(_) | Error::Lost(_) => {
+                    error.mend()
+                }
+            };
+            return vec![Finding::new("docker", false, error.to_string(), mend)];
+        }
     };
     let text = docker.version().await.unwrap_or_default();
     let good = version(&text).is_some_and(|held| held >= DOCKER_FLOOR);
@@ -224,4 +270,10 @@ async fn docker(common: &Common) -> Vec<Finding> {
             "make it: `deploy/image`",
         ),
     ]
+}
+
+async fn reached() -> Result<Docker, Error> {
+    let docker = Docker::connect(None).await?;
+    docker.ping().await?;
+    Ok(docker)
 }

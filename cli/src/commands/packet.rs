@@ -2,11 +2,12 @@
 
 use crate::advice;
 use crate::args::Common;
-use crate::doors;
+use crate::doors::{self, Wrong};
 use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::lineup::{Lineup, lineup};
 use crate::sudo;
+use crate::team;
 use crate::userrepo::UserRepo;
 use arena_domain::brief;
 use arena_domain::id::{Commit, SessionId, Tenant};
@@ -35,6 +36,8 @@ pub(crate) struct Loaded {
     pub engines: Known,
     /// Why its competitors are these, where the packet names none.
     pub lineup: Option<String>,
+    /// It goes to a team's workers, which are other machines than this one.
+    pub of_a_team: bool,
 }
 
 pub(crate) enum Unusable {
@@ -86,7 +89,8 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let mut packet = parsed.packet;
     packet.found.contextual = engines.contextual();
     let (warnings, unwritten) = (parsed.warnings, parsed.unwritten);
-    Ok(Loaded { text, packet, warnings, unwritten, places, folder, path: whole, engines, lineup })
+    let of_a_team = team::is_named(common, &engines.engines.config).map_err(Unusable::Failure)?;
+    Ok(Loaded { text, packet, warnings, unwritten, places, folder, path: whole, engines, lineup, of_a_team })
 }
 
 /// As an error that shows every problem.
@@ -120,10 +124,11 @@ impl Loaded {
     /// Every warning there is, in the order of lines: of the packet alone, and of it in this repository and machine.
     pub(crate) fn all_warnings(&self, repository: &UserRepo, base: &Commit) -> Result<Vec<Problem>, Failure> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(self.engine_warnings());
+        if !self.of_a_team {
+            warnings.extend(self.engine_warnings());
+        }
         warnings.extend(self.idle_egress());
-        let shut = doors::shut(&self.packet, &self.places, &self.engines);
-        warnings.extend(shut.iter().filter(|shut| !shut.is_wrong).map(|shut| shut.problem(&self.places)));
+        warnings.extend(self.doors(if self.of_a_team { Wrong::AsConfigured } else { Wrong::Here }));
         warnings.extend(self.shown_holdout(repository, base));
         warnings.extend(advice::of(&self.packet, &self.places, repository, base)?);
         warnings.sort_by_key(|warning| warning.line);
@@ -149,10 +154,16 @@ impl Loaded {
         Err(Failure::new(USAGE, format!("{}: line {line}: {path}: {reason}", self.path.display()), mend))
     }
 
-    /// What no machine with this configuration could run.
+    /// What no machine that it may go to could run: a team's workers have configurations, engines and keys of their own.
     pub(crate) fn wrong_doors(&self) -> Vec<Problem> {
+        let everywhere = self.doors(Wrong::Everywhere);
+        let here = if self.of_a_team { Vec::new() } else { self.doors(Wrong::AsConfigured) };
+        everywhere.into_iter().chain(here).collect()
+    }
+
+    fn doors(&self, wrong: Wrong) -> Vec<Problem> {
         let shut = doors::shut(&self.packet, &self.places, &self.engines);
-        shut.iter().filter(|shut| shut.is_wrong).map(|shut| shut.problem(&self.places)).collect()
+        shut.iter().filter(|shut| shut.wrong == wrong).map(|shut| shut.problem(&self.places)).collect()
     }
 
     pub(crate) fn check_doors(&self) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use super::{Done, packet};
 use crate::args::Common;
 use crate::doors;
-use crate::{output, team};
+use crate::output;
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::packet::Packet;
 use std::path::Path;
@@ -15,7 +15,7 @@ const CONTAINER_SECONDS: f64 = 0.15;
 pub(super) fn plan(common: &Common, path: &Path, only_briefs: bool) -> Done {
     let mut loaded = packet::load(common, path)?;
     loaded.files()?;
-    if !team::is_named(common, &loaded.engines.engines.config)? {
+    if !loaded.of_a_team {
         loaded.check_machine()?;
     }
     loaded.check_doors()?;

@@ -5,12 +5,13 @@ use super::{Done, finish, packet};
 use crate::args::Common;
 use crate::embedded::{Embedded, Hold, worker_failure};
 use crate::failure::{self, Failure};
-use crate::home::Home;
+use crate::home::{self, Home};
 use crate::output;
 use crate::progress::Progress;
 use crate::session::Known;
 use crate::team::Team;
 use crate::userrepo::UserRepo;
+use arena_coordinator::SweepError;
 use arena_domain::id::{Commit, SessionId};
 use arena_domain::session::{Phase, Question};
 use arena_proto::v1::{DecideRequest, FeedItem, SessionHead, SubmitRequest, WatchRequest};
@@ -58,7 +59,10 @@ pub(super) async fn run(common: &Common, path: &Path, priority: Option<u32>) -> 
     // Before anything is made: a disk without room is refused, not filled.
     Reserve::hold(&embedded.state)?;
     if embedded.config.blobs.url.is_some() {
-        embedded.coordinator.stands_at_its_blobs().await?;
+        embedded.coordinator.stands_at_its_blobs().await.map_err(|error| match error {
+            SweepError::Blob(error) => home::unreached(&embedded.config, error),
+            SweepError::Session(error) => error.into(),
+        })?;
     }
     let mut signals = Signals::listen()?;
     let files = if files.is_empty() { String::new() } else { home.put(&files).await? };

@@ -6,7 +6,7 @@ use crate::args::{Common, TokensAction};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::home::Home;
 use crate::output;
-use arena_coordinator::access::Role;
+use arena_coordinator::access::{Role, is_name};
 use arena_proto::v1::{CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Scope, Token};
 use arena_runtime::clock;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ pub(super) async fn tokens(common: &Common, home: &Home, action: TokensAction) -
     match action {
         TokensAction::Create { name, role, tenant, every_tenant, days, dry_run } => {
             let scope = Scope { every: every_tenant, tenant: tenant.unwrap_or_default() };
+            named_well(&name, &scope)?;
             let expires = days.map_or(0, |days| clock::now_millis() + u64::from(days) * DAY);
             let request = CreateTokenRequest { name, role, scope: Some(scope), expires };
             if dry_run { would_create(common, home, &request).await } else { create(common, home, request).await }
@@ -26,6 +27,18 @@ pub(super) async fn tokens(common: &Common, home: &Home, action: TokensAction) -
         TokensAction::Revoke { id, dry_run: true } => would_revoke(common, home, &id).await,
         TokensAction::Revoke { id, dry_run: false } => revoke(common, home, id).await,
     }
+}
+
+/// Before anybody is asked, so that a dry run refuses it too.
+fn named_well(name: &str, Scope { every, tenant }: &Scope) -> Result<(), Failure> {
+    if !is_name(name) {
+        return Err(Failure::new(USAGE, format!("'{name}' is no name"), "use letters, digits, `.`, `_` and `-`"));
+    }
+    if !every && !is_name(tenant) {
+        let mend = "use letters, digits, `.`, `_` and `-`; for every tenant say `--every-tenant` instead of `--tenant`";
+        return Err(Failure::new(USAGE, format!("'{tenant}' is no name of a tenant"), mend));
+    }
+    Ok(())
 }
 
 async fn create(common: &Common, home: &Home, request: CreateTokenRequest) -> Done {

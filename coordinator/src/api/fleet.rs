@@ -37,7 +37,9 @@ impl Fleet for FleetApi {
             if !caller.scope().covers(&scope) {
                 let why = "it serves other tenants too";
                 self.0.gate.refused(&caller.label(), Rpc::DrainWorker.as_str(), &one.id, "", why).await;
-                return Err(Status::permission_denied(format!("worker {name} serves other tenants too")));
+                let mend = "whoever runs the fleet has or makes a token that may: `arena tokens create NAME --role operator \
+                            --every-tenant`";
+                return Err(Status::permission_denied(format!("worker {name} serves other tenants too; {mend}")));
             }
         }
         for one in &workers {
@@ -90,7 +92,9 @@ impl Fleet for FleetApi {
         let Some(role) = Role::parse(&role) else {
             return wrong(format!("'{role}' is no role; one of viewer, submitter, operator, admin"));
         };
-        let Some(scope) = scope.as_ref().and_then(Scope::from_wire) else { return wrong("no tenant is named".into()) };
+        let Some(scope) = scope.as_ref().and_then(Scope::from_wire) else {
+            return wrong("it names neither a tenant, in letters, digits, `.`, `_` and `-`, nor every one".into());
+        };
         if !is_name(&name) {
             return wrong(format!("'{name}' is no name: use letters, digits, `.`, `_` and `-`"));
         }

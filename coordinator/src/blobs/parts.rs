@@ -3,6 +3,7 @@
 
 use super::{BlobError, Blobs, Place};
 use arena_domain::job::Millis;
+use arena_runtime::files::unless_gone;
 use arena_runtime::token;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -46,13 +47,6 @@ fn clear(folder: &Path, before: Millis) -> io::Result<usize> {
         }
     }
     Ok(cleared)
-}
-
-fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        done => done.map(Some),
-    }
 }
 
 fn is_part(name: &str) -> bool {

@@ -101,6 +101,11 @@ impl BlobSettings {
         Ok(Some(Self { url, endpoint, region, ca, credentials }))
     }
 
+    /// No keys were given for a bucket, so the storage is reached by the role of the machine, or not at all.
+    pub fn rests_on_a_role(&self) -> bool {
+        self.url.starts_with("s3://") && self.credentials.0.is_empty()
+    }
+
     pub(super) fn open(&self) -> Result<Blobs, BlobError> {
         let refused = |reason: &str| BlobError::Settings {
             key: "[blobs] url",
@@ -196,6 +201,10 @@ mod tests {
         std::fs::write(&path, "[default]\naws_access_key_id = ID\n").unwrap();
         let refused = Credentials::from_file(&path).unwrap_err();
         assert!(refused.to_string().contains("both keys") && refused.mend().contains("[default]"), "{refused}");
+        let none = BlobSettings::new("s3://b");
+        let keyed = BlobSettings { credentials: Credentials::from_environment(&said), ..none.clone() };
+        let rests = [&none, &keyed, &BlobSettings::new("file:///b")].map(BlobSettings::rests_on_a_role);
+        assert_eq!(rests, [true, false, false]);
         for name in VARIABLES {
             assert!(name.to_lowercase().parse::<AmazonS3ConfigKey>().is_ok(), "{name}");
         }

@@ -274,7 +274,7 @@ impl Attached {
             self.let_go(&job);
             self.freed = true;
         }
-        self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
+        self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted, fence: lease.fence })).await;
         Ok(())
     }
 

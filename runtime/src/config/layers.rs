@@ -185,7 +185,7 @@ pub(super) fn environment(
     layer
 }
 
-fn variable_name(path: &[String]) -> String {
+pub(super) fn variable_name(path: &[String]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     format!("ARENA_{}", path.join("_").chars().map(plain).collect::<String>())
 }

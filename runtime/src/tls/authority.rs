@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, DnsName};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,11 @@ impl Authority {
 
     pub fn open(folder: &Path) -> Result<Self, TlsError> {
         let key = folder.join("ca.key");
-        let text = fs::read_to_string(&key).map_err(|error| refused(&key, error))?;
+        let unread = |error: std::io::Error| {
+            let none = error.kind() == ErrorKind::NotFound;
+            if none { TlsError::NoAuthority(folder.to_owned()) } else { refused(&key, error) }
+        };
+        let text = fs::read_to_string(&key).map_err(unread)?;
         let pair = KeyPair::from_pem(&text).map_err(|error| refused(&key, error))?;
         let subject = of_one_authority(folder, &pair)?.ok_or(TlsError::Apart(key))?;
         Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params(&pair), pair), subject })
@@ -323,5 +327,19 @@ mod tests {
         assert!(Authority::open(folder.path()).is_ok(), "while one takes the place of the other, both stand there");
         fs::write(folder.path().join("ca.key"), "no key").unwrap();
         assert!(matches!(Authority::open(folder.path()), Err(TlsError::File { .. })));
+    }
+
+    #[test]
+    fn where_no_authority_is_the_command_that_makes_one_is_named_and_where_its_key_is_away_none_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mend = |folder: &Path| match Authority::open(folder) {
+            Err(error @ TlsError::NoAuthority(_)) => error.mend(),
+            _ => panic!("there is none"),
+        };
+        let place = folder.path().join("certs");
+        assert!(mend(&place).contains(&format!("`arena certs init --dir {}`", place.display())));
+        Authority::init(&place).unwrap();
+        fs::remove_file(place.join("ca.key")).unwrap();
+        assert!(!mend(&place).contains("certs init"), "the one that is there is not made again");
     }
 }

@@ -47,9 +47,10 @@ impl Fault {
         }
     }
 
-    /// What to do about it, for whoever holds `who`.
-    pub fn mend(self, who: &Identity) -> String {
-        let (kind, name) = who.name().map_or(("KIND", "NAME".to_owned()), |name| (name.kind.as_str(), name.name));
+    /// What to do about it, for whoever holds `who`, or shows no certificate at all.
+    pub fn mend(self, who: Option<&Identity>) -> String {
+        let name = who.and_then(Identity::name);
+        let (kind, name) = name.map_or(("KIND", "NAME".to_owned()), |name| (name.kind.as_str(), name.name));
         let another = format!("`arena certs issue {kind} {name}`");
         match self {
             Self::Ended | Self::Revoked => {
@@ -65,7 +66,9 @@ impl Fault {
             }
             Self::TheirsForeign => "name its authority, `ca` under [tls], and start again; or name another coordinator".into(),
             Self::TheirsUnnamed => {
-                "on the coordinator's side: `arena certs issue coordinator NAME --host HOST` with the name that is asked".into()
+                "on the coordinator's side: `arena certs issue coordinator NAME --host HOST` with the name that is asked; \
+                 or ask it by a name that is in it"
+                    .into()
             }
         }
     }
@@ -77,12 +80,32 @@ impl Fault {
             Ok(mut stream) => tokio::time::timeout(VERDICT, stream.read(&mut [0; 64])).await.ok()?.err()?,
             Err(error) => error,
         };
-        let error = error.get_ref()?.downcast_ref::<Error>()?;
+        Self::of(&error)
+    }
+
+    /// What an error that a connection ended with says of certificates, however deep in it that lies.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let error = within(error)?;
         if let Error::AlertReceived(alert) = error {
             return said(*alert);
         }
         if let Error::InvalidCertificate(why) = error { seen(why) } else { None }
     }
+}
+
+fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<Error>() {
+            return Some(found);
+        }
+        // One of input and output names what caused that which it holds, and not that itself.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 fn said(alert: AlertDescription) -> Option<Fault> {
@@ -215,7 +238,8 @@ mod tests {
                 assert_eq!(Fault::between(who, url).await, expected, "{:?} at {url}", who.name());
             }
             if let Some(fault) = expected {
-                assert!(fault.mend(who).contains(if fault.is_own() { "certs issue" } else { "coordinator" }));
+                let part = if fault.is_own() { "certs issue" } else { "coordinator" };
+                assert!(fault.mend(Some(who)).contains(part));
             }
         }
     }

@@ -304,3 +304,26 @@ fn engines_doctor_schema_and_completions_answer() {
     assert_eq!(world.arena(&["--help"]).code, 0);
     world.assert_clean();
 }
+
+#[test]
+fn a_packet_for_a_team_is_not_held_against_the_keys_and_providers_of_this_machine() {
+    let world = World::new();
+    let mut packet = Packet::lower(&[]);
+    packet.rest = "[[competitor]]\nengine = \"mine\"\n\n[engine.mine]\ncommand = [\"true\"]\nprovider = \"ours\"\n\n\
+                   [[competitor]]\nengine = \"codex\""
+        .into();
+    world.packet(&packet);
+    let here = world.arena(&["check", "arena.toml", "--json"]);
+    let paths = |document: &serde_json::Value, kind: &str| -> Vec<String> {
+        let all = document[kind].as_array().expect("a list").iter();
+        all.map(|one| one["path"].as_str().expect("a path").to_owned()).collect()
+    };
+    assert_eq!((here.code, paths(&here.document(), "problems")), (2, vec!["engine.mine.provider".into()]), "{here:?}");
+    let team = ["--coordinator", "https://arena.example:7443"];
+    let there = world.arena(&[&["check", "arena.toml", "--json"], &team[..]].concat());
+    assert_eq!((there.code, paths(&there.document(), "problems")), (0, vec![]), "{there:?}");
+    let warnings = paths(&there.document(), "warnings");
+    assert!(warnings.contains(&"engine.mine.provider".to_owned()), "it may be misspelt: {there:?}");
+    assert!(!there.stdout.contains("OPENAI_API_KEY") && !there.stdout.contains("engines install"), "{there:?}");
+    assert_eq!(world.arena(&[&["plan", "arena.toml"], &team[..]].concat()).code, 0);
+}

@@ -146,3 +146,97 @@ fn a_dry_run_of_init_writes_nothing_and_json_is_json() {
     let installed = world.arena(&["engines", "install", "codex", "--version", "9.9.9", "--dry-run", "--json"]);
     assert_eq!(installed.document(), json!({ "would_install": "codex", "version": "9.9.9" }));
 }
+
+#[test]
+fn a_variable_that_nothing_reads_is_told_on_one_line_and_harms_nothing() {
+    let mut world = World::new();
+    world.packet(&Packet::lower(&[("low", "echo 3 > value")]));
+    for (name, value) in [("ARENA_WORKER_LABLES", "secret-of-mine"), ("ARENA_XYZZY", "1"), ("ARENA_TEST_MINE", "1")] {
+        world.env.push((name.into(), value.into()));
+    }
+    let said = "warning: nothing reads what the environment says by ARENA_WORKER_LABLES (did you mean \
+                ARENA_WORKER_LABELS?), ARENA_XYZZY\n";
+    for args in [&["check", "arena.toml"][..], &["check", "arena.toml", "--json"]] {
+        let output = world.arena(args);
+        assert_eq!((output.code, output.stderr.as_str()), (0, said), "{output:?}");
+    }
+    assert_eq!(world.arena(&["schema"]).stderr, "", "a shell and an editor ask for what they read at their start");
+}
+
+/// What `doctor` found of this.
+fn finding(doctor: &support::Output, what: &str) -> serde_json::Value {
+    let all = doctor.document()["findings"].as_array().expect("findings").clone();
+    all.into_iter().find(|one| one["what"] == what).unwrap_or_else(|| panic!("no {what} in {doctor:?}"))
+}
+
+#[test]
+fn doctor_names_the_files_that_it_read_and_keeps_the_store_and_docker_apart() {
+    let mut world = World::new();
+    let folder = world.repo.parent().unwrap().join("configured");
+    let file = folder.join("config.toml");
+    fs::create_dir_all(folder.join("engines")).unwrap();
+    let said = |doctor: &support::Output| finding(doctor, "config")["text"].as_str().unwrap().to_owned();
+    let none = said(&world.arena(&["doctor", "--json"]));
+    assert!(none.starts_with("no file, the defaults hold; ") && none.ends_with("config.toml would be read"), "{none}");
+    fs::write(&file, "").unwrap();
+    let engine = folder.join("engines/mine.toml");
+    fs::write(&engine, "name = \"mine\"\ncommand = [\"true\"]\n").unwrap();
+    world.env.push(("ARENA_CONFIG".into(), file.display().to_string()));
+    let read = said(&world.arena(&["doctor", "--json"]));
+    assert_eq!(read, format!("{} is read; engines: {}", file.display(), engine.display()));
+    fs::remove_file(&engine).unwrap();
+
+    let rows = [
+        ("ARENA_STORE_URL", "redis://127.0.0.1:1", "store", "docker", "try again when it answers"),
+        ("DOCKER_HOST", "unix:///nowhere/docker.sock", "docker", "store", "systemctl start docker"),
+    ];
+    for (name, value, bad, other, mend) in rows {
+        let doctor = run(world.command(&["doctor", "--json"]).env(name, value));
+        let (found, beside) = (finding(&doctor, bad), finding(&doctor, other));
+        assert_eq!((&found["ok"], doctor.code), (&false.into(), 1), "{doctor:?}");
+        assert!(found["mend"].as_str().unwrap().contains(mend), "{found}");
+        // Without Docker on this machine there is no more to be said of it.
+        assert!(beside["ok"] == true || other == "docker", "{beside}");
+        assert!(!beside["text"].as_str().unwrap().contains("127.0.0.1:1"), "{beside}");
+    }
+}
+
+#[test]
+fn whoever_may_not_use_dockers_socket_is_told_so_and_not_that_nothing_runs() {
+    let world = World::new();
+    let above = world.repo.parent().unwrap();
+    fs::set_permissions(above, PermissionsExt::from_mode(0o755)).unwrap();
+    let (program, socket) = (above.join("arena"), above.join("docker.sock"));
+    fs::copy(support::binary(), &program).unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(state.path(), Some(65534), Some(65534)).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.args(["doctor", "--json", "--state"]).arg(state.path()).current_dir("/").uid(65534).gid(65534);
+    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME");
+    let doctor = run(command.env("DOCKER_HOST", format!("unix://{}", socket.display())));
+    let docker = finding(&doctor, "docker");
+    assert!(docker["text"].as_str().unwrap().contains("may not use Docker's socket"), "{docker}");
+    let mend = docker["mend"].as_str().unwrap();
+    assert!(mend.contains("usermod -aG docker") && mend.contains("sudo") && !mend.contains("start"), "{mend}");
+    assert_eq!(finding(&doctor, "store")["ok"], true, "{doctor:?}");
+}
+
+#[test]
+fn who_has_no_docker_is_told_how_git_takes_the_merge_and_that_is_true() {
+    if !ready("who_has_no_docker_is_told") {
+        return;
+    }
+    let mut world = World::new();
+    let id = world.run(&Packet::lower(&[("low", "echo 3 > value")])).result()["session"].as_str().unwrap().to_owned();
+    world.env.push(("DOCKER_HOST".into(), "unix:///nowhere/docker.sock".into()));
+    let output = world.arena(&["adopt", &id]);
+    assert_eq!(output.code, 69, "{output:?}");
+    let merge = output.stderr.split("without its gates: `").nth(1).and_then(|rest| rest.split('`').next());
+    let words: Vec<&str> = merge.unwrap_or_else(|| panic!("{output:?}")).split(' ').collect();
+    assert_eq!((words[0], git(&world.repo, &["show", "HEAD:value"]).as_str()), ("git", "10"));
+    git(&world.repo, &words[1..]);
+    assert_eq!(git(&world.repo, &["show", "HEAD:value"]), "3");
+}

@@ -1,6 +1,7 @@
 //! The jobs that run, their leases on this machine's own clock, and their results until a coordinator has them.
 
 mod earlier;
+mod kept;
 
 use super::line::Line;
 use super::size;
@@ -11,13 +12,13 @@ use crate::run::{self, Context, Task, Word};
 use crate::trace::Attempt;
 use arena_domain::id::{Commit, Fence, JobId};
 use arena_domain::job::Job;
-use arena_domain::outcome::{Failure, Outcome};
 use arena_domain::schedule::Terms;
 use arena_proto::convert::Wire;
 use arena_proto::packet;
 use arena_proto::v1::{self, down, up};
 use arena_runtime::clock::Stopwatch;
 use arena_runtime::tasks::Tasks;
+use kept::{is_final, keep, unfinished};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,13 +133,19 @@ impl Jobs {
     }
 
     fn acknowledged(&mut self, acknowledged: &v1::Acknowledged) {
-        let job = JobId::new(&acknowledged.job);
-        // One that came too late is kept: whoever runs the job again need not pay for it again.
-        if acknowledged.accepted {
+        let v1::Acknowledged { job, accepted, fence } = acknowledged;
+        let job = JobId::new(job);
+        self.context.spool.forget(&job, fence);
+        let meant =
+            |result: &v1::Result| fence.is_empty() || result.lease.as_ref().is_some_and(|lease| lease.fence == *fence);
+        // A word on an earlier attempt says nothing of the one whose result is on its way.
+        if self.results.get(&job).is_some_and(|result| !meant(result)) {
+            return;
+        }
+        // What came too late, or was not told, is kept: whoever runs the job again need not pay for it again.
+        if self.results.remove(&job).is_some_and(|result| *accepted && is_final(&result)) {
             self.context.outbox.forget(&job);
         }
-        self.context.spool.forget(&job);
-        self.results.remove(&job);
         // Given anew meanwhile, it runs.
         if self.running.get(&job).is_some_and(|one| one.done) {
             self.running.remove(&job);
@@ -334,26 +341,6 @@ impl Jobs {
         if !leases.is_empty() && self.context.blobs.0.is_lasting() {
             self.send(up::Up::Released(v1::Released { leases }));
         }
-    }
-}
-
-/// On the disk before it is sent. What was not done is nothing to keep.
-async fn keep(context: &Arc<Context>, result: Option<v1::Result>) {
-    let Some(result) = result else { return };
-    let spool = context.spool.clone();
-    let kept = tokio::task::spawn_blocking(move || spool.put(&result)).await;
-    match kept {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "a result is not on the disk until it is acknowledged"),
-        Err(error) => tracing::warn!(%error, "a result is not on the disk until it is acknowledged"),
-    }
-}
-
-/// Nothing that the job did, but what happened to it.
-fn unfinished(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Failed(Failure::Cancelled | Failure::Infrastructure(_)) => true,
-        Outcome::Failed(Failure::Setup { .. }) | Outcome::Implemented(_) | Outcome::Evaluated(_) => false,
     }
 }
 

@@ -62,6 +62,9 @@ impl Docker {
         if !path.starts_with('/') {
             return Err(Error::Unreachable(format!("{host} is not a local socket")));
         }
+        if is_forbidden(path).await {
+            return Err(Error::Forbidden(path.to_owned()));
+        }
         let client = Client::connect_with_unix(path, ANSWER_SECONDS, &API).map_err(unreachable)?;
         let engine = Engine(client.negotiate_version().await.map_err(unreachable)?);
         Ok(Self { remover: Remover::start(engine.clone()), engine })
@@ -265,6 +268,12 @@ fn gone_is_fine(answer: Result<(), Refusal>) -> Result<(), Error> {
 
 pub(super) fn status(error: &Refusal) -> Option<u16> {
     if let Refusal::DockerResponseServerError { status_code, .. } = error { Some(*status_code) } else { None }
+}
+
+/// The client only tells in words why it could not connect.
+async fn is_forbidden(socket: &str) -> bool {
+    let refused = tokio::net::UnixStream::connect(socket).await.err();
+    refused.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 pub(super) fn unreachable(error: Refusal) -> Error {

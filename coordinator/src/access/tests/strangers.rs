@@ -146,7 +146,7 @@ async fn a_lease_that_was_stolen_opens_nothing_and_is_written_down() {
         let aimed = v1::Hello { only_session: SESSION.into(), ..hello() };
         let mut link = Link::open(&world, &who, aimed).await.unwrap();
         link.say(up::Up::Result(Box::new(result.clone()))).await;
-        let refused = v1::Acknowledged { job: job.to_string(), accepted: false };
+        let refused = v1::Acknowledged { job: job.to_string(), accepted: false, fence: lease.fence.clone() };
         assert_eq!(link.hears().await.unwrap(), down::Down::Acknowledged(refused.clone()), "{name}");
         link.say(up::Up::Released(v1::Released { leases: vec![lease.clone()] })).await;
         link.say(up::Up::Heartbeat(v1::Heartbeat { leases: vec![lease.clone()], ..v1::Heartbeat::default() })).await;

@@ -123,7 +123,8 @@ impl Attached {
                 let settled = self.store().let_go(job.clone(), fence, now, now).await?;
                 self.let_go(&job);
                 let accepted = settled == Settled::Accepted;
-                self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted })).await;
+                self.send(down::Down::Acknowledged(v1::Acknowledged { job: lease.job, accepted, fence: lease.fence }))
+                    .await;
             }
         }
         self.desk.coordinator.roster.hint();

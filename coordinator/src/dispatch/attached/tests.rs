@@ -70,7 +70,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn acknowledged(lease: &v1::Lease, accepted: bool) -> down::Down {
-    down::Down::Acknowledged(v1::Acknowledged { job: lease.job.clone(), accepted })
+    down::Down::Acknowledged(v1::Acknowledged { job: lease.job.clone(), accepted, fence: lease.fence.clone() })
 }
 
 #[tokio::test]
