@@ -168,15 +168,24 @@ const CODES: [(tonic::Code, u8, &str); 7] = [
     (tonic::Code::Unauthenticated, NOT_ALLOWED, ""),
 ];
 const STRANGE: &str = "the coordinator's log says more; both sides should be the same version of arena";
-/// Of a connection that the other side ended while hands were shaken: TLS 1.3 tells this side late and without a reason.
-const ENDED: &str = "the coordinator ended the connection: it may ask for a certificate (`certificate` and `key` under [tls], \
-                     of `arena certs issue client NAME`), or yours was revoked; its log says which";
+/// Of a call that was under way when its connection ended.
+const CUT: &str =
+    "the coordinator may have been stopped: say it again, and when it does not answer, its own log says why";
+
+/// What was not answered at all, as against what a coordinator said of it: only an error of this side has a cause.
+fn is_cut(status: &tonic::Status) -> bool {
+    let said = CODES.iter().any(|(code, ..)| *code == status.code());
+    !said && std::error::Error::source(status).is_some()
+}
 
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
+        if is_cut(&status) {
+            let what = format!("the connection to the coordinator ended: {}", status.message());
+            return Self { usual: CUT, ..Self::new(UNREACHABLE, what, "") };
+        }
         let known = CODES.iter().find(|(code, ..)| *code == status.code());
-        let strange = if status.message() == "transport error" { ENDED } else { STRANGE };
-        let (code, usual) = known.map_or((GENERAL, strange), |(_, exit, usual)| (*exit, *usual));
+        let (code, usual) = known.map_or((GENERAL, STRANGE), |(_, exit, usual)| (*exit, *usual));
         // A stranger is told how to become known, and who asks too much how to have it.
         if [tonic::Code::Unauthenticated, tonic::Code::ResourceExhausted, tonic::Code::PermissionDenied]
             .contains(&status.code())
@@ -201,6 +210,40 @@ fn read_only(reason: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arena_proto::v1::GetBlobRequest;
+    use arena_proto::v1::sessions_client::SessionsClient;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// What a call is told whose connection is taken and then closed.
+    async fn cut_short() -> tonic::Status {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let dies = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            // An empty frame of settings, so that the connection counts as made; then the call comes.
+            socket.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            let mut heard = 0;
+            while heard < 200 {
+                heard += socket.read(&mut [0; 512]).await.unwrap();
+            }
+        };
+        let calls = async {
+            let channel = tonic::transport::Endpoint::from_shared(url).unwrap().connect().await.unwrap();
+            let request = GetBlobRequest { digest: "0".repeat(300), tenant: String::new() };
+            SessionsClient::new(channel).has_blob(request).await.unwrap_err()
+        };
+        tokio::join!(dies, calls).1
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_during_a_call_is_told_as_that_and_no_certificate_is_named() {
+        let failure = Failure::from(cut_short().await);
+        assert_eq!(failure.code, UNREACHABLE);
+        assert!(failure.remedy().contains("may have been stopped: say it again"), "{failure:?}");
+        assert!(!failure.remedy().contains("certificate"), "{failure:?}");
+        let said = Failure::from(tonic::Status::unknown("transport error"));
+        assert_eq!((said.code, said.remedy()), (GENERAL, STRANGE), "a coordinator's own word");
+    }
 
     #[test]
     fn whoever_knows_better_says_so_instead_of_the_usual_mend() {

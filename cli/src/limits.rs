@@ -64,11 +64,14 @@ pub(crate) fn quotas(config: &Config, manifests: &[Manifest]) -> config::Limits 
     quotas
 }
 
-/// By all their names. An engine that serves any provider is counted where the section names it.
+/// By all their names, whichever of them is said: jobs carry one. An engine that serves any provider is counted where the
+/// section names it.
 fn engines(provider: &str, of: &config::ProviderLimits, manifests: &[Manifest]) -> BTreeSet<String> {
-    let asks = manifests.iter().filter(|one| one.provider == provider && !one.serves_any());
-    let known = asks.flat_map(|one| one.aliases.iter().chain([&one.name])).cloned();
-    known.chain(of.engines.iter().cloned()).collect()
+    let goes_by = |one: &Manifest, name: &String| one.name == *name || one.aliases.contains(name);
+    let asks = |one: &&Manifest| one.provider == provider && !one.serves_any();
+    let named = |one: &&Manifest| of.engines.iter().any(|name| goes_by(one, name));
+    let known = manifests.iter().filter(|one| asks(one) || named(one));
+    known.flat_map(|one| one.aliases.iter().chain([&one.name])).chain(&of.engines).cloned().collect()
 }
 
 #[cfg(test)]
@@ -89,6 +92,17 @@ mod tests {
         );
         let refused = format!("{:?}", limits(&said, built_in()).map(drop).unwrap_err());
         assert!(refused.contains("'claude' counts to provider anthropic already"), "{refused}");
+    }
+
+    #[test]
+    fn an_engine_that_is_named_by_another_name_of_its_own_counts_under_all_of_them() {
+        let said = read("[limits.provider.a]\nengines = [\"mini\"]\nrunning = 1\n");
+        let both = BTreeSet::from(["mini".to_owned(), "mini-swe-agent".to_owned()]);
+        assert_eq!(limits(&said, built_in()).unwrap().provider["a"].engines, both);
+        assert_eq!(quotas(&said, built_in()).provider["a"].engines, Vec::from_iter(both));
+        let sections = "[limits.provider.a]\nengines = [\"mini\"]\nrunning = 1\n[limits.provider.b]\nengines = [\"mini-swe-agent\"]\nrunning = 2\n";
+        let refused = limits(&read(sections), built_in()).map(drop).unwrap_err();
+        assert!(refused.what.contains("counts to provider a already"), "{refused:?}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod progress;
 mod redis;
 mod render;
 mod session;
+mod sudo;
 mod team;
 mod usage;
 mod userrepo;
@@ -38,15 +39,20 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::from(error).report(args.common.json),
     };
-    let json = args.common.json;
+    let common = args.common.clone();
     environment::warn(&args);
     let watched = watched::start(&args, &runtime);
-    let done = runtime.block_on(commands::run(args));
+    let done = runtime.block_on(async {
+        match commands::run(args).await {
+            Ok(code) => Ok(code),
+            Err(failure) => Err(team::Team::explained(&common, failure).await),
+        }
+    });
     watched.finish();
     // What still blocks (a read of standard input) must not keep the program.
     runtime.shutdown_background();
     match done {
         Ok(code) => code,
-        Err(failure) => failure.report(json),
+        Err(failure) => failure.report(common.json),
     }
 }

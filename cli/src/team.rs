@@ -77,6 +77,19 @@ impl Team {
         Ok(Self { state: state_folder(common)?, channels, at: AtomicUsize::new(0), bearer })
     }
 
+    /// A failure to reach the coordinators, and where certificates are its cause, that and what mends it: what a peer says of
+    /// one while hands are shaken is lost above TLS, so they are shaken once more to hear it.
+    pub(crate) async fn explained(common: &Common, failure: Failure) -> Failure {
+        if failure.code != UNREACHABLE || !failure.mend.is_empty() {
+            return failure;
+        }
+        match refusal(common).await {
+            Some((fault, mend)) if fault.is_own() => Failure::new(NOT_ALLOWED, fault.to_string(), mend),
+            Some((fault, mend)) => Failure::new(UNREACHABLE, fault.to_string(), mend),
+            None => failure,
+        }
+    }
+
     pub(crate) fn line(&self) -> Line {
         // There is at least one.
         let channel = self.channels[self.at.load(Ordering::Relaxed) % self.channels.len()].clone();
@@ -87,6 +100,21 @@ impl Team {
     pub(crate) fn next(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// The first thing that a coordinator of the team, or this side, has against a certificate.
+async fn refusal(common: &Common) -> Option<(Fault, String)> {
+    let config = configuration(common).ok()?;
+    let who = match &config.tls.certificate {
+        Some(_) => Identity::read(&config.tls).ok()?,
+        None => Identity { ca: tls::authority(&config.tls).ok()?, certificate: Vec::new(), key: Vec::new() },
+    };
+    for url in named(common, &config).ok()? {
+        if let Some(fault) = Fault::between(&who, &url).await {
+            return Some((fault, fault.mend(Some(&who))));
+        }
+    }
+    None
 }
 
 /// Whether a packet goes to a team's workers, which are other machines than this one.

@@ -8,7 +8,6 @@ mod diff;
 mod error;
 mod git;
 mod import;
-mod owner;
 
 pub(crate) use error::RepoError;
 pub(crate) use git::{Git, Ran, shown, zero_ended};

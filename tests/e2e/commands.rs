@@ -8,3 +8,4 @@ mod mends;
 mod models;
 mod prices;
 mod streams;
+mod sudo;

@@ -139,3 +139,25 @@ fn a_worker_of_another_authority_ends_and_one_that_does_not_know_the_coordinator
     assert_eq!(blind.stop(), Some(0));
     fleet.assert_clean();
 }
+
+#[test]
+fn who_is_asked_for_a_certificate_and_has_none_is_told_so() {
+    if !ready("who_is_asked_for_a_certificate") {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    fleet.env = vec![("ARENA_COORDINATOR_CLIENT_CERTIFICATES".into(), "required".into())];
+    let mut coordinator = fleet.coordinator();
+    let ann = fleet.token("ann", "viewer", "blue");
+    for _ in 0..5 {
+        let refused = fleet.ask(&ann, &["sessions"]);
+        assert_eq!(refused.code, 77, "{refused:?}");
+        for part in ["asks for a certificate", "arena certs issue client NAME"] {
+            assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+        }
+    }
+    coordinator.kill();
+    let gone = fleet.ask(&ann, &["sessions"]);
+    assert_eq!(gone.code, 69, "{gone:?}");
+    assert!(!gone.stderr.contains("certs issue"), "{gone:?}");
+}

@@ -26,7 +26,7 @@ pub(crate) enum ArchiveError {
 }
 
 impl ArchiveError {
-    pub(super) fn of(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn of(path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         if arena_runtime::files::is_full(error) {
             return Self::Full { path };

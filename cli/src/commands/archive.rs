@@ -2,16 +2,17 @@
 
 use super::Done;
 use super::look::logs_of;
-use crate::archiving::{self, Archive, Entry, Recorded};
+use crate::archiving::{self, Archive, ArchiveError, Entry, Recorded};
 use crate::args::Common;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
 use crate::render;
 use crate::session::Known;
+use crate::sudo;
 use arena_domain::report::Report;
 use arena_domain::session::Contestant;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) async fn archive(common: &Common, home: &Home, id: &str, dir: &Path, dry_run: bool) -> Done {
@@ -45,22 +46,20 @@ pub(super) async fn archive(common: &Common, home: &Home, id: &str, dir: &Path, 
     }
     let path = home.folder(&known.session.id).join("report.html").display().to_string();
     let base_bundle = known.repository()?.bundle_base(&known.session.base)?;
-    let written = archiving::write(
-        &Archive {
-            session: known.session.id.as_str(),
-            packet_text: &known.head.packet,
-            base: &known.session.base,
-            repository: &known.head.repository,
-            report_md: &render::markdown::report(&report),
-            report_html: &render::html::report(&report),
-            result_json: &output::tame(&render::json::result(known.session.id.as_str(), &report, &path).to_string()),
-            continuation: &render::markdown::continuation(&report),
-            competitors,
-            winner: standing.winner.as_ref().map(|winner| winner.as_str()),
-            base_bundle,
-        },
-        dir,
-    )?;
+    let archive = Archive {
+        session: known.session.id.as_str(),
+        packet_text: &known.head.packet,
+        base: &known.session.base,
+        repository: &known.head.repository,
+        report_md: &render::markdown::report(&report),
+        report_html: &render::html::report(&report),
+        result_json: &output::tame(&render::json::result(known.session.id.as_str(), &report, &path).to_string()),
+        continuation: &render::markdown::continuation(&report),
+        competitors,
+        winner: standing.winner.as_ref().map(|winner| winner.as_str()),
+        base_bundle,
+    };
+    let written = written(&archive, dir)?;
     if common.json {
         let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
         output::json(&serde_json::json!({ "session": known.session.id.as_str(), "files": files }));
@@ -73,6 +72,15 @@ pub(super) async fn archive(common: &Common, home: &Home, id: &str, dir: &Path, 
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The paths as they are called from here, whoever writes and wherever the folder is held.
+fn written(archive: &Archive<'_>, dir: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+    let write = |place: &Path| -> Result<Vec<PathBuf>, ArchiveError> {
+        let files = archiving::write(archive, place)?;
+        Ok(files.iter().map(|file| dir.join(file.strip_prefix(place).unwrap_or(file))).collect())
+    };
+    sudo::writing(dir, write).map_err(|error| ArchiveError::of(dir, &error))?
 }
 
 /// What was printed in each round, by file name.

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 pub(super) async fn finish(common: &Common, home: &Home, known: &Known) -> Done {
     let report = known.report()?;
     if let Err(failure) = branches(home, known, &report).await {
-        // The bundles are in the state directory: nothing is lost with the branches.
-        output::note(&format!("warning: no branches were written: {}; {}", failure.what, failure.mend));
+        // The bundles are in the state directory: nothing is lost with the branches, and `adopt` needs none.
+        unwritten(common, home, known, &failure);
     }
     let path = write(home, &report)?;
     let shown = path.display().to_string();
@@ -51,6 +51,21 @@ async fn branches(home: &Home, known: &Known, report: &Report) -> Result<(), Fai
         repository.import_bundle(&bundle, commit, &format!("refs/heads/{}", entry.branch))?;
     }
     Ok(())
+}
+
+/// Who merges branches is told that some are not there: the exit says only who won.
+fn unwritten(common: &Common, home: &Home, known: &Known, failure: &Failure) {
+    let again = match home.here() {
+        Some(_) => format!("; then `arena resume {}` writes them", known.session.id),
+        None => String::new(),
+    };
+    let said = format!("not every branch of this session was written: {}", failure.what);
+    output::note(&format!("warning: {said}; {}{again}", failure.mend));
+    if common.json {
+        output::json_line(
+            &serde_json::json!({ "event": "warning", "warning": said, "mend": failure.mend.clone() + &again }),
+        );
+    }
 }
 
 /// The reports in the session's folder; the page's path.

@@ -2,14 +2,17 @@
 
 use super::Done;
 use crate::args::Common;
-use crate::failure::{Failure, GENERAL, USAGE};
+use crate::failure::{Failure, GENERAL, NOT_ALLOWED, USAGE};
 use crate::output;
+use crate::sudo;
+use arena_domain::text::shell_quote;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn init(common: &Common, repository: &Path, target: &Path, force: bool, dry_run: bool) -> Done {
-    let text = crate::init::packet(repository).map_err(|error| {
+    let text = sudo::reading(repository, crate::init::packet).and_then(|text| text).map_err(|error| {
         Failure::new(USAGE, format!("{}: {error}", repository.display()), "give the folder of a repository")
     })?;
     if target == Path::new("-") {
@@ -28,10 +31,17 @@ pub(super) fn init(common: &Common, repository: &Path, target: &Path, force: boo
     }
     let shown = place.display().to_string();
     if !dry_run {
-        arena_runtime::files::write_atomic(&place, text.as_bytes())?;
+        let write = |place: &Path| arena_runtime::files::write_atomic(place, text.as_bytes());
+        sudo::writing(&place, write).and_then(|written| written).map_err(|error| {
+            let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mend =
+                format!("choose another `--output FILE`; `ls -ld {}`", shell_quote(&folder.display().to_string()));
+            let code = if error.kind() == ErrorKind::PermissionDenied { NOT_ALLOWED } else { GENERAL };
+            Failure::new(code, format!("{shown} cannot be written: {error}"), mend)
+        })?;
     }
     if let Err(error) = crate::userrepo::UserRepo::open(repository) {
-        let folder = arena_domain::text::shell_quote(&repository.display().to_string());
+        let folder = shell_quote(&repository.display().to_string());
         output::note(&format!("warning: {error}; a session needs a git repository with a commit"));
         output::note(&format!(
             "  mend: git init {folder} && git -C {folder} add -A && git -C {folder} commit -m 'First version'"

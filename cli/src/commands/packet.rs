@@ -6,6 +6,7 @@ use crate::doors::{self, Wrong};
 use crate::engines::{Known, Missing};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::lineup::{Lineup, lineup};
+use crate::sudo;
 use crate::team;
 use crate::userrepo::UserRepo;
 use arena_domain::brief;
@@ -16,7 +17,7 @@ use arena_proto::MAX_FILES;
 use arena_proto::packet::{self, Places, Problem};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A packet that may run, and where it lies.
@@ -48,11 +49,16 @@ pub(crate) enum Unusable {
 pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
-        let mend = "`arena init` writes a packet to start from";
+        let mend = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose"
+            }
+            _ => "`arena init` writes a packet to start from",
+        };
         Unusable::Failure(Failure::new(code, format!("{}: {error}", path.display()), mend))
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = sudo::reading(path, |path| File::open(path)).and_then(|file| file).map_err(failed)?;
     file.take(MAX_PACKET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_PACKET_BYTES {
         // It ends where the reading stopped, maybe within a character: it is refused for its length and nothing else.
@@ -239,28 +245,10 @@ impl Loaded {
 
     /// The files that engines name, as one archive; a name may be a folder.
     pub(crate) fn files(&self) -> Result<Vec<u8>, Failure> {
-        let mut archive = tar::Builder::new(Vec::new());
-        archive.mode(tar::HeaderMode::Deterministic);
-        let mut any = false;
-        for (engine, name) in
-            self.packet.engines.iter().flat_map(|(name, engine)| engine.files.iter().map(move |file| (name, file)))
-        {
-            let path = self.folder.join(name);
-            let added = if path.is_dir() {
-                archive.append_dir_all(name, &path)
-            } else {
-                archive.append_path_with_name(&path, name)
-            };
-            any = true;
-            added.map_err(|error| {
-                let what = format!("[engine.{engine}] files: {}: {error}", path.display());
-                Failure::new(USAGE, what, "files are named relative to the packet's folder")
-            })?;
-        }
-        if !any {
+        if self.packet.engines.values().all(|engine| engine.files.is_empty()) {
             return Ok(Vec::new());
         }
-        let archive = archive.into_inner()?;
+        let archive = sudo::reading(&self.folder, |folder| self.packed(folder))??;
         if archive.len() > MAX_FILES {
             let what = format!(
                 "the engines' files take {} MiB, and at most {} are taken",
@@ -274,5 +262,25 @@ impl Loaded {
             ));
         }
         Ok(archive)
+    }
+    /// By whoever may read them: `folder` is the packet's own.
+    fn packed(&self, folder: &Path) -> Result<Vec<u8>, Failure> {
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.mode(tar::HeaderMode::Deterministic);
+        for (engine, name) in
+            self.packet.engines.iter().flat_map(|(name, engine)| engine.files.iter().map(move |file| (name, file)))
+        {
+            let path = folder.join(name);
+            let added = if path.is_dir() {
+                archive.append_dir_all(name, &path)
+            } else {
+                archive.append_path_with_name(&path, name)
+            };
+            added.map_err(|error| {
+                let what = format!("[engine.{engine}] files: {}: {error}", self.folder.join(name).display());
+                Failure::new(USAGE, what, "files are named relative to the packet's folder")
+            })?;
+        }
+        Ok(archive.into_inner()?)
     }
 }

@@ -34,6 +34,10 @@ pub(crate) enum RepoError {
     CheckedOut { branch: String, path: PathBuf },
     #[error("the bundle does not carry commit {commit}; export it again: `arena show ID`")]
     WrongBundle { commit: String },
+    #[error("a submission is no bundle that git could have made; `arena doctor` looks at the state directory")]
+    NoBundle,
+    #[error("a submission builds on commit {base}, which is not here any more; `git fetch --all`, and again")]
+    BaseGone { base: String },
     #[error("the git directory cannot be written ({0}); make room or mend its permissions: `df -h . && ls -ld .git`")]
     Io(#[from] io::Error),
     #[error("git {command} failed: {reason}; look with `git status` and `git fsck`")]

@@ -3,7 +3,7 @@
 pub(crate) use arena_domain::text::shown;
 
 use super::RepoError;
-use super::owner::Owner;
+use crate::sudo::{self, Person};
 use arena_domain::text;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -40,7 +40,7 @@ pub(crate) struct Git {
     /// Without anybody's configuration, for a repository that Arena made itself.
     alone: bool,
     /// Whom it is run as, if not as whoever runs Arena.
-    pub(super) owner: Option<Owner>,
+    owner: Option<&'static Person>,
 }
 
 /// How a command of git ended.
@@ -54,7 +54,7 @@ pub(crate) struct Ran {
 impl Git {
     /// With the user's configuration.
     pub(crate) fn of_user(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), alone: false, owner: Owner::behind_sudo(folder) }
+        Self { folder: folder.to_owned(), alone: false, owner: sudo::owner(folder) }
     }
 
     pub(crate) fn alone(folder: &Path) -> Self {
@@ -73,21 +73,17 @@ impl Git {
 
     /// With standard input.
     pub(crate) fn feed<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Result<Ran, RepoError> {
-        let mut child = self
-            .command()
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| RepoError::GitMissing { reason: error.to_string() })?;
-        let stdin = child.stdin.take();
-        let output = std::thread::scope(|scope| {
-            // The pipe breaks when git ends early; its exit tells why.
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-            child.wait_with_output()
-        })?;
-        Ok(Ran { code: output.status.code(), out: output.stdout, err: output.stderr })
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.as_owner(|| ran(&mut command, input))?
+    }
+
+    /// What is read in the repository without git, by whom git is run as.
+    pub(super) fn as_owner<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, RepoError> {
+        match self.owner {
+            Some(owner) => owner.does(act).map_err(|error| RepoError::GitMissing { reason: error.to_string() }),
+            None => Ok(act()),
+        }
     }
 
     fn command(&self) -> Command {
@@ -97,10 +93,11 @@ impl Git {
                 command.env_remove(key);
             }
             command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-            command.env("GIT_ATTR_NOSYSTEM", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
+            command.env("GIT_ATTR_NOSYSTEM", "1").env("GIT_NO_REPLACE_OBJECTS", "1").env("HOME", sudo::NOWHERE);
+            command.env_remove("XDG_CONFIG_HOME");
         }
         if let Some(owner) = &self.owner {
-            owner.runs(&mut command);
+            owner.tells(&mut command);
         }
         for key in REDIRECTIONS {
             command.env_remove(key);
@@ -110,6 +107,17 @@ impl Git {
         command.env("LC_ALL", "C").current_dir(&self.folder);
         command
     }
+}
+
+fn ran(command: &mut Command, input: &[u8]) -> Result<Ran, RepoError> {
+    let mut child = command.spawn().map_err(|error| RepoError::GitMissing { reason: error.to_string() })?;
+    let stdin = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // The pipe breaks when git ends early; its exit tells why.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output()
+    })?;
+    Ok(Ran { code: output.status.code(), out: output.stdout, err: output.stderr })
 }
 
 impl Ran {

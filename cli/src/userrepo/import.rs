@@ -2,21 +2,10 @@
 
 use super::{RepoError, UserRepo, shown};
 use arena_domain::id::Commit;
-use arena_runtime::token;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-
-/// A file that is gone when this is dropped.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 impl UserRepo {
     /// Brings a submission and names it. An empty bundle stands for a commit that is here already.
@@ -44,41 +33,17 @@ impl UserRepo {
         Ok(())
     }
 
+    /// Git is told of it by a pipe: no file of Arena's lies where others may put another in its place. It asks of what a
+    /// bundle builds on that it is here, and not that anything leads to it: the user may have moved the branch since.
     fn unbundle(&self, bytes: &[u8]) -> Result<(), RepoError> {
-        let file = Scratch(self.common.join(format!("arena-incoming-{}.bundle", token::hex(12))));
-        fs::write(&file.0, bytes)?;
-        if let Some(owner) = &self.git.owner {
-            // Root's umask may keep it from whoever git runs as.
-            owner.takes(&file.0)?;
-        }
-        // Git takes a bundle only when its base is reachable; the user may have moved the branch since.
-        let anchor = format!("refs/arena/import-{}", token::hex(12));
-        let mut anchored = false;
-        for base in prerequisites(bytes) {
-            anchored |= self.git.run(&["update-ref", &format!("{anchor}/{base}"), &base])?.passed();
-        }
-        let done = self.git.out(&[OsStr::new("bundle"), OsStr::new("unbundle"), file.0.as_os_str()]);
-        if anchored {
-            self.delete_refs(&format!("{anchor}/"))?;
-        }
-        done.map(|_| ())
-    }
-
-    /// Removes every reference below `prefix`, which must be Arena's own and end in a slash.
-    pub(crate) fn delete_refs(&self, prefix: &str) -> Result<Vec<String>, RepoError> {
-        let own = prefix.starts_with("refs/heads/arena/") || prefix.starts_with("refs/arena/");
-        if !own || !prefix.ends_with('/') {
-            return Err(RepoError::ForeignReference { name: prefix.to_owned() });
-        }
-        let listed = self.references(prefix)?;
-        for (name, _) in &listed {
-            if let Some(path) = self.checked_out(name)? {
-                return Err(RepoError::CheckedOut { branch: name.replacen("refs/heads/", "", 1), path });
+        let Bundle { bases, pack } = Bundle::of(bytes).ok_or(RepoError::NoBundle)?;
+        for base in bases {
+            if self.git.run(&["cat-file", "-t", &base])?.text() != "commit" {
+                return Err(RepoError::BaseGone { base });
             }
         }
-        let commands: String = listed.iter().map(|(name, commit)| format!("delete {name}\0{commit}\0")).collect();
-        self.update_refs(&commands)?;
-        Ok(listed.into_iter().map(|(name, _)| name).collect())
+        let args = ["index-pack", "--stdin", "--fix-thin"];
+        self.git.feed(&args, pack)?.or_failed(&args).map(|_| ())
     }
 
     /// Several references at once, or none of them; commands as `git update-ref --stdin -z` reads them.
@@ -125,7 +90,8 @@ impl UserRepo {
         let bytes = self.bundle(base, &["rev-list", "--objects", base.as_str()])?;
         let commits = self.git.out(&["rev-list", base.as_str()])?;
         let commits: BTreeSet<&[u8]> = commits.split(|byte| *byte == b'\n').collect();
-        let held = fs::read_to_string(self.common.join("shallow")).unwrap_or_default();
+        let shallow = self.common.join("shallow");
+        let held = self.git.as_owner(|| std::fs::read_to_string(shallow))?.unwrap_or_default();
         let ends = held.lines().filter(|line| commits.contains(line.as_bytes()));
         Ok((bytes, ends.map(str::to_owned).collect()))
     }
@@ -141,13 +107,35 @@ impl UserRepo {
     }
 }
 
-/// The commits that a bundle builds on: lines of its header that begin with a hyphen.
-fn prerequisites(bytes: &[u8]) -> Vec<String> {
-    let header = bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-    let id = |line: &[u8]| {
-        let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
-        let id = line.get(1..end).filter(|id| line[0] == b'-' && id.iter().all(u8::is_ascii_hexdigit))?;
-        Some(String::from_utf8_lossy(id).into_owned())
-    };
-    header.filter_map(id).collect()
+/// As git writes one: a line of its kind, lines of what it builds on and what it brings, an empty line, a pack.
+struct Bundle<'a> {
+    /// The commits that it builds on.
+    bases: Vec<String>,
+    pack: &'a [u8],
+}
+
+impl<'a> Bundle<'a> {
+    /// `None`: it is none, or of a kind that asks for more than this.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let kinds = [&b"# v2 git bundle\n"[..], b"# v3 git bundle\n"];
+        let mut rest = kinds.iter().find_map(|kind| bytes.strip_prefix(*kind))?;
+        let mut bases = Vec::new();
+        loop {
+            let end = rest.iter().position(|byte| *byte == b'\n')?;
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            match line.first() {
+                None => return Some(Self { bases, pack: rest }),
+                Some(b'@') if !line.starts_with(b"@object-format=") => return None,
+                Some(b'-') => bases.push(base(line)?),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// A hyphen, the id, and maybe a space with a comment.
+fn base(line: &[u8]) -> Option<String> {
+    let id = line[1..].split(|byte| *byte == b' ').next().filter(|id| !id.is_empty())?;
+    id.iter().all(u8::is_ascii_hexdigit).then(|| String::from_utf8_lossy(id).into_owned())
 }

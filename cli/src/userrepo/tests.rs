@@ -230,8 +230,6 @@ fn a_bundle_arrives_under_arenas_own_names_alone() {
     repo.import_bundle(&bundle, &commit, name).unwrap();
     assert_eq!(yard.git(&["rev-parse", "arena/s1/variant-a"]), commit.as_str());
     assert_eq!(yard.git(&["for-each-ref", "refs/arena"]), "");
-    let left = fs::read_dir(yard.root().join(".git")).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains("incoming")));
 
     for foreign in ["refs/heads/main", "refs/heads/arena/", "HEAD", "refs/arena/../heads/x"] {
         assert!(repo.import_bundle(&bundle, &commit, foreign).is_err(), "{foreign}");
@@ -240,9 +238,43 @@ fn a_bundle_arrives_under_arenas_own_names_alone() {
     assert!(matches!(repo.import_bundle(b"", &other, name), Err(RepoError::WrongBundle { .. })));
     assert!(repo.import_bundle(b"no bundle", &commit, name).is_err());
     repo.import_bundle(b"", &commit, name).unwrap();
-    assert_eq!(repo.delete_refs("refs/heads/arena/s1/").unwrap(), [name]);
-    assert!(repo.delete_refs("refs/heads/").is_err());
-    assert_eq!(repo.reference(name).unwrap(), None);
+}
+
+#[test]
+fn a_bundle_whose_base_is_gone_is_refused_and_so_is_one_of_another_kind() {
+    let yard = Yard::new();
+    let (commit, bundle) =
+        yard.submission(&yard.head(), |place| fs::write(place.join("src/b.rs"), "better\n").unwrap());
+    let stranger = Yard::new();
+    stranger.git(&["commit", "-q", "--amend", "-m", "another first"]);
+    let name = "refs/heads/arena/s1/variant-a";
+    let gone = stranger.repo().import_bundle(&bundle, &commit, name).unwrap_err();
+    assert!(matches!(&gone, RepoError::BaseGone { base } if *base == yard.head().to_string()), "{gone}");
+    let text = bundle.strip_prefix(b"# v2 git bundle\n").unwrap();
+    for head in ["# v3 git bundle\n@filter=blob:none\n", "# v4 git bundle\n", ""] {
+        let wrong = [head.as_bytes(), text].concat();
+        let refused = yard.repo().import_bundle(&wrong, &commit, name).unwrap_err();
+        assert!(matches!(refused, RepoError::NoBundle), "{head}: {refused}");
+    }
+    let cut = yard.repo().import_bundle(&bundle[..bundle.len() - 9], &commit, name).unwrap_err();
+    assert!(matches!(cut, RepoError::Failed { .. }), "{cut}");
+    assert_eq!(yard.repo().reference(name).unwrap(), None);
+}
+
+#[test]
+fn nothing_of_arenas_own_lies_in_the_repository_while_git_writes() {
+    let yard = Yard::new();
+    let (commit, bundle) =
+        yard.submission(&yard.head(), |place| fs::write(place.join("src/b.rs"), "better\n").unwrap());
+    yard.write(".git/hooks/reference-transaction", "#!/bin/sh\nls .git >> seen\n");
+    let hook = yard.root().join(".git/hooks/reference-transaction");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    yard.git(&["update-ref", "refs/arena/before", "HEAD"]);
+    let usual = yard.read("seen");
+    yard.repo().import_bundle(&bundle, &commit, "refs/heads/arena/s1/variant-a").unwrap();
+    let seen = yard.read("seen");
+    assert!(seen.len() > usual.len(), "the hook has run");
+    assert!(!seen.contains("incoming"), "{seen}");
 }
 
 #[test]

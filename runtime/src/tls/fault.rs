@@ -28,6 +28,8 @@ pub enum Fault {
     Revoked,
     #[error("the coordinator says that this certificate is of an authority that it does not know")]
     Foreign,
+    #[error("the coordinator asks for a certificate")]
+    Wanted,
     #[error("the certificate of the coordinator has ended, or has not begun by this clock")]
     TheirsEnded,
     #[error("the certificate of the coordinator is of another authority than `ca` under [tls]")]
@@ -40,7 +42,7 @@ impl Fault {
     /// Of one's own certificate: whoever holds it is not let in by trying again.
     pub fn is_own(self) -> bool {
         match self {
-            Self::Ended | Self::Revoked | Self::Foreign => true,
+            Self::Ended | Self::Revoked | Self::Foreign | Self::Wanted => true,
             Self::TheirsEnded | Self::TheirsForeign | Self::TheirsUnnamed => false,
         }
     }
@@ -58,6 +60,7 @@ impl Fault {
                 "have it issued where the coordinators' authority is, {another}, and start again; or name the coordinators of \
                  this authority"
             ),
+            Self::Wanted => "name one by `certificate` and `key` under [tls]; `arena certs issue client NAME` makes it".into(),
             Self::TheirsEnded => {
                 "on the coordinator's side: `arena certs issue coordinator NAME --host HOST`, and start it again".into()
             }
@@ -70,7 +73,8 @@ impl Fault {
         }
     }
 
-    /// What keeps the holder of `who` from the coordinator at this address; nothing: it is not their certificates.
+    /// What keeps the holder of `who`, who may have no certificate, from the coordinator at this address; nothing: it is not
+    /// their certificates.
     pub async fn between(who: &Identity, url: &str) -> Option<Self> {
         let error = match tokio::time::timeout(PATIENCE, shake(who, url)).await.ok()? {
             Ok(mut stream) => tokio::time::timeout(VERDICT, stream.read(&mut [0; 64])).await.ok()?.err()?,
@@ -107,7 +111,11 @@ fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error>
 fn said(alert: AlertDescription) -> Option<Fault> {
     use AlertDescription as Alert;
     let foreign = [Alert::UnknownCA, Alert::BadCertificate, Alert::UnsupportedCertificate];
-    let known = [(Alert::CertificateExpired, Fault::Ended), (Alert::CertificateRevoked, Fault::Revoked)];
+    let known = [
+        (Alert::CertificateExpired, Fault::Ended),
+        (Alert::CertificateRevoked, Fault::Revoked),
+        (Alert::CertificateRequired, Fault::Wanted),
+    ];
     let known = known.into_iter().chain(foreign.map(|alert| (alert, Fault::Foreign)));
     known.into_iter().find_map(|(one, fault)| (one == alert).then_some(fault))
 }
@@ -141,7 +149,10 @@ fn config(who: &Identity) -> Result<ClientConfig, Box<dyn std::error::Error + Se
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
     let builder = builder.with_root_certificates(roots);
-    let mut config = builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&who.key)?)?;
+    let mut config = match chain.is_empty() {
+        true => builder.with_no_client_auth(),
+        false => builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&who.key)?)?,
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
@@ -167,9 +178,18 @@ mod tests {
 
     /// The address of a coordinator that shakes hands with whoever comes.
     async fn serve(tasks: &mut Tasks, who: &Identity, list: Option<std::path::PathBuf>) -> String {
+        serving(tasks, who, list, false).await
+    }
+
+    async fn serving(
+        tasks: &mut Tasks,
+        who: &Identity,
+        list: Option<std::path::PathBuf>,
+        is_certificate_wanted: bool,
+    ) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
-        let acceptor = TlsAcceptor::from(Server::new(who, false, list).unwrap().config());
+        let acceptor = TlsAcceptor::from(Server::new(who, is_certificate_wanted, list).unwrap().config());
         tasks.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 if let Ok(mut stream) = acceptor.accept(socket).await {
@@ -198,8 +218,12 @@ mod tests {
         let good = serve(&mut tasks, &good, Some(list)).await;
         let ended = serve(&mut tasks, &coordinator("127.0.0.1", 0), None).await;
         let unnamed = serve(&mut tasks, &coordinator("elsewhere.example", 3600), None).await;
+        let strict = serving(&mut tasks, &coordinator("127.0.0.1", 3600), None, true).await;
+        let nobody = Identity { certificate: Vec::new(), key: Vec::new(), ..right.clone() };
         tokio::time::sleep(Duration::from_secs(2)).await;
         let rows = [
+            (&nobody, &good, None),
+            (&nobody, &strict, Some(Fault::Wanted)),
             (&right, &good, None),
             (&taken, &good, Some(Fault::Revoked)),
             (&late, &good, Some(Fault::Ended)),
@@ -214,11 +238,8 @@ mod tests {
                 assert_eq!(Fault::between(who, url).await, expected, "{:?} at {url}", who.name());
             }
             if let Some(fault) = expected {
-                assert!(fault.mend(Some(who)).contains(if fault.is_own() {
-                    "certs issue worker"
-                } else {
-                    "coordinator"
-                }));
+                let part = if fault.is_own() { "certs issue" } else { "coordinator" };
+                assert!(fault.mend(Some(who)).contains(part));
             }
         }
     }

@@ -1,7 +1,5 @@
 //! `adopt` in a checkout whose user is in the middle of something.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
-use std::path::Path;
 use support::{Output, Packet, World, git, ready, run};
 
 fn adopt(world: &World, id: &str, more: &[&str]) -> Output {
@@ -48,45 +46,5 @@ fn what_is_not_committed_and_in_the_way_is_said_before_a_gate_runs() {
     assert_eq!(git(&world.repo, &["status", "--porcelain"]), "?? notes");
     git(&world.repo, &["stash", "pop", "-q"]);
     assert_eq!(std::fs::read_to_string(world.repo.join("value")).unwrap(), "9\n");
-    world.assert_clean();
-}
-
-/// Below a folder, and itself.
-fn each(folder: &Path, look: &mut impl FnMut(&Path)) {
-    look(folder);
-    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
-        if entry.file_type().expect("its type").is_dir() { each(&entry.path(), look) } else { look(&entry.path()) }
-    }
-}
-
-/// Nobody here has this number.
-const SOMEBODY: u32 = 54_321;
-
-#[test]
-fn whoever_says_sudo_keeps_all_of_the_repository() {
-    if !ready("whoever_says_sudo") {
-        return;
-    }
-    let mut world = World::new();
-    let parent = world.repo.parent().expect("a folder").to_owned();
-    std::fs::set_permissions(&parent, std::fs::Permissions::from_mode(0o755)).expect("its mode");
-    for (key, value) in [("user.name", "Test"), ("user.email", "test@localhost")] {
-        git(&world.repo, &["config", key, value]);
-    }
-    each(&world.repo, &mut |path| lchown(path, Some(SOMEBODY), Some(SOMEBODY)).expect("to be root"));
-    world.env.push(("SUDO_UID".into(), SOMEBODY.to_string()));
-    let output = world.run(&Packet::lower(&[("low", "echo 3 > value; mkdir more; echo new > more/fresh")]));
-    assert_eq!(output.code, 0, "{output:?}");
-    let id = output.result()["session"].as_str().unwrap().to_owned();
-    let adopted = world.arena(&["adopt", &id, "--json"]);
-    assert_eq!((adopted.code, &adopted.document()["gates"][0]["passed"]), (0, &true.into()), "{adopted:?}");
-    assert_eq!(std::fs::read_to_string(world.repo.join("more/fresh")).expect("what was adopted"), "new\n");
-    let mut foreign = Vec::new();
-    each(&world.repo, &mut |path| {
-        if std::fs::symlink_metadata(path).expect("its owner").uid() != SOMEBODY {
-            foreign.push(path.to_owned());
-        }
-    });
-    assert_eq!(foreign, Vec::<std::path::PathBuf>::new());
     world.assert_clean();
 }
