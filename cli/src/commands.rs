@@ -8,6 +8,7 @@ mod certs;
 mod check;
 mod coordinator;
 mod doctor;
+mod dry_run;
 mod engines;
 mod finish;
 mod fleet;
@@ -83,7 +84,7 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Queue => fleet::queue(&common, &Home::existing(&common).await?).await,
         Command::Dead { requeue, all, dry_run } => fleet::dead(&common, requeue, all, dry_run).await,
         Command::Audit { expect } => fleet::audit(&common, &Home::existing(&common).await?, expect).await,
-        Command::Tokens { action } => tokens::tokens(&common, &Home::founded(&common).await?, action).await,
+        Command::Tokens { action } => tokens::tokens(&common, action).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, as into a closed pipe.
             let mut script = Vec::new();

@@ -16,7 +16,7 @@ use arena_worker::sandbox::Docker;
 use arena_worker::space::Reserve;
 use arena_worker::workspace::Backend;
 use hyper_util::rt::TokioIo;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,12 +42,17 @@ impl Embedded {
     /// What is there already, for every command but `run`: nothing is made by looking, and where nothing can be
     /// written the looking goes on.
     pub(crate) async fn existing(common: &Common) -> Result<Self, Failure> {
-        Self::at(common, existing_folder(common)?, |folder, limits| {
-            let opened = Store::open(folder, limits.clone());
-            let looked = matches!(opened, Err(StoreError::ReadOnly(_))).then(|| Store::look(folder, limits));
-            looked.and_then(Result::ok).map_or(opened, Ok)
-        })
-        .await
+        Self::at(common, existing_folder(common)?, or_look).await
+    }
+
+    /// For who only tries: no folder is made, and no store in one. Where there is none yet: the folder that it would be in.
+    pub(crate) async fn begun(common: &Common) -> Result<Result<Self, PathBuf>, Failure> {
+        let (state, engines) = (state_place(common)?, crate::engines::engines(common)?);
+        if engines.config.store.url.is_none() && !Store::is_in(&state) {
+            crate::limits::limits(&engines.config, &engines.manifests)?;
+            return Ok(Err(state));
+        }
+        Self::over(engines, state, or_look).await.map(Ok)
     }
 
     async fn at(
@@ -55,7 +60,14 @@ impl Embedded {
         state: PathBuf,
         open: impl FnOnce(&Path, Limits) -> Result<Store, StoreError>,
     ) -> Result<Self, Failure> {
-        let engines = crate::engines::engines(common)?;
+        Self::over(crate::engines::engines(common)?, state, open).await
+    }
+
+    async fn over(
+        engines: Engines,
+        state: PathBuf,
+        open: impl FnOnce(&Path, Limits) -> Result<Store, StoreError>,
+    ) -> Result<Self, Failure> {
         let config = engines.config.clone();
         let store = home::store(&engines, &state, home::Part::Asks, open).await?;
         let coordinator = Coordinator::new(store, home::blobs(&config, &state)?);
@@ -122,6 +134,12 @@ impl Embedded {
         self.coordinator.bury(workers).await?;
         Ok(())
     }
+}
+
+fn or_look(folder: &Path, limits: Limits) -> Result<Store, StoreError> {
+    let opened = Store::open(folder, limits.clone());
+    let looked = matches!(opened, Err(StoreError::ReadOnly(_))).then(|| Store::look(folder, limits));
+    looked.and_then(Result::ok).map_or(opened, Ok)
 }
 
 /// A session's lock, held.
@@ -201,9 +219,30 @@ fn existing_folder(common: &Common) -> Result<PathBuf, Failure> {
     if folder.exists() {
         return Err(no_folder(&folder, std::io::ErrorKind::NotADirectory.into()));
     }
-    let what = format!("there is no state directory {}", folder.display());
+    Err(no_state(&folder))
+}
+
+pub(crate) fn no_state(folder: &Path) -> Failure {
+    let there = if folder.exists() { "nothing is kept yet in" } else { "there is no" };
+    let what = format!("{there} state directory {}", folder.display());
     let mend = "name the right one: `--state DIR` (`arena sessions` lists what is in it); `arena run PACKET` makes one";
-    Err(Failure::new(NOT_FOUND, what, mend))
+    Failure::new(NOT_FOUND, what, mend)
+}
+
+/// Where it is or would be, if it can be there; nothing is made.
+pub(crate) fn state_place(common: &Common) -> Result<PathBuf, Failure> {
+    let folder = state_path(common)?;
+    let refused = |error: std::io::Error| no_folder(&folder, error);
+    if folder.is_dir() {
+        return fs::canonicalize(&folder).map_err(refused);
+    }
+    let whole = std::path::absolute(&folder).map_err(refused)?;
+    let above = whole.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(&whole);
+    if !above.is_dir() {
+        return Err(refused(std::io::ErrorKind::NotADirectory.into()));
+    }
+    access(above, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| refused(error.into()))?;
+    Ok(whole)
 }
 
 /// What is no directory, or can be none there, with its mend.

@@ -1,7 +1,7 @@
 //! Where sessions live: in this machine's state directory, or with a team's coordinators. Commands see no difference.
 
 use crate::args::Common;
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, state_folder, state_place};
 use crate::failure::{Failure, USAGE};
 use crate::team::Team;
 use arena_coordinator::blobs::{BlobError, BlobSettings, Blobs};
@@ -43,7 +43,7 @@ pub(crate) type Line = InterceptedService<Channel, Bearer>;
 impl Home {
     /// What is there already, for every command but `run`: nothing is made by looking.
     pub(crate) async fn existing(common: &Common) -> Result<Self, Failure> {
-        match Team::named(common).await? {
+        match Team::named(common, state_folder).await? {
             Some(team) => Ok(Self::Team(team)),
             None => Ok(Self::Here(Box::new(Embedded::existing(common).await?))),
         }
@@ -51,9 +51,17 @@ impl Home {
 
     /// For those who run a team and begin it on the coordinator's own machine: a state directory is made.
     pub(crate) async fn founded(common: &Common) -> Result<Self, Failure> {
-        match Team::named(common).await? {
+        match Team::named(common, state_folder).await? {
             Some(team) => Ok(Self::Team(team)),
             None => Ok(Self::Here(Box::new(Embedded::open(common).await?))),
+        }
+    }
+
+    /// For a dry run: nothing is made. Where there is nothing yet: the state directory in which it would be.
+    pub(crate) async fn begun(common: &Common) -> Result<Result<Self, PathBuf>, Failure> {
+        match Team::named(common, state_place).await? {
+            Some(team) => Ok(Ok(Self::Team(team))),
+            None => Ok(Embedded::begun(common).await?.map(|embedded| Self::Here(Box::new(embedded)))),
         }
     }
 

@@ -2,7 +2,7 @@
 //! does not answer.
 
 use crate::args::Common;
-use crate::embedded::{configuration, state_folder};
+use crate::embedded::configuration;
 use crate::failure::{Failure, NOT_ALLOWED, UNREACHABLE, USAGE};
 use crate::home::{Bearer, Line};
 use arena_proto::dial::{Dialer, endpoint};
@@ -21,6 +21,9 @@ const SILENT: &str = "is `arena coordinator` running there, and is that its addr
 /// For a coordinator to shake hands in.
 const ANSWER: Duration = Duration::from_secs(15);
 
+/// What says which the state directory is, and may make it.
+type Place = fn(&Common) -> Result<PathBuf, Failure>;
+
 pub(crate) struct Team {
     /// Where reports are written; sessions are not here.
     pub state: PathBuf,
@@ -31,16 +34,20 @@ pub(crate) struct Team {
 
 impl Team {
     /// The one that `--coordinator`, the environment or the configuration names.
-    pub(crate) async fn named(common: &Common) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn named(common: &Common, state: Place) -> Result<Option<Self>, Failure> {
         let config = configuration(common)?;
         let urls = named(common, &config)?;
         if urls.is_empty() {
             return Ok(None);
         }
-        Self::reach(common, &config, &urls).await.map(Some)
+        Self::reach(&config, &urls, || state(common)).await.map(Some)
     }
 
-    async fn reach(common: &Common, config: &Config, urls: &[String]) -> Result<Self, Failure> {
+    async fn reach(
+        config: &Config,
+        urls: &[String],
+        state: impl FnOnce() -> Result<PathBuf, Failure>,
+    ) -> Result<Self, Failure> {
         let identity = match &config.tls.certificate {
             Some(_) => Some(Identity::read(&config.tls).map_err(unidentified)?),
             None => None,
@@ -74,7 +81,7 @@ impl Team {
             return Err(Failure::new(UNREACHABLE, refused.join("\n"), mend));
         }
         let bearer = Bearer(token(config)?);
-        Ok(Self { state: state_folder(common)?, channels, at: AtomicUsize::new(0), bearer })
+        Ok(Self { state: state()?, channels, at: AtomicUsize::new(0), bearer })
     }
 
     /// A failure to reach the coordinators, and where certificates are its cause, that and what mends it: what a peer says of

@@ -72,6 +72,11 @@ impl Store {
         Ok(Self::over(embedded::Embedded::open(folder, limits)?, known))
     }
 
+    /// Whether the embedded store is in this folder; nothing is made by asking.
+    pub fn is_in(folder: &Path) -> bool {
+        embedded::is_in(folder)
+    }
+
     /// For looking only, where nothing can be written: on a file system that is read-only, or in another user's folder.
     pub fn look(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
         let known = Known::of(&limits);

@@ -9,7 +9,7 @@ mod server;
 mod shown;
 mod telling;
 
-pub use authority::{Authority, Issued, Wanted, check_hosts};
+pub use authority::{Authority, Issued, Wanted};
 pub use fault::Fault;
 pub use list::{REVOKED, Taken};
 pub use name::{Kind, Name, Reach};

@@ -116,6 +116,10 @@ fn a_worker_that_is_drained_ends_what_it_runs_and_then_itself() {
     let would = drain(&["one", "--dry-run", "--json"]).document();
     assert_eq!((&would[0]["worker"], &would[0]["dry_run"]), (&"one".into(), &true.into()), "{would}");
     assert_eq!(drain(&["nobody", "--dry-run"]).code, 5);
+    for token in [&ann, &op] {
+        let (tried, done) = (fleet.ask(token, &["drain", "one", "--dry-run"]), fleet.ask(token, &["drain", "one"]));
+        assert_eq!((tried.code, &tried.stderr), (77, &done.stderr), "{tried:?}");
+    }
     assert_eq!(fleet.ask(&ann, &["workers", "--json"]).document()[0]["draining"], false, "it goes on");
     let all = drain(&["one", "--json"]);
     assert_eq!(all.code, 0, "{all:?}");
@@ -176,12 +180,18 @@ fn a_job_that_ends_its_workers_is_held_among_the_dead_and_lives_again_when_it_is
     let would = fleet.ask(&ann, &["dead", "--requeue", "--all", "--dry-run", "--json"]).document();
     assert_eq!((&would[0]["job"], &would[0]["dry_run"]), (&id.into(), &true.into()), "{would}");
     assert_eq!(fleet.ask(&ann, &["dead", "--requeue", "no-such", "--dry-run"]).code, 5);
+    assert_eq!(fleet.ask(&eve, &["dead", "--requeue", id, "--dry-run"]).code, 5);
+    for named in [id, "--all"] {
+        assert_eq!(fleet.ask(&vic, &["dead", "--requeue", named, "--dry-run"]).code, 77, "{named}");
+    }
     let again = fleet.ask(&ann, &["dead", "--requeue", "--all", "--json"]);
     assert_eq!((again.code, &again.document()[0]["requeued"]), (0, &true.into()), "{again:?}");
     assert_eq!(dead(&fleet, &ann), serde_json::json!([]));
     await_job(&fleet, &ann, "leased", "/evaluate");
-    let late = fleet.ask(&ann, &["dead", "--requeue", id, "--json"]);
-    assert!(late.code == 1 && late.stdout.contains("it is not dead"), "{late:?}");
+    for more in [&["--dry-run"][..], &[]] {
+        let late = fleet.ask(&ann, &[&["dead", "--requeue", id, "--json"], more].concat());
+        assert!(late.code == 1 && late.stdout.contains("it is not dead"), "{late:?}");
+    }
     assert_eq!(fleet.ask(&ann, &["cancel", id.split('/').next().expect("a session")]).code, 0);
     run_of_ann.await_word("\"ended\"");
     assert_eq!(worker.stop(), Some(0));

@@ -4,6 +4,7 @@ mod boots;
 mod bucket;
 mod commands;
 mod cut;
+mod dry_runs;
 mod earned;
 mod faults;
 mod identity;

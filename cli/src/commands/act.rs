@@ -1,7 +1,7 @@
 //! `decide`, `cancel`.
 
 use super::Done;
-use super::fleet::would;
+use super::dry_run::would;
 use crate::args::Common;
 use crate::failure::{Failure, USAGE};
 use crate::home::Home;

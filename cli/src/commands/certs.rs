@@ -1,12 +1,12 @@
 //! `arena certs`: a team's own authority, and who it vouches for.
 
 use super::Done;
-use super::fleet::would;
+use super::dry_run::would;
 use crate::args::{CertsAction, Common, DIR};
 use crate::failure::{Failure, USAGE};
 use crate::output;
 use crate::team::tls_failure;
-use arena_runtime::tls::{Authority, Issued, Kind, Name, REVOKED, Reach, Serial, Taken, Wanted, check_hosts};
+use arena_runtime::tls::{Authority, Issued, Kind, Name, REVOKED, Reach, Serial, Taken, Wanted};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,9 +29,8 @@ pub(super) fn certs(common: &Common, action: CertsAction) -> Done {
             let hosts = if kind == Kind::Coordinator && hosts.is_empty() { own_hosts() } else { hosts };
             let wanted = Wanted::new(name, hosts, days);
             if dry_run {
-                check_hosts(&wanted.hosts).map_err(tls_failure)?;
                 Authority::open(&dir).map_err(tls_failure)?;
-                return would_issue(common, &dir, &wanted);
+                return would_issue(common, &dir, &wanted, false);
             }
             issue(common, &dir, &wanted)
         }
@@ -52,14 +51,14 @@ fn of_no_tenant(kind: Kind) -> Failure {
 }
 
 fn init(common: &Common, dir: &Path, hosts: Vec<String>, dry_run: bool) -> Done {
-    // Before there is an authority without the certificate that was asked for.
-    check_hosts(&hosts).map_err(tls_failure)?;
     let name = Name::new(Kind::Coordinator, "coordinator", Reach::Every).map_err(tls_failure)?;
     let hosts = if hosts.is_empty() { own_hosts() } else { hosts };
     let wanted = Wanted::new(name, hosts, DAYS);
+    Authority::none_in(dir).map_err(tls_failure)?;
+    // Before there is an authority without the certificate that was asked for.
+    Authority::issuable(dir, &wanted).map_err(tls_failure)?;
     if dry_run {
-        Authority::none_in(dir).map_err(tls_failure)?;
-        return would_issue(common, dir, &wanted);
+        return would_issue(common, dir, &wanted, true);
     }
     let ca = Authority::init(dir).map_err(tls_failure)?;
     if !common.json {
@@ -68,13 +67,19 @@ fn init(common: &Common, dir: &Path, hosts: Vec<String>, dry_run: bool) -> Done 
     issue(common, dir, &wanted)
 }
 
-fn would_issue(common: &Common, dir: &Path, wanted: &Wanted) -> Done {
+/// With the authority itself, where there is none yet.
+fn would_issue(common: &Common, dir: &Path, wanted: &Wanted, founds: bool) -> Done {
+    let certificate = Authority::issuable(dir, wanted).map_err(tls_failure)?.certificate;
     let Name { kind, name, .. } = &wanted.name;
-    let certificate = dir.join(format!("{name}.pem"));
-    let replaces = certificate.exists();
+    let (replaces, ca) = (certificate.exists(), dir.join("ca.pem"));
     if common.json {
-        output::json(&would(json!({ "certificate": certificate, "hosts": wanted.hosts, "replaces": replaces })));
+        output::json(&would(json!({
+            "ca": ca, "founds": founds, "certificate": certificate, "hosts": wanted.hosts, "replaces": replaces,
+        })));
     } else {
+        if founds {
+            output::line(&format!("{}: an authority would be made", ca.display()));
+        }
         let how = if replaces { "would be replaced" } else { "would be made" };
         output::line(&format!("{}: {} {name} {how}; nothing was changed", certificate.display(), kind.as_str()));
     }
@@ -121,14 +126,7 @@ fn revoke(common: &Common, dir: &Path, certificates: &[String], dry_run: bool) -
     let authority = Authority::open(dir).map_err(tls_failure)?;
     if dry_run {
         let meant = authority.meant(certificates).map_err(tls_failure)?;
-        if common.json {
-            let rows: Vec<Value> = meant.iter().map(document).collect();
-            output::json(&would(json!({ "revoked": rows })));
-        } else {
-            meant.iter().for_each(|one| output::line(&format!("certificate {} would be revoked", one.serial)));
-            output::line("nothing was changed");
-        }
-        return Ok(ExitCode::SUCCESS);
+        return would_revoke(common, dir, &meant);
     }
     let (list, taken) = authority.revoke(certificates).map_err(tls_failure)?;
     let list = std::fs::canonicalize(list)?.display().to_string();
@@ -137,17 +135,34 @@ fn revoke(common: &Common, dir: &Path, certificates: &[String], dry_run: bool) -
         output::json(&json!({ "list": list, "revoked": rows }));
         return Ok(ExitCode::SUCCESS);
     }
-    for Taken { serial, holder, before } in &taken {
+    say_taken(&taken, "is revoked");
+    output::note("for the configuration of every coordinator, which reads it again within seconds:");
+    output::line(&format!("[tls]\nrevoked = {list:?}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn would_revoke(common: &Common, dir: &Path, meant: &[Taken]) -> Done {
+    let list = std::fs::canonicalize(dir)?.join(REVOKED).display().to_string();
+    if common.json {
+        let rows: Vec<Value> = meant.iter().map(document).collect();
+        output::json(&would(json!({ "list": list, "revoked": rows })));
+        return Ok(ExitCode::SUCCESS);
+    }
+    say_taken(meant, "would be revoked");
+    output::line(&format!("{list}: the list would be written; nothing was changed"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each with its holder, where that is known, and what becomes of it unless it was revoked before.
+fn say_taken(taken: &[Taken], becomes: &str) {
+    for Taken { serial, holder, before } in taken {
         let of = holder.as_ref().map(|one| format!(" of {} {}", one.name.kind.as_str(), one.name.name));
-        let how = if *before { "was revoked before" } else { "is revoked" };
+        let how = if *before { "was revoked before" } else { becomes };
         output::line(&format!("certificate {serial}{} {how}", of.unwrap_or_default()));
         if holder.as_ref().is_some_and(|one| one.name.kind == Kind::Coordinator) {
             output::note("  nobody who asks a coordinator looks at the list: only a new authority shuts one out");
         }
     }
-    output::note("for the configuration of every coordinator, which reads it again within seconds:");
-    output::line(&format!("[tls]\nrevoked = {list:?}"));
-    Ok(ExitCode::SUCCESS)
 }
 
 fn document(taken: &Taken) -> Value {

@@ -1,12 +1,14 @@
 //! The commands of those who run a fleet: `workers drain queue dead audit`.
 
 use super::Done;
+use super::dry_run::{self, would};
 use crate::args::Common;
 use crate::failure::{Failure, GENERAL, NOT_FOUND, USAGE};
 use crate::home::Home;
 use crate::output;
 use arena_coordinator::access::audit::Chain;
 use arena_domain::text::sanitise_line;
+use arena_proto::v1::dry_run_request::Call;
 use arena_proto::v1::{
     AuditEntry, AuditRequest, DeadJob, DeadRequest, DrainWorkerRequest, QueueRequest, RequeueRequest, Requeued, Scope,
     WorkerState, WorkersRequest,
@@ -87,12 +89,12 @@ pub(super) fn whose(scope: Option<&Scope>) -> String {
 }
 
 pub(super) async fn drain(common: &Common, worker: &str, dry_run: bool) -> Done {
-    let home = Home::existing(common).await?;
-    if dry_run {
-        return would_drain(common, &home, worker).await;
-    }
     let request = DrainWorkerRequest { worker: worker.to_owned() };
-    let told = home
+    if dry_run {
+        return would_drain(common, request).await;
+    }
+    let told = Home::existing(common)
+        .await?
         .fleet()
         .drain_worker(request)
         .await
@@ -109,31 +111,35 @@ pub(super) async fn drain(common: &Common, worker: &str, dry_run: bool) -> Done 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn would_drain(common: &Common, home: &Home, worker: &str) -> Done {
-    let mut workers = home.fleet().workers(WorkersRequest {}).await?.into_inner().workers;
-    workers.retain(|one| one.name == worker);
-    if workers.is_empty() {
-        let what = format!("no worker {worker} is attached");
-        return Err(Failure::new(NOT_FOUND, what, "`arena workers` lists them"));
-    }
+async fn would_drain(common: &Common, request: DrainWorkerRequest) -> Done {
+    let home = dry_run::home(common).await?;
+    let asked = dry_run::asked(&home, Call::DrainWorker(request.clone())).await;
+    let workers = match asked.map_err(|failure| failure.listed_by("`arena workers` lists them"))? {
+        Some(answer) => answer.workers,
+        None => attached(&home, &request.worker).await?,
+    };
     if common.json {
         output::json(&workers.iter().map(document).map(would).collect());
     } else {
         for one in &workers {
-            let jobs = one.running.len();
-            output::line(&format!(
-                "worker {} would begin nothing more, and end with its {jobs} jobs; nothing was changed",
-                one.name
-            ));
+            let (name, jobs) = (&one.name, one.running.len());
+            let now = "begins nothing more already, and ends";
+            let what = if one.draining { now } else { "would begin nothing more, and end" };
+            output::line(&format!("worker {name} {what} with its {jobs} jobs; nothing was changed"));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a command that acts would have answered, marked as what did not happen.
-pub(super) fn would(mut said: Value) -> Value {
-    said["dry_run"] = true.into();
-    said
+/// Those of this name or id, as far as can be seen from here.
+async fn attached(home: &Home, worker: &str) -> Result<Vec<WorkerState>, Failure> {
+    let mut workers = home.fleet().workers(WorkersRequest {}).await?.into_inner().workers;
+    workers.retain(|one| one.name == worker || one.id == worker);
+    if workers.is_empty() {
+        let what = format!("no worker '{worker}' is attached");
+        return Err(Failure::new(NOT_FOUND, what, "`arena workers` lists them"));
+    }
+    Ok(workers)
 }
 
 pub(super) async fn queue(common: &Common, home: &Home) -> Done {
@@ -161,10 +167,9 @@ pub(super) async fn queue(common: &Common, home: &Home) -> Done {
 }
 
 pub(super) async fn dead(common: &Common, again: Option<Vec<String>>, all: bool, dry_run: bool) -> Done {
-    let home = Home::existing(common).await?;
     match again {
-        Some(jobs) => requeue(common, &home, (jobs, all), dry_run).await,
-        None => list_dead(common, &home).await,
+        Some(jobs) => requeue(common, RequeueRequest { jobs, all }, dry_run).await,
+        None => list_dead(common, &Home::existing(common).await?).await,
     }
 }
 
@@ -196,23 +201,23 @@ async fn list_dead(common: &Common, home: &Home) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn requeue(common: &Common, home: &Home, (jobs, all): (Vec<String>, bool), dry_run: bool) -> Done {
-    if jobs.is_empty() && !all {
+async fn requeue(common: &Common, request: RequeueRequest, dry_run: bool) -> Done {
+    if request.jobs.is_empty() && !request.all {
         let mend = "`arena dead` lists them; `arena dead --requeue JOB`, or `--requeue --all`";
         return Err(Failure::new(USAGE, "no job is named", mend));
     }
     if dry_run {
-        return would_requeue(common, home, &jobs).await;
+        return would_requeue(common, request).await;
     }
-    let answer = home
+    let answer = Home::existing(common)
+        .await?
         .fleet()
-        .requeue(RequeueRequest { jobs, all })
+        .requeue(request)
         .await
         .map_err(|status| Failure::from(status).listed_by("`arena dead` lists them"))?;
     let jobs = answer.into_inner().jobs;
     if common.json {
-        let row = |one: &Requeued| json!({ "job": one.id, "requeued": one.done, "why": Some(&one.why).filter(|why| !why.is_empty()) });
-        output::json(&Value::Array(jobs.iter().map(row).collect()));
+        output::json(&Value::Array(jobs.iter().map(requeued).collect()));
     } else if jobs.is_empty() {
         output::line("no job is held");
     } else {
@@ -224,26 +229,41 @@ async fn requeue(common: &Common, home: &Home, (jobs, all): (Vec<String>, bool),
     Ok(if jobs.iter().all(|one| one.done) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
 }
 
-/// Without jobs: every one that is held.
-async fn would_requeue(common: &Common, home: &Home, jobs: &[String]) -> Done {
-    let known = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
-    if let Some(strange) = jobs.iter().find(|job| !known.iter().any(|one| one.id == **job)) {
-        return Err(Failure::new(NOT_FOUND, format!("job {strange} is not among the dead"), "`arena dead` lists them"));
-    }
-    let meant: Vec<&DeadJob> =
-        known.iter().filter(|one| if jobs.is_empty() { one.held } else { jobs.contains(&one.id) }).collect();
+fn requeued(one: &Requeued) -> Value {
+    json!({ "job": one.id, "requeued": one.done, "why": Some(&one.why).filter(|why| !why.is_empty()) })
+}
+
+async fn would_requeue(common: &Common, request: RequeueRequest) -> Done {
+    let home = dry_run::home(common).await?;
+    let asked = dry_run::asked(&home, Call::Requeue(request.clone())).await;
+    let jobs = match asked.map_err(|failure| failure.listed_by("`arena dead` lists them"))? {
+        Some(answer) => answer.jobs,
+        None => among_the_dead(&home, &request).await?,
+    };
     if common.json {
-        let row = |one: &&DeadJob| would(json!({ "job": one.id, "requeued": one.held }));
-        output::json(&meant.iter().map(row).collect());
-    } else if meant.is_empty() {
+        output::json(&jobs.iter().map(requeued).map(would).collect());
+    } else if jobs.is_empty() {
         output::line("no job is held");
     } else {
-        for one in &meant {
-            let what = if one.held { "would wait again" } else { "would not: its session was told that it is dead" };
+        for one in &jobs {
+            let why = || format!("would not wait again: {}", sanitise_line(&one.why, 300));
+            let what = if one.done { "would wait again".to_owned() } else { why() };
             output::line(&format!("{}: {what}; nothing was changed", one.id));
         }
     }
-    Ok(if meant.iter().all(|one| one.held) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
+    Ok(if jobs.iter().all(|one| one.done) { ExitCode::SUCCESS } else { ExitCode::from(GENERAL) })
+}
+
+/// Those that are meant, as far as can be seen from here.
+async fn among_the_dead(home: &Home, RequeueRequest { jobs, all }: &RequeueRequest) -> Result<Vec<Requeued>, Failure> {
+    let known = home.fleet().dead(DeadRequest {}).await?.into_inner().jobs;
+    if let Some(strange) = jobs.iter().find(|job| !all && !known.iter().any(|one| one.id == **job)) {
+        let what = format!("job '{strange}' is not among the dead");
+        return Err(Failure::new(NOT_FOUND, what, "`arena dead` lists them"));
+    }
+    let meant = known.into_iter().filter(|one| if *all { one.held } else { jobs.contains(&one.id) });
+    let told = |held: bool| if held { String::new() } else { "its session was told that it is dead".to_owned() };
+    Ok(meant.map(|one| Requeued { id: one.id, done: one.held, why: told(one.held) }).collect())
 }
 
 pub(super) async fn audit(common: &Common, home: &Home, expect: Option<Head>) -> Done {

@@ -3,7 +3,7 @@
 use super::signals::Signals;
 use super::{Done, finish, packet};
 use crate::args::Common;
-use crate::embedded::{Embedded, Hold, worker_failure};
+use crate::embedded::{Embedded, Hold, state_folder, worker_failure};
 use crate::failure::{self, Failure};
 use crate::home::{self, Home};
 use crate::output;
@@ -34,7 +34,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 pub(super) async fn run(common: &Common, path: &Path, priority: Option<u32>) -> Done {
     let mut loaded = packet::load_to_run(common, path)?;
     loaded.packet.priority = priority.unwrap_or(loaded.packet.priority);
-    let team = Team::named(common).await?;
+    let team = Team::named(common, state_folder).await?;
     if team.is_none() {
         // A team's workers have engines and processors of their own.
         loaded.check_engines()?;

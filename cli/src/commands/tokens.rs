@@ -1,48 +1,54 @@
 //! `arena tokens`: who may ask a team's coordinators for what.
 
 use super::Done;
-use super::fleet::{whose, would};
+use super::dry_run::{self, would};
+use super::fleet::whose;
 use crate::args::{Common, TokensAction};
 use crate::failure::{Failure, NOT_FOUND, USAGE};
 use crate::home::Home;
 use crate::output;
 use arena_coordinator::access::{Role, is_name};
+use arena_domain::text::sanitise_line;
+use arena_proto::v1::dry_run_request::Call;
 use arena_proto::v1::{CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Scope, Token};
 use arena_runtime::clock;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const DAY: u64 = 86_400_000;
+const LISTED: &str = "`arena tokens list` lists them";
 
-pub(super) async fn tokens(common: &Common, home: &Home, action: TokensAction) -> Done {
+pub(super) async fn tokens(common: &Common, action: TokensAction) -> Done {
     match action {
         TokensAction::Create { name, role, tenant, every_tenant, days, dry_run } => {
             let scope = Scope { every: every_tenant, tenant: tenant.unwrap_or_default() };
             named_well(&name, &scope)?;
             let expires = days.map_or(0, |days| clock::now_millis() + u64::from(days) * DAY);
             let request = CreateTokenRequest { name, role, scope: Some(scope), expires };
-            if dry_run { would_create(common, home, &request).await } else { create(common, home, request).await }
+            if dry_run { would_create(common, request).await } else { create(common, request).await }
         }
-        TokensAction::List => list(common, home).await,
-        TokensAction::Revoke { id, dry_run: true } => would_revoke(common, home, &id).await,
-        TokensAction::Revoke { id, dry_run: false } => revoke(common, home, id).await,
+        TokensAction::List => list(common).await,
+        TokensAction::Revoke { id, dry_run: true } => would_revoke(common, id).await,
+        TokensAction::Revoke { id, dry_run: false } => revoke(common, id).await,
     }
 }
 
 /// Before anybody is asked, so that a dry run refuses it too.
 fn named_well(name: &str, Scope { every, tenant }: &Scope) -> Result<(), Failure> {
     if !is_name(name) {
-        return Err(Failure::new(USAGE, format!("'{name}' is no name"), "use letters, digits, `.`, `_` and `-`"));
+        let what = format!("'{}' is no name", sanitise_line(name, 80));
+        return Err(Failure::new(USAGE, what, "use letters, digits, `.`, `_` and `-`"));
     }
     if !every && !is_name(tenant) {
         let mend = "use letters, digits, `.`, `_` and `-`; for every tenant say `--every-tenant` instead of `--tenant`";
-        return Err(Failure::new(USAGE, format!("'{tenant}' is no name of a tenant"), mend));
+        return Err(Failure::new(USAGE, format!("'{}' is no name of a tenant", sanitise_line(tenant, 80)), mend));
     }
     Ok(())
 }
 
-async fn create(common: &Common, home: &Home, request: CreateTokenRequest) -> Done {
-    let created = home.fleet().create_token(request).await?.into_inner();
+async fn create(common: &Common, request: CreateTokenRequest) -> Done {
+    let created = Home::founded(common).await?.fleet().create_token(request).await?.into_inner();
     let token = created.token.unwrap_or_default();
     if common.json {
         let mut row = document(&token);
@@ -55,46 +61,74 @@ async fn create(common: &Common, home: &Home, request: CreateTokenRequest) -> Do
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whoever may not list tokens may not make one either.
-async fn would_create(common: &Common, home: &Home, request: &CreateTokenRequest) -> Done {
-    let CreateTokenRequest { name, role, scope, expires } = request;
-    if Role::parse(role).is_none() {
-        let what = format!("'{role}' is no role");
-        return Err(Failure::new(USAGE, what, "one of viewer, submitter, operator, admin"));
-    }
-    home.fleet().list_tokens(ListTokensRequest {}).await?;
-    if common.json {
-        let made = Token {
-            name: name.clone(),
-            role: role.clone(),
-            scope: scope.clone(),
-            created: clock::now_millis(),
-            expires: *expires,
-            ..Token::default()
-        };
-        output::json(&would(document(&made)));
-    } else {
-        let scope = whose(scope.as_ref());
-        output::line(&format!("a token of {name}, {role} of {scope}, would be made; nothing was changed"));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn would_revoke(common: &Common, home: &Home, id: &str) -> Done {
-    let tokens = home.fleet().list_tokens(ListTokensRequest {}).await?.into_inner().tokens;
-    let Some(token) = tokens.iter().find(|one| one.id == id) else {
-        return Err(Failure::new(NOT_FOUND, format!("no token {id}"), "`arena tokens list` lists them"));
+async fn would_create(common: &Common, request: CreateTokenRequest) -> Done {
+    let (token, folder) = match Home::begun(common).await? {
+        Ok(home) => (would_be(&home, request).await?, None),
+        Err(folder) => (drawn(request)?, Some(folder)),
     };
     if common.json {
-        output::json(&would(document(token)));
+        let mut said = document(&token);
+        said["id"] = Value::Null;
+        if let Some(folder) = folder {
+            said["would_make"] = folder.display().to_string().into();
+        }
+        output::json(&would(said));
     } else {
-        output::line(&format!("token {id} of {} would open nothing any more; nothing was changed", token.name));
+        let Token { name, role, scope, .. } = &token;
+        let first = |folder: PathBuf| format!(", and first a store in the state directory {}", folder.display());
+        let first = folder.map(first).unwrap_or_default();
+        let scope = whose(scope.as_ref());
+        output::line(&format!("a token of {name}, {role} of {scope}, would be made{first}; nothing was changed"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(common: &Common, home: &Home) -> Done {
+async fn would_be(home: &Home, request: CreateTokenRequest) -> Result<Token, Failure> {
+    if let Some(answer) = dry_run::asked(home, Call::CreateToken(request.clone())).await? {
+        return Ok(answer.token.unwrap_or_default());
+    }
+    // Whoever may not list tokens may not make one either.
+    home.fleet().list_tokens(ListTokensRequest {}).await?;
+    drawn(request)
+}
+
+/// As it is known without anybody who makes it.
+fn drawn(request: CreateTokenRequest) -> Result<Token, Failure> {
+    let CreateTokenRequest { name, role, scope, expires } = request;
+    if Role::parse(&role).is_none() {
+        let what = format!("'{}' is no role", sanitise_line(&role, 80));
+        return Err(Failure::new(USAGE, what, "one of viewer, submitter, operator, admin"));
+    }
+    Ok(Token { name, role, scope, created: clock::now_millis(), expires, ..Token::default() })
+}
+
+async fn would_revoke(common: &Common, id: String) -> Done {
+    let home = dry_run::home(common).await?;
+    let asked = dry_run::asked(&home, Call::RevokeToken(RevokeTokenRequest { id: id.clone() })).await;
+    let token = match asked.map_err(|failure| failure.listed_by(LISTED))? {
+        Some(answer) => answer.token.unwrap_or_default(),
+        None => listed(&home, &id).await?,
+    };
+    if common.json {
+        output::json(&would(document(&token)));
+    } else {
+        let what = if token.revoked == 0 { "would open nothing any more" } else { "opens nothing already" };
+        output::line(&format!("token {id} of {} {what}; nothing was changed", token.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listed(home: &Home, id: &str) -> Result<Token, Failure> {
     let tokens = home.fleet().list_tokens(ListTokensRequest {}).await?.into_inner().tokens;
+    let unknown = || Failure::new(NOT_FOUND, format!("no token '{id}'"), LISTED);
+    tokens.into_iter().find(|one| one.id == id).ok_or_else(unknown)
+}
+
+async fn list(common: &Common) -> Done {
+    let tokens = match Home::begun(common).await? {
+        Ok(home) => home.fleet().list_tokens(ListTokensRequest {}).await?.into_inner().tokens,
+        Err(_) => Vec::new(),
+    };
     if common.json {
         output::json(&Value::Array(tokens.iter().map(document).collect()));
         return Ok(ExitCode::SUCCESS);
@@ -118,12 +152,13 @@ fn state(token: &Token) -> String {
     }
 }
 
-async fn revoke(common: &Common, home: &Home, id: String) -> Done {
-    let revoked = home
+async fn revoke(common: &Common, id: String) -> Done {
+    let revoked = Home::existing(common)
+        .await?
         .fleet()
         .revoke_token(RevokeTokenRequest { id })
         .await
-        .map_err(|status| Failure::from(status).listed_by("`arena tokens list` lists them"))?;
+        .map_err(|status| Failure::from(status).listed_by(LISTED))?;
     let token = revoked.into_inner();
     if common.json {
         output::json(&document(&token));

@@ -83,20 +83,38 @@ impl Coordinator {
     /// Gives one dead job another life, or says why that cannot be; nothing: there is no such job for this caller.
     pub(crate) async fn requeue(&self, caller: &Caller, id: &str) -> Result<Option<(Requeued, Tenant)>, SessionError> {
         let job = JobId::new(id);
-        let Some(session) = session_of(&job) else { return Ok(None) };
-        let tenant = match self.tenant_of(&session).await {
-            Err(SessionError::Store(StoreError::NotFound(_))) => return Ok(None),
-            tenant => tenant?,
-        };
-        if !caller.sees(&tenant) {
-            return Ok(None);
-        }
-        let now = clock::now_millis();
-        if self.store.revive(&job, now).await? {
+        let Some((_, tenant)) = self.place_of(caller, &job).await? else { return Ok(None) };
+        if self.store.revive(&job, clock::now_millis()).await? {
             fleet::unearth(&self.store, &job).await?;
             self.changed();
             return Ok(Some((Requeued { id: id.to_owned(), done: true, why: String::new() }, tenant)));
         }
+        Ok(self.not_dead(job).await?.map(|one| (one, tenant)))
+    }
+
+    /// What that would answer; nothing is changed.
+    pub(crate) async fn would_requeue(&self, caller: &Caller, id: &str) -> Result<Option<Requeued>, SessionError> {
+        let job = JobId::new(id);
+        let Some((session, _)) = self.place_of(caller, &job).await? else { return Ok(None) };
+        if self.store.dead(Some(&session), MOST_HELD).await?.iter().any(|letter| letter.job == job) {
+            return Ok(Some(Requeued { id: id.to_owned(), done: true, why: String::new() }));
+        }
+        self.not_dead(job).await
+    }
+
+    /// Its session, and whose that is; nothing: there is no such session for this caller.
+    async fn place_of(&self, caller: &Caller, job: &JobId) -> Result<Option<(SessionId, Tenant)>, SessionError> {
+        let Some(session) = session_of(job) else { return Ok(None) };
+        let tenant = match self.tenant_of(&session).await {
+            Err(SessionError::Store(StoreError::NotFound(_))) => return Ok(None),
+            tenant => tenant?,
+        };
+        Ok(caller.sees(&tenant).then_some((session, tenant)))
+    }
+
+    /// Why a job cannot be requeued; nothing: there is no such job.
+    async fn not_dead(&self, job: JobId) -> Result<Option<Requeued>, SessionError> {
+        let (id, now) = (job.to_string(), clock::now_millis());
         let noted = fleet::buried(&self.store, &job).await?.filter(|dead| !dead.held);
         let why = match (noted, self.store.why(job, Vec::new(), now).await?) {
             (_, Why::Unknown) => return Ok(None),
@@ -115,6 +133,6 @@ impl Coordinator {
                 format!("it is not dead: it waits, and `arena why {id}` says for what")
             }
         };
-        Ok(Some((Requeued { id: id.to_owned(), done: false, why }, tenant)))
+        Ok(Some(Requeued { id, done: false, why }))
     }
 }

@@ -222,6 +222,11 @@ async fn requeue(coordinator: &Coordinator, tenant: &str, job: &JobId) -> Option
     requeued.map(|(one, _)| (one.done, one.why))
 }
 
+async fn would_requeue(coordinator: &Coordinator, tenant: &str, job: &JobId) -> Option<(bool, String)> {
+    let would = coordinator.would_requeue(&caller(tenant), job.as_str()).await.unwrap();
+    would.map(|one| (one.done, one.why))
+}
+
 #[tokio::test]
 async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
     let (_folder, coordinator, id) = submitted().await;
@@ -233,15 +238,24 @@ async fn a_dead_job_that_is_held_may_be_requeued_before_its_session_is_told() {
     let listed = coordinator.dead_jobs(&caller("local")).await.unwrap();
     assert_eq!(listed.iter().map(|dead| (dead.id.as_str(), dead.held)).collect::<Vec<_>>(), [(job.as_str(), true)]);
     assert_eq!(coordinator.dead_jobs(&caller("red")).await.unwrap(), []);
+    for (tenant, answer) in
+        [("red", None), ("local", Some((true, String::new()))), ("local", Some((true, String::new())))]
+    {
+        assert_eq!(would_requeue(&coordinator, tenant, &job).await, answer, "as often as it is asked");
+    }
     assert_eq!(requeue(&coordinator, "red", &job).await, None, "what another tenant has does not exist");
     assert_eq!(requeue(&coordinator, "local", &job).await, Some((true, String::new())));
     assert_eq!(coordinator.dead_jobs(&caller("local")).await.unwrap(), []);
     let (again, fence) = claim(&coordinator, "again").await;
     assert_eq!(again, job);
     assert!(requeue(&coordinator, "local", &job).await.unwrap().1.contains("it runs on w"));
+    assert!(would_requeue(&coordinator, "local", &job).await.unwrap().1.contains("it runs on w"));
     assert!(coordinator.settle(job.clone(), fence, passing(), (None, "")).await.unwrap());
     assert_eq!(requeue(&coordinator, "local", &job).await, Some((false, "it has ended".into())));
-    assert_eq!(requeue(&coordinator, "local", &JobId::new(format!("{id}/nobody/1/implement"))).await, None);
+    assert_eq!(would_requeue(&coordinator, "local", &job).await, Some((false, "it has ended".into())));
+    let nobody = JobId::new(format!("{id}/nobody/1/implement"));
+    assert_eq!(requeue(&coordinator, "local", &nobody).await, None);
+    assert_eq!(would_requeue(&coordinator, "local", &nobody).await, None);
 }
 
 #[tokio::test]

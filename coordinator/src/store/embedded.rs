@@ -21,6 +21,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(super) fn is_in(folder: &Path) -> bool {
+    folder.join(schema::DATABASE).exists()
+}
+
 /// One open state directory.
 pub(super) struct Embedded {
     connection: Arc<Mutex<Connection>>,

@@ -92,14 +92,22 @@ impl Authority {
         Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params(&pair), pair), subject })
     }
 
+    /// Where the files of a certificate would lie, unless it is one that `issue` refuses. Nothing is written, and the authority
+    /// need not be there yet.
+    pub fn issuable(folder: &Path, wanted: &Wanted) -> Result<Issued, TlsError> {
+        let Wanted { name, hosts, holds: _ } = wanted;
+        let file = |ending: &str| folder.join(format!("{}.{ending}", name.name));
+        let issued = Issued { certificate: file("pem"), key: file("key"), replaced: None };
+        replaceable(name, &issued)?;
+        check_hosts(hosts)?;
+        Ok(issued)
+    }
+
     /// `NAME.pem` and `NAME.key` beside the authority; the certificate of an earlier time is replaced.
     pub fn issue(&self, wanted: &Wanted) -> Result<Issued, TlsError> {
         let Wanted { name, hosts, holds } = wanted;
-        let file = |ending: &str| self.folder.join(format!("{}.{ending}", name.name));
-        let mut issued = Issued { certificate: file("pem"), key: file("key"), replaced: None };
         let _alone = self.alone()?;
-        replaceable(name, &issued)?;
-        check_hosts(hosts)?;
+        let mut issued = Self::issuable(&self.folder, wanted)?;
         issued.replaced = self.own(&issued.certificate).ok().map(|there| there.serial);
         let mut params = CertificateParams::new(hosts.clone())?;
         let common = format!("{} ({})", name.name, name.kind.as_str());
@@ -124,7 +132,7 @@ impl Authority {
 }
 
 /// Refuses what no client could take for the name of a server: it would look at the certificate and go.
-pub fn check_hosts(hosts: &[String]) -> Result<(), TlsError> {
+fn check_hosts(hosts: &[String]) -> Result<(), TlsError> {
     let is_name = |host: &str| {
         // One star stands for one label, and not for a whole domain.
         let plain = host.strip_prefix("*.").filter(|rest| rest.contains('.')).unwrap_or(host);
@@ -252,6 +260,8 @@ mod tests {
         issue(Kind::Worker, "w1").unwrap();
         for (kind, name) in [(Kind::Client, "w1"), (Kind::Worker, "ca"), (Kind::Worker, "revoked")] {
             assert!(matches!(issue(kind, name), Err(TlsError::Exists(_))), "{name}");
+            let wanted = Wanted::new(Name::new(kind, name, Reach::Every).unwrap(), Vec::new(), 1);
+            assert!(matches!(Authority::issuable(folder.path(), &wanted), Err(TlsError::Exists(_))), "{name}");
         }
         assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), key);
     }

@@ -1,10 +1,11 @@
 //! Tenant by rpc: a session, a worker, a token and a blob of tenant blue, asked for by everybody.
 
 use super::world::{SESSION, World, issue, scope};
-use crate::access::{Role, Rpc, tokens};
+use crate::access::{Role, Rpc, audit, tokens};
 use arena_domain::id::{SessionId, Tenant};
 use arena_domain::session::Event;
 use arena_proto::v1;
+use arena_proto::v1::dry_run_request::Call;
 use arena_proto::v1::fleet_client::FleetClient;
 use arena_proto::v1::sessions_client::SessionsClient;
 use arena_proto::v1::workers_client::WorkersClient;
@@ -146,27 +147,49 @@ async fn ask(caller: &Caller, rpc: Rpc, subject: &Subject) -> Result<(), Status>
             WorkersClient::new(caller.channel.clone()).attach(caller.asks(up)).await.map(drop)
         }
         Rpc::Workers => fleet.workers(caller.asks(v1::WorkersRequest {})).await.map(drop),
-        Rpc::DrainWorker => {
-            fleet.drain_worker(caller.asks(v1::DrainWorkerRequest { worker: "wb".into() })).await.map(drop)
-        }
         Rpc::Queue => fleet.queue(caller.asks(v1::QueueRequest {})).await.map(drop),
         Rpc::Dead => fleet.dead(caller.asks(v1::DeadRequest {})).await.map(drop),
-        Rpc::Requeue => {
-            let jobs = vec![format!("{SESSION}/base/0/evaluate")];
-            fleet.requeue(caller.asks(v1::RequeueRequest { jobs, all: false })).await.map(drop)
-        }
-        Rpc::CreateToken => {
-            let scope = Some(scope("blue").to_wire());
-            let wish = v1::CreateTokenRequest { name: "new".into(), role: "viewer".into(), scope, expires: 0 };
-            fleet.create_token(caller.asks(wish)).await.map(drop)
+        Rpc::DrainWorker | Rpc::Requeue | Rpc::CreateToken | Rpc::RevokeToken => {
+            let call = calls(subject).into_iter().find(|(one, _)| *one == rpc);
+            act(caller, call.unwrap().1).await
         }
         Rpc::ListTokens => fleet.list_tokens(caller.asks(v1::ListTokensRequest {})).await.map(drop),
-        Rpc::RevokeToken => {
-            let id = subject.token.clone();
-            fleet.revoke_token(caller.asks(v1::RevokeTokenRequest { id })).await.map(drop)
-        }
         Rpc::Audit => fleet.audit(caller.asks(v1::AuditRequest { after: 0 })).await.map(drop),
     }
+}
+
+/// Those that have a dry run.
+fn calls(subject: &Subject) -> [(Rpc, Call); 4] {
+    let jobs = vec![format!("{SESSION}/base/0/evaluate")];
+    [
+        (Rpc::DrainWorker, drains("wb")),
+        (Rpc::Requeue, Call::Requeue(v1::RequeueRequest { jobs, all: false })),
+        (Rpc::CreateToken, creates("new", "blue")),
+        (Rpc::RevokeToken, Call::RevokeToken(v1::RevokeTokenRequest { id: subject.token.clone() })),
+    ]
+}
+
+fn drains(worker: &str) -> Call {
+    Call::DrainWorker(v1::DrainWorkerRequest { worker: worker.into() })
+}
+
+fn creates(name: &str, tenant: &str) -> Call {
+    let scope = Some(scope(tenant).to_wire());
+    Call::CreateToken(v1::CreateTokenRequest { name: name.into(), role: "viewer".into(), scope, expires: 0 })
+}
+
+async fn act(caller: &Caller, call: Call) -> Result<(), Status> {
+    let mut fleet = caller.fleet();
+    match call {
+        Call::DrainWorker(wish) => fleet.drain_worker(caller.asks(wish)).await.map(drop),
+        Call::Requeue(wish) => fleet.requeue(caller.asks(wish)).await.map(drop),
+        Call::CreateToken(wish) => fleet.create_token(caller.asks(wish)).await.map(drop),
+        Call::RevokeToken(wish) => fleet.revoke_token(caller.asks(wish)).await.map(drop),
+    }
+}
+
+async fn attempt(caller: &Caller, call: Option<Call>) -> Result<v1::DryRunResponse, Status> {
+    caller.fleet().dry_run(caller.asks(v1::DryRunRequest { call })).await.map(tonic::Response::into_inner)
 }
 
 fn packet() -> String {
@@ -205,6 +228,53 @@ async fn everybody_gets_what_is_theirs_and_nothing_else() {
         }
         assert_eq!(answers, row, "{} by {CALLERS:?}", rpc.as_str());
     }
+}
+
+/// Each call's own row says of its dry run too who is let through; two more are of what reaches beyond one tenant.
+#[tokio::test]
+async fn a_dry_run_is_let_through_and_refused_as_the_act_is_and_changes_nothing() {
+    let world = World::new().await;
+    world.session().await;
+    let store = &world.coordinator.store;
+    let any = v1::WorkerState { id: "any/boot".into(), name: "any".into(), ..v1::WorkerState::default() };
+    crate::fleet::register(store, vec![v1::WorkerState { scope: Some(scope("*").to_wire()), ..any }]).await.unwrap();
+    let token = tokens::create(store, "bob", Role::Viewer, &scope("blue"), 0, 1).await.unwrap().0.id;
+    let subject = Subject { blob: String::new(), token };
+    let row = |rpc: Rpc| TABLE.iter().find(|(one, _)| *one == rpc).unwrap().1;
+    let mut rows = calls(&subject).map(|(rpc, call)| (call, row(rpc))).to_vec();
+    rows.extend([drains("any"), creates("new", "*")].map(|beyond| (beyond, "uuddddd.ddd")));
+    let mut callers = Vec::new();
+    for name in CALLERS {
+        callers.push(Caller::named(&world, name).await);
+    }
+    let kept = async || {
+        let (drains, tokens) = (crate::fleet::drains(store).await.unwrap(), tokens::list(store).await.unwrap());
+        let did = audit::read(store, 0).await.unwrap().into_iter().filter(|entry| entry.allowed).count();
+        (drains, tokens, did)
+    };
+    let before = kept().await;
+    for (call, row) in &rows {
+        let mut answers = String::new();
+        for caller in &callers {
+            answers.push(letter(&attempt(caller, Some(call.clone())).await.map(drop)));
+        }
+        assert_eq!(answers, *row, "a dry run of {call:?} by {CALLERS:?}");
+    }
+    let (after, refused) = (kept().await, world.refusals().await);
+    assert_eq!(after, before, "nothing was changed, and nothing is written down as done");
+    for (call, row) in &rows {
+        let mut answers = String::new();
+        for caller in &callers {
+            answers.push(letter(&act(caller, call.clone()).await));
+        }
+        assert_eq!(answers, *row, "{call:?} by {CALLERS:?}");
+    }
+    let all = world.refusals().await;
+    assert_eq!(all[refused.len()..], refused, "each refusal is written down as that of the act");
+    assert_ne!(kept().await, before);
+    let every = &callers[7];
+    assert_eq!(attempt(every, Some(creates("bl ue", "blue"))).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(attempt(every, None).await.unwrap_err().code(), Code::Unimplemented, "a call of a newer version");
 }
 
 /// Reflection is in no row: it is asked without a token, and says what the sources say.

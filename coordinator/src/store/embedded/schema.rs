@@ -64,12 +64,14 @@ CREATE INDEX under_way ON sessions (created, id) WHERE status IN ('new', 'waitin
 ",
 ];
 
+pub(super) const DATABASE: &str = "arena.db";
+
 pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
     fs::create_dir_all(folder).map_err(refused)?;
     // Turning a new file to WAL needs it alone: two first openings at the same time would fail one of them.
     let gate = OpenOptions::new().create(true).append(true).open(folder.join("store.lock")).map_err(refused)?;
     flock(&gate, FlockOperation::LockExclusive).map_err(|error| refused(error.into()))?;
-    let mut connection = Connection::open(folder.join("arena.db"))?;
+    let mut connection = Connection::open(folder.join(DATABASE))?;
     connection.busy_timeout(Duration::from_secs(30))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -83,7 +85,7 @@ pub(super) fn open(folder: &Path) -> Result<Connection, StoreError> {
 /// Writes nothing, not even a lock. Without the files that writers share, which cannot be made here, what is in the
 /// database is all there is: then it is read as one that nobody changes.
 pub(super) fn look(folder: &Path) -> Result<Connection, StoreError> {
-    let path = folder.join("arena.db");
+    let path = folder.join(DATABASE);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let open = |query: &str| {
         let connection = Connection::open_with_flags(format!("file:{}?{query}", escaped(&path)), flags)?;
