@@ -49,11 +49,10 @@ pub(crate) enum Unusable {
 pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
-        let mend = match error.kind() {
-            ErrorKind::PermissionDenied => {
-                "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose"
-            }
-            _ => "`arena init` writes a packet to start from",
+        let mend = if error.kind() == ErrorKind::PermissionDenied {
+            "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose"
+        } else {
+            "`arena init` writes a packet to start from"
         };
         Unusable::Failure(Failure::new(code, format!("{}: {error}", path.display()), mend))
     };
