@@ -99,7 +99,8 @@ impl Person {
         })
     }
 
-    /// Of this thread alone, and for good. The process can then be traced by nobody but root, as after any such change.
+    /// Of this thread alone, and for good. The process can then be traced by nobody but root, as after any such change; while the
+    /// thread lives, the person may end it, and so the process: what takes long is not done on it.
     fn begins(&self) -> io::Result<()> {
         use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
         let groups: Vec<_> = self.groups.iter().map(|group| rustix::fs::Gid::from_raw(*group)).collect();
@@ -112,7 +113,12 @@ impl Person {
     fn at<T: Send>(&self, path: &Path, wanted: Access, act: impl FnOnce(&Path) -> T + Send) -> io::Result<T> {
         let path = std::path::absolute(path)?;
         let folder = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
-        if self.does(|| access(folder, wanted))?.is_ok() {
+        // A file that is read counts itself; one that is written may be there already, of anybody.
+        let (subject, wanted) = match wanted.contains(Access::READ_OK) && path.is_file() {
+            true => (path.as_path(), Access::READ_OK),
+            false => (folder, wanted),
+        };
+        if self.does(|| access(subject, wanted))?.is_ok() {
             return self.does(|| act(&path));
         }
         let held = self.held(folder)?;
@@ -211,6 +217,21 @@ mod tests {
         // A folder that they shut before themselves is theirs still.
         fs::set_permissions(place("theirs"), Permissions::from_mode(0o555)).unwrap();
         assert!(write(&somebody(), &place("theirs/file")).is_err());
+    }
+
+    #[test]
+    fn what_only_root_may_read_is_read_where_a_person_can_put_nothing_in_its_place() {
+        let Some(yard) = yard() else { return };
+        let read = |path: &str| {
+            let path = yard.path().join(path);
+            somebody().at(&path, Access::READ_OK | Access::EXEC_OK, |path| fs::read(path))?
+        };
+        for path in ["roots/packet", "theirs/packet"] {
+            fs::write(yard.path().join(path), "x").unwrap();
+            fs::set_permissions(yard.path().join(path), Permissions::from_mode(0o600)).unwrap();
+        }
+        assert_eq!(read("roots/packet").unwrap(), b"x");
+        assert!(read("theirs/packet").is_err(), "it may be a link that they made");
     }
 
     #[test]

@@ -90,11 +90,14 @@ impl Team {
         if failure.code != UNREACHABLE || !failure.mend.is_empty() {
             return failure;
         }
-        match refusal(common).await {
-            Some((fault, mend)) if fault.is_own() => Failure::new(NOT_ALLOWED, fault.to_string(), mend),
-            Some((fault, mend)) => Failure::new(UNREACHABLE, fault.to_string(), mend),
-            None => failure,
-        }
+        let asked = tokio::time::timeout(ANSWER, refusals(common)).await.ok().flatten();
+        let Some((many, refusals)) = asked else { return failure };
+        let Some((_, _, mend)) = refusals.first() else { return failure };
+        // Of several, one may have ended and another refuse.
+        let is_own = refusals.len() == many && refusals.iter().all(|(_, fault, _)| fault.is_own());
+        let told = refusals.iter().map(|(url, fault, _)| format!("{url}: {fault}"));
+        let what = std::iter::once(failure.what.clone()).chain(told).collect::<Vec<_>>().join("\n");
+        Failure::new(if is_own { NOT_ALLOWED } else { failure.code }, what, mend.clone())
     }
 
     pub(crate) fn line(&self) -> Line {
@@ -109,19 +112,21 @@ impl Team {
     }
 }
 
-/// The first thing that a coordinator of the team, or this side, has against a certificate.
-async fn refusal(common: &Common) -> Option<(Fault, String)> {
+/// How many coordinators there are, and of each what it, or this side, has against a certificate, with its mend.
+async fn refusals(common: &Common) -> Option<(usize, Vec<(String, Fault, String)>)> {
     let config = configuration(common).ok()?;
     let who = match &config.tls.certificate {
         Some(_) => Identity::read(&config.tls).ok()?,
         None => Identity { ca: tls::authority(&config.tls).ok()?, certificate: Vec::new(), key: Vec::new() },
     };
-    for url in named(common, &config).ok()? {
-        if let Some(fault) = Fault::between(&who, &url).await {
-            return Some((fault, fault.mend(Some(&who))));
+    let urls = named(common, &config).ok()?;
+    let mut refusals = Vec::new();
+    for url in &urls {
+        if let Some(fault) = Fault::between(&who, url).await {
+            refusals.push((url.clone(), fault, fault.mend(Some(&who))));
         }
     }
-    None
+    Some((urls.len(), refusals))
 }
 
 /// Whether a packet goes to a team's workers, which are other machines than this one.

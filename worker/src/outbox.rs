@@ -111,6 +111,16 @@ impl Context {
         self.outbox.earn(&task.job.id, &outcome, report)
     }
 
+    /// What stands in a report alone that will be forgotten untold, for the attempt that comes after it.
+    pub(crate) fn keep_earned(&self, job: &JobId) {
+        let only_told = self.spool.earned(job).filter(|_| self.outbox.held(job).is_none());
+        if let Some(outcome) = only_told
+            && let Err(error) = self.outbox.earn(job, &outcome.to_wire(), None)
+        {
+            tracing::warn!(%job, %error, "what an engine earned cannot be kept for its next attempt");
+        }
+    }
+
     /// What an attempt at this job has earned that no coordinator knows of, whichever boot's it was: nobody pays for it again.
     pub(crate) fn earned_before(&self, job: &JobId) -> Option<Outcome> {
         self.outbox.held(job).or_else(|| self.spool.earned(job))

@@ -59,6 +59,8 @@ pub(super) fn changes(archive: &Archive<'_>, best: &Entry, folder: &Path) -> Res
     Ok(Changes { tar, paths })
 }
 
+const INCOMING: &str = "incoming.bundle";
+
 struct Scratch {
     folder: PathBuf,
     git: Git,
@@ -67,7 +69,7 @@ struct Scratch {
 impl Scratch {
     fn new(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.canonicalize()?, git: Git::alone(folder) })
+        Ok(Self { folder: folder.to_owned(), git: Git::alone(folder) })
     }
 
     fn init(&self, base: &str) -> Result<(), RepoError> {
@@ -82,9 +84,9 @@ impl Scratch {
         if bytes.is_empty() {
             return Ok(());
         }
-        let file = self.folder.join("incoming.bundle");
-        std::fs::write(&file, bytes)?;
-        let heads = self.git.out(&[OsStr::new("bundle"), OsStr::new("unbundle"), file.as_os_str()])?;
+        // By its name alone: git is in the folder, which may be one that is held open and has no other path.
+        std::fs::write(self.folder.join(INCOMING), bytes)?;
+        let heads = self.git.out(&["bundle", "unbundle", INCOMING])?;
         // The next bundle builds on this one, which git believes of reachable commits only.
         if let Some(id) = String::from_utf8_lossy(&heads).split_whitespace().next() {
             self.git.out(&["update-ref", &format!("refs/heads/{id}"), id])?;

@@ -50,7 +50,8 @@ pub(crate) fn read(common: &Common, path: &Path) -> Result<Loaded, Unusable> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { USAGE };
         let mend = if error.kind() == ErrorKind::PermissionDenied {
-            "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose"
+            "a packet is read with the rights of whoever says it, also by sudo: `ls -lL` tells whose it is; `chown` it, or say \
+             the command as root alone: `env -u SUDO_UID arena …`"
         } else {
             "`arena init` writes a packet to start from"
         };

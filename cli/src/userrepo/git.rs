@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// The first version with `merge-tree --write-tree`.
 pub(crate) const OLDEST: (u32, u32) = (2, 38);
@@ -75,7 +75,9 @@ impl Git {
     pub(crate) fn feed<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Result<Ran, RepoError> {
         let mut command = self.command();
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.as_owner(|| ran(&mut command, input))?
+        // Only its start is on a thread with the owner's rights: whoever has them may end that thread, and this process with it.
+        let child = self.as_owner(|| command.spawn())?;
+        ran(child.map_err(|error| RepoError::GitMissing { reason: error.to_string() })?, input)
     }
 
     /// What is read in the repository without git, by whom git is run as.
@@ -109,8 +111,7 @@ impl Git {
     }
 }
 
-fn ran(command: &mut Command, input: &[u8]) -> Result<Ran, RepoError> {
-    let mut child = command.spawn().map_err(|error| RepoError::GitMissing { reason: error.to_string() })?;
+fn ran(mut child: Child, input: &[u8]) -> Result<Ran, RepoError> {
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
         // The pipe breaks when git ends early; its exit tells why.

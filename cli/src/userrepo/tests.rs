@@ -247,6 +247,9 @@ fn a_bundle_whose_base_is_gone_is_refused_and_so_is_one_of_another_kind() {
         yard.submission(&yard.head(), |place| fs::write(place.join("src/b.rs"), "better\n").unwrap());
     let stranger = Yard::new();
     stranger.git(&["commit", "-q", "--amend", "-m", "another first"]);
+    // One that was made in the same second is the same commit, and here still.
+    stranger.git(&["reflog", "expire", "--expire=now", "--all"]);
+    stranger.git(&["gc", "-q", "--prune=now"]);
     let name = "refs/heads/arena/s1/variant-a";
     let gone = stranger.repo().import_bundle(&bundle, &commit, name).unwrap_err();
     assert!(matches!(&gone, RepoError::BaseGone { base } if *base == yard.head().to_string()), "{gone}");

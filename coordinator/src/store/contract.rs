@@ -110,6 +110,7 @@ on_every_store! {
     ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most
     other_limits_hold_at_once_for_what_waits
     another_patience_holds_for_what_is_kept_already
+    what_comes_due_again_is_kept_for_its_home_before_anybody_asks
     what_has_ended_is_taken_away_whole_and_what_has_not_is_not
     an_engine_of_two_names_has_one_limit
     a_shelf_keeps_its_order_and_what_is_new_never_replaces

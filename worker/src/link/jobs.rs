@@ -135,17 +135,20 @@ impl Jobs {
     fn acknowledged(&mut self, acknowledged: &v1::Acknowledged) {
         let v1::Acknowledged { job, accepted, fence } = acknowledged;
         let job = JobId::new(job);
-        self.context.spool.forget(&job, fence);
         let meant =
             |result: &v1::Result| fence.is_empty() || result.lease.as_ref().is_some_and(|lease| lease.fence == *fence);
+        let is_told = self.results.get(&job).is_some_and(|one| meant(one) && *accepted && is_final(one));
+        // What came too late, or was not told, is kept: whoever runs the job again need not pay for it again.
+        match is_told {
+            true => self.context.outbox.forget(&job),
+            false => self.context.keep_earned(&job),
+        }
+        self.context.spool.forget(&job, fence);
         // A word on an earlier attempt says nothing of the one whose result is on its way.
         if self.results.get(&job).is_some_and(|result| !meant(result)) {
             return;
         }
-        // What came too late, or was not told, is kept: whoever runs the job again need not pay for it again.
-        if self.results.remove(&job).is_some_and(|result| *accepted && is_final(&result)) {
-            self.context.outbox.forget(&job);
-        }
+        self.results.remove(&job);
         // Given anew meanwhile, it runs.
         if self.running.get(&job).is_some_and(|one| one.done) {
             self.running.remove(&job);

@@ -48,6 +48,22 @@ pub(super) async fn another_patience_holds_for_what_is_kept_already(home: Home) 
     }
 }
 
+pub(super) async fn what_comes_due_again_is_kept_for_its_home_before_anybody_asks(home: Home) {
+    let patience = placement::Patience { worker: Duration::from_secs(600), ..limits().patience };
+    let store = home.open_with(Limits { patience, ..limits() }).await;
+    let far = placement::Home::Worker("far".into());
+    with_jobs(&store, vec![Job { home: Some(far.clone()), ..job(0, 0, 1, 1) }]).await;
+    let (asked, due) = (NOW + 601_000, NOW + 700_000);
+    let given = store.claim(ask("r1"), asked).await.unwrap().expect("its home had its time");
+    let (id, fence) = (given.job.id.clone(), given.fence().unwrap().clone());
+    assert_eq!(store.give_back(id.clone(), fence, due, asked).await.unwrap(), Settled::Accepted);
+    let kept = Why::Kept { home: far, until: due + 600_000 };
+    let rows = [(due - 1, Why::NotDue { at: due }), (due, kept.clone()), (due + 599_999, kept)];
+    for (now, why) in rows.into_iter().chain([(due + 600_000, Why::Ready { ahead: 0 })]) {
+        assert_eq!(store.why(id.clone(), Vec::new(), now).await.unwrap(), why, "{}", now - due);
+    }
+}
+
 /// In parts, as sessions would come.
 pub(super) async fn ten_thousand_jobs_of_one_tenant_delay_anothers_first_by_one_turn_at_most(home: Home) {
     // The embedded store reads its queue whole for each claim, and is for one machine.

@@ -14,7 +14,9 @@ local function why(args)
   local held = blocked(j)
   if held then return { 'limit', held[1], held[2], held[3], held[4] } end
   local at = j.h and call('ZSCORE', DUE, j.id)
-  if is_kept(j, at) and now < tonumber(at) then return { 'kept', j.h, tonumber(at) } end
+  -- One that came due and was not asked for since is in no line yet, and will be kept.
+  local kept = at and (is_kept(j, at) and tonumber(at) or kept_until(j))
+  if kept and now < kept then return { 'kept', j.h, kept } end
   local ahead = 0
   for class in pairs(account_of(j.s).has) do
     ahead = ahead + call('ZCOUNT', Q(j.s, class), '-inf', '(' .. j.n)
