@@ -62,6 +62,8 @@ pub(super) struct Jobs {
     /// Boots of this worker that are dead.
     dead: Vec<String>,
     draining: bool,
+    /// Since it was looked for what nobody asks for any more.
+    cleared: Stopwatch,
     /// This worker stops, and its jobs with it.
     ending: CancellationToken,
 }
@@ -80,6 +82,7 @@ impl Jobs {
             lease: Terms::default().lease,
             dead: Vec::new(),
             draining: false,
+            cleared: Stopwatch::start(),
             ending: CancellationToken::new(),
         }
     }

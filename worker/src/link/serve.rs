@@ -4,13 +4,11 @@
 use super::jobs::Jobs;
 use super::line::{self, Line};
 use super::{LinkError, is_full};
-use crate::outbox::leftovers;
 use crate::reach::{Reach, Refusal};
 use crate::run::{Context, Lost};
 use arena_domain::job::backoff;
 use arena_domain::schedule::Terms;
 use arena_proto::v1;
-use arena_runtime::clock::{self, Stopwatch};
 use arena_runtime::{tasks, token};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -24,9 +22,6 @@ use tonic::{Code, Status};
 
 /// For the last results to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Between two looks at what nobody asks for any more.
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// For a coordinator to welcome this worker; some take a connection and say nothing.
 const GREETING: Duration = Duration::from_secs(30);
@@ -125,7 +120,6 @@ pub(super) async fn serve(
     let mut dialing = dial(context, &jobs, Duration::ZERO, false);
     let mut beat = beats(Terms::default().lease);
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let mut cleared = Stopwatch::start();
     let ended = loop {
         tokio::select! {
             dialed = &mut dialing, if line.is_none() => match dialed {
@@ -163,7 +157,7 @@ pub(super) async fn serve(
             }
             Some(said) = heard.recv(), if jobs.has_room() => jobs.happened(said),
             _ = beat.tick() => jobs.beat(),
-            _ = second.tick() => look_around(context, &mut jobs, &mut cleared).await,
+            _ = second.tick() => look_around(context, &mut jobs).await,
             _ = lost.changed() => break Ok(lost.borrow().clone()),
             () = drain.cancelled(), if !jobs.is_draining() => jobs.drain(),
             () = stop.cancelled() => break Ok(None),
@@ -177,13 +171,9 @@ pub(super) async fn serve(
     ended
 }
 
-async fn look_around(context: &Context, jobs: &mut Jobs, cleared: &mut Stopwatch) {
+async fn look_around(context: &Context, jobs: &mut Jobs) {
     jobs.end_overdue();
-    if cleared.elapsed() > DAY {
-        *cleared = Stopwatch::start();
-        let root = context.settings.root.clone();
-        drop(tokio::task::spawn_blocking(move || leftovers::clear(&root, clock::now_millis())));
-    }
+    jobs.clear_old();
     if is_full(&context.settings.root).await {
         context.lose(Lost::Space);
     }

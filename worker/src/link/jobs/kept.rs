@@ -1,11 +1,29 @@
 //! Which results are kept, and for how long.
 
+use super::Jobs;
+use crate::outbox::leftovers;
 use crate::run::Context;
 use arena_domain::id::JobId;
 use arena_domain::outcome::{Failure, Outcome};
 use arena_proto::convert::Wire;
 use arena_proto::v1;
+use arena_runtime::clock::{self, Stopwatch};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks at what nobody asks for any more.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+impl Jobs {
+    /// A worker may run for months.
+    pub(in crate::link) fn clear_old(&mut self) {
+        if self.cleared.elapsed() > DAY {
+            self.cleared = Stopwatch::start();
+            let root = self.context.settings.root.clone();
+            drop(tokio::task::spawn_blocking(move || leftovers::clear(&root, clock::now_millis())));
+        }
+    }
+}
 
 /// On the disk before it is sent. What was not done is nothing to keep, and takes no place of what was earned.
 pub(super) async fn keep(context: &Arc<Context>, result: Option<v1::Result>) {
