@@ -3,8 +3,15 @@
 use crate::cut::watched;
 use crate::faults::HASTY;
 use arena_runtime::digest;
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::path::Path;
 use support::{Fleet, Packet, ready, soon};
+
+/// Whether a whole result lies in a folder of a worker.
+pub(crate) fn holds(folder: &Path) -> bool {
+    let is_whole = |entry: DirEntry| entry.path().is_file() && digest::is_name(&entry.file_name());
+    fs::read_dir(folder).is_ok_and(|all| all.flatten().any(is_whole))
+}
 
 #[test]
 fn a_worker_that_comes_back_after_its_lease_pays_for_nothing_again() {
@@ -30,8 +37,7 @@ fn a_worker_that_comes_back_after_its_lease_pays_for_nothing_again() {
     assert!(soon(|| engines() == 1), "{}", run.said());
     coordinator.kill();
     let outbox = fleet.worker_state("one").join("worker/outbox");
-    let is_whole = |entry: fs::DirEntry| entry.path().is_file() && digest::is_name(&entry.file_name());
-    assert!(soon(|| fs::read_dir(&outbox).is_ok_and(|all| all.flatten().any(is_whole))), "the engine has ended");
+    assert!(soon(|| holds(&outbox)), "the engine has ended");
     worker.kill();
     coordinator = fleet.coordinator_again(0);
     let waits = || {

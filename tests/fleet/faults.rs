@@ -1,5 +1,6 @@
 //! What dies, and what becomes of its jobs: counted by what Docker saw on each worker.
 
+use crate::earned::holds;
 use arena_proto::v1;
 use arena_runtime::{digest, files};
 use prost::Message;
@@ -245,10 +246,8 @@ fn what_an_engine_was_paid_for_outlives_its_worker_though_no_coordinator_was_the
     assert!(soon(|| run.said().contains("\"round\"")), "mid is judged: {}", run.said());
     story.coordinators[0].kill();
     let worker = story.fleet.worker_state(NAMES[runner]).join("worker");
-    let is_whole = |entry: std::fs::DirEntry| entry.path().is_file() && digest::is_name(&entry.file_name());
-    let holds = |folder: &str| std::fs::read_dir(worker.join(folder)).is_ok_and(|all| all.flatten().any(is_whole));
     // Whichever is there first: it dies between the two.
-    let earned = || holds("spool") || holds("outbox");
+    let earned = || holds(&worker.join("spool")) || holds(&worker.join("outbox"));
     assert!(soon(earned), "the engine has ended, and what it left is on the worker's disk");
     story.workers[runner].kill();
     story.coordinators[0] = story.fleet.coordinator_again(0);

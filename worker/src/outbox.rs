@@ -40,11 +40,10 @@ impl Outbox {
 
     /// What is held for a job, of this boot and of those before it, and whose it is.
     pub(crate) fn undelivered(&self, job: &JobId) -> Vec<(Tenant, PathBuf)> {
-        let within = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut all = Vec::new();
         for of in within(&self.folder(job)) {
             let tenant = Tenant::new(of.file_name().to_string_lossy());
-            let whole = within(&of.path()).filter(|file| digest::is_name(&file.file_name()));
+            let whole = within(&of.path()).into_iter().filter(|file| digest::is_name(&file.file_name()));
             all.extend(whole.map(|file| (tenant.clone(), file.path())));
         }
         all
@@ -87,6 +86,11 @@ impl Outbox {
         let _ = std::fs::remove_file(self.path(job));
         self.delivered(job);
     }
+}
+
+/// What lies in a folder, which need not be there.
+fn within(folder: &Path) -> Vec<std::fs::DirEntry> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().collect()
 }
 
 impl Context {

@@ -1,5 +1,6 @@
 //! What earlier boots left that nobody will ask for. Several may run here at once, on one machine.
 
+use super::within;
 use arena_domain::job::Millis;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
@@ -28,10 +29,6 @@ pub(crate) fn clear(root: &Path, now: Millis) {
             Err(error) => tracing::warn!(path = %path.display(), %error, "it could not be taken away"),
         }
     }
-}
-
-fn within(folder: &Path) -> Vec<DirEntry> {
-    fs::read_dir(folder).into_iter().flatten().flatten().collect()
 }
 
 fn halves(folder: &Path, now: Millis) {
